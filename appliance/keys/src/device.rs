@@ -1,0 +1,402 @@
+//! Keys in words that fit every vendor: what a key is, what it can do, what can
+//! be asked of it, and what can go wrong.
+//!
+//! The engine decides by this data alone; vendors' names appear only in texts.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::conversation::Conversation;
+use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
+
+/// Which protocol a key speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Family {
+    /// The YubiKey OTP application over 8-byte feature reports.
+    YubiKeyOtp,
+    /// Nitrokey Pro, Pro 2, Storage, Librem Key: 64-byte feature reports.
+    NitrokeyPro,
+    /// Nitrokey 3: the Secrets app over CTAPHID.
+    Nitrokey3,
+}
+
+/// A firmware version, `major.minor.build`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Firmware {
+    /// First number.
+    pub major: u8,
+    /// Second number.
+    pub minor: u8,
+    /// Third number; 0 for keys that have only two.
+    pub build: u8,
+}
+
+impl Firmware {
+    /// A version from its three numbers.
+    #[must_use]
+    pub const fn new(major: u8, minor: u8, build: u8) -> Self {
+        Self { major, minor, build }
+    }
+}
+
+impl fmt::Display for Firmware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.build)
+    }
+}
+
+/// The number that a key names itself by, in the form its vendor prints it.
+///
+/// Ordered and hashable: the station recognises a key by it, not by its port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeySerial {
+    /// Which vendor's numbers these are.
+    pub family: Family,
+    /// The number.
+    pub number: u32,
+}
+
+impl fmt::Display for KeySerial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.family {
+            Family::YubiKeyOtp => write!(f, "{:08}", self.number),
+            Family::NitrokeyPro | Family::Nitrokey3 => write!(f, "{:08x}", self.number),
+        }
+    }
+}
+
+/// A place in a key that holds one credential, counted as the vendor counts
+/// (YubiKey 1 and 2, Nitrokey Pro HOTP 0 to 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u8);
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a credential is, without its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Kind {
+    /// RFC 4226.
+    Hotp,
+    /// RFC 6238.
+    Totp,
+    /// Yubico's AES one-time password.
+    YubicoOtp,
+    /// A password the key types.
+    StaticPassword,
+    /// HMAC-SHA1 over a challenge; TOTP when the host sends the time.
+    ChallengeResponse,
+}
+
+/// Number of digits of a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Digits {
+    /// Six.
+    Six,
+    /// Eight.
+    Eight,
+}
+
+impl Digits {
+    /// 6 or 8.
+    #[must_use]
+    pub const fn count(self) -> u8 {
+        match self {
+            Self::Six => 6,
+            Self::Eight => 8,
+        }
+    }
+}
+
+/// The hash under an HMAC-based code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HashAlgorithm {
+    /// SHA-1, what every key has.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-512.
+    Sha512,
+}
+
+/// Whether a slot holds something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Occupancy {
+    /// Nothing is in it.
+    Empty,
+    /// A credential is in it; whose, the key does not say.
+    Occupied,
+}
+
+/// How a key gives its proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProofWay {
+    /// It types the code when touched shortly.
+    TypedShort,
+    /// It types the code when touched for about two seconds.
+    TypedLong,
+    /// It returns the code to the host when asked.
+    Returned {
+        /// Whether it waits for a touch first.
+        touch: bool,
+    },
+}
+
+/// What can be put into one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ability {
+    /// The kind of credential.
+    pub kind: Kind,
+    /// Whether eight digits are possible (six always are). False for kinds without digits.
+    pub eight_digits: bool,
+    /// The strongest hash it computes codes with.
+    pub best_hash: HashAlgorithm,
+    /// The longest seed it takes, in bytes.
+    pub longest_seed: usize,
+    /// How it can prove that it has the credential.
+    pub proof: ProofWay,
+}
+
+/// One slot as found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotState {
+    /// Its number.
+    pub slot: Slot,
+    /// Whether something is in it.
+    pub occupancy: Occupancy,
+    /// What could be put into it.
+    pub abilities: Vec<Ability>,
+    /// What it is called on the key itself, where keys keep names.
+    pub label: Option<String>,
+}
+
+/// What must be presented before a slot can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Lock {
+    /// Nothing, or an access code: the key does not say which.
+    MaybeAccessCode,
+    /// The administrator's PIN, with so many tries left.
+    AdminPin {
+        /// Wrong tries until the PIN is blocked.
+        tries_left: u8,
+    },
+    /// Nothing.
+    Open,
+}
+
+/// Everything that inspection finds out about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// Which protocol it speaks.
+    pub family: Family,
+    /// What a person calls it: "YubiKey 5", "Nitrokey Pro 2".
+    pub model: String,
+    /// Its serial; `None` when it hides it.
+    pub serial: Option<KeySerial>,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// All its slots, in order.
+    pub slots: Vec<SlotState>,
+    /// What guards its slots.
+    pub lock: Lock,
+    /// Words such as "USB-C keychain", where the key says it.
+    pub form_factor: Option<&'static str>,
+    /// Whether it is a FIPS edition; `None` when it does not say.
+    pub fips: Option<bool>,
+    /// Whether its interface configuration is locked by a code.
+    pub config_locked: bool,
+}
+
+impl KeyInfo {
+    /// The slot of that number.
+    #[must_use]
+    pub fn slot(&self, slot: Slot) -> Option<&SlotState> {
+        self.slots.iter().find(|state| state.slot == slot)
+    }
+}
+
+/// A credential on its way into a slot.
+#[non_exhaustive]
+pub enum Credential {
+    /// RFC 4226, SHA-1, counter 0.
+    Hotp {
+        /// The secret.
+        seed: Seed,
+        /// Six or eight.
+        digits: Digits,
+    },
+    /// RFC 6238 kept by the key itself (Nitrokeys).
+    Totp {
+        /// The secret.
+        seed: Seed,
+        /// Six or eight.
+        digits: Digits,
+        /// The hash.
+        hash: HashAlgorithm,
+        /// Seconds per step, usually 30.
+        period: u16,
+    },
+    /// Yubico OTP.
+    YubicoOtp {
+        /// What is typed in front, in clear: 0 to 16 bytes.
+        public_id: Vec<u8>,
+        /// What is inside.
+        private_id: PrivateId,
+        /// What encrypts it.
+        key: AesKey,
+    },
+    /// HMAC-SHA1 challenge-response.
+    ChallengeResponse {
+        /// The secret, at most 20 bytes.
+        seed: Seed,
+        /// Whether each answer needs a touch.
+        touch: bool,
+    },
+    /// A typed password, as scan codes of the US layout.
+    StaticPassword {
+        /// Up to 38 characters.
+        password: Pin,
+    },
+}
+
+impl Credential {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Hotp { .. } => Kind::Hotp,
+            Self::Totp { .. } => Kind::Totp,
+            Self::YubicoOtp { .. } => Kind::YubicoOtp,
+            Self::ChallengeResponse { .. } => Kind::ChallengeResponse,
+            Self::StaticPassword { .. } => Kind::StaticPassword,
+        }
+    }
+}
+
+/// What is presented to unlock a slot.
+#[non_exhaustive]
+pub enum Unlock {
+    /// Nothing.
+    None,
+    /// The slot's current access code.
+    AccessCode(AccessCode),
+    /// The administrator's PIN.
+    AdminPin(Pin),
+}
+
+/// What can be asked of a key.
+#[non_exhaustive]
+pub enum Operation {
+    /// Find out what it is and what is in it. Changes nothing.
+    Inspect,
+    /// Put a credential into a slot, replacing what is there.
+    Program {
+        /// Where to.
+        slot: Slot,
+        /// What.
+        credential: Credential,
+        /// What unlocks the slot now.
+        unlock: Unlock,
+        /// What shall guard it from now on; `None` keeps it open.
+        new_code: Option<AccessCode>,
+        /// What the key shall call the slot, where keys keep names.
+        label: String,
+    },
+    /// Empty a slot.
+    Erase {
+        /// Which.
+        slot: Slot,
+        /// What unlocks it.
+        unlock: Unlock,
+    },
+    /// Ask for a code, of a key that returns codes.
+    AskCode {
+        /// Which slot.
+        slot: Slot,
+        /// The kind of credential in it.
+        kind: Kind,
+        /// What that kind needs to be told (the time step, as a challenge).
+        challenge: Vec<u8>,
+        /// Six or eight.
+        digits: Digits,
+        /// What the key calls the slot, where keys find slots by name.
+        label: String,
+    },
+}
+
+/// What an operation found out.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Answer {
+    /// Of [`Operation::Inspect`].
+    Inspected(KeyInfo),
+    /// Of [`Operation::Program`]: written, and the key says that it took it.
+    Programmed,
+    /// Of [`Operation::Erase`]: empty now, and the key says so.
+    Erased,
+    /// Of [`Operation::AskCode`]: the digits, or the raw response as hex.
+    Code(String),
+}
+
+/// Why a conversation with a key did not end as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The key did what keys do when they refuse: nothing.
+    #[error("the key did not take the change; its status is as before")]
+    Refused,
+    /// The key did not get ready in time.
+    #[error("the key did not answer within {0:?}")]
+    TimedOut(Duration),
+    /// No touch came in time.
+    #[error("the key was not touched in time")]
+    NotTouched,
+    /// The key lacks what is asked.
+    #[error("firmware {firmware} of this key cannot do this: {what}")]
+    NotAble {
+        /// What is missing.
+        what: &'static str,
+        /// What the key has.
+        firmware: Firmware,
+    },
+    /// The slot is empty.
+    #[error("the slot is empty")]
+    Empty,
+    /// The PIN or access code was wrong.
+    #[error("wrong PIN, {tries_left} tries left")]
+    WrongPin {
+        /// Tries until it is blocked.
+        tries_left: u8,
+    },
+    /// The PIN is blocked, or so low that the station does not try.
+    #[error("the PIN has too few tries left ({tries_left}); the station does not risk them")]
+    PinAtRisk {
+        /// Tries until it is blocked.
+        tries_left: u8,
+    },
+    /// A name or a credential is already there.
+    #[error("the key already holds something there")]
+    Occupied,
+    /// There is no room.
+    #[error("the key is full")]
+    Full,
+    /// Bytes came that the protocol does not allow.
+    #[error("the key sent something that its protocol does not allow: {0}")]
+    Garbled(&'static str),
+    /// The driver answered out of turn; a defect of ours.
+    #[error("the conversation was driven wrongly: {0}")]
+    Confused(&'static str),
+    /// The credential does not fit the key.
+    #[error("this credential does not fit the key: {0}")]
+    DoesNotFit(&'static str),
+}
+
+/// A conversation whose type does not matter to the driver.
+pub type BoxedConversation = Box<dyn Conversation<Output = Answer> + Send>;

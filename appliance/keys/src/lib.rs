@@ -1,0 +1,15 @@
+//! What YubiKeys and Nitrokeys understand, as codecs and conversations.
+//!
+//! This crate turns an [`Operation`](device::Operation) ("inspect", "program
+//! slot 1") into a [`Conversation`](conversation::Conversation): a value that
+//! says *send these bytes*, *read*, *wait until*, *done*. Whoever drives it does
+//! the I/O: the station through hidraw, a test through a twin.
+//!
+//! It never opens a device, reads a clock, starts a thread, allocates by a
+//! number that a device sent, or formats a secret. It compiles for
+//! `wasm32-unknown-unknown`, which proves the first three.
+
+pub mod conversation;
+pub mod device;
+pub mod otp;
+pub mod secret;

@@ -1,0 +1,1 @@
+//! A client for the privacyIDEA API, for programs that enroll and manage tokens.
