@@ -86,3 +86,18 @@ need_rust() {
   (cd "$root" && rustc --version >/dev/null) ||
     die "the Rust version that rust-toolchain.toml names is not installed; run: rustup toolchain install"
 }
+
+# check WHAT COMMAND...: runs it, prints its outcome as one line to be counted,
+# and goes on. `checked` ends a script with what came of all of them.
+failures=0
+check() {
+  local what=$1
+  shift
+  if "$@"; then
+    printf 'ok: %s\n' "$what"
+  else
+    printf 'FAILED: %s\n' "$what"
+    failures=$((failures + 1))
+  fi
+}
+checked() { exit "$((failures > 0))"; }
