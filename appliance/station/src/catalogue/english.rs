@@ -1,0 +1,272 @@
+//! English.
+
+use super::{Text, say};
+use crate::refusal::Code;
+
+pub(super) const fn english(code: Code) -> Text {
+    match code {
+        Code::KeyUnknown => say(
+            "Unknown key",
+            "This device is not a key that the station can enroll.",
+            "Use a YubiKey with OTP or a Nitrokey Pro, Storage or 3.",
+        ),
+        Code::SerialHidden => say(
+            "Serial hidden",
+            "The key does not tell its serial number, so its token could not be named.",
+            "Make the serial readable (ykman otp settings) or use another key.",
+        ),
+        Code::FirmwareTooOld => say(
+            "Firmware too old",
+            "The firmware of this key cannot do what the profile asks.",
+            "Use a newer key, or a profile that this firmware can do.",
+        ),
+        Code::NoSuchSlot => say(
+            "No such slot",
+            "The key has no slot that fits the profile.",
+            "Choose another slot or kind in the profile.",
+        ),
+        Code::SlotOccupied => say(
+            "Slot in use",
+            "The slot holds a credential that this station did not write.",
+            "Free the slot, choose the other one, or let an operator confirm overwriting.",
+        ),
+        Code::AlreadyEnrolled => say(
+            "Already enrolled",
+            "This key has a token that counts already.",
+            "Nothing to do. To enroll it anew, an operator releases it first.",
+        ),
+        Code::AccessCode => say(
+            "Slot is protected",
+            "The slot is protected by an access code, and the station has none or a wrong one.",
+            "Give the access code in the profile, or use another key.",
+        ),
+        Code::PulledEarly => say(
+            "Pulled too early",
+            "The key was pulled out before anything was written to it.",
+            "Insert it again and leave it in until the display says done.",
+        ),
+        Code::PulledWhileWriting => say(
+            "Pulled while writing",
+            "The key was pulled out while it was being written. It has no token now.",
+            "Insert the same key again; the station finishes by itself.",
+        ),
+        Code::KeySilent => say(
+            "Key does not answer",
+            "The key is plugged in but does not answer.",
+            "Pull it out, wait five seconds, insert it again; else use another key.",
+        ),
+        Code::WriteRefused => say(
+            "Write refused",
+            "The key did not take the new credential.",
+            "Insert it again; if it happens twice, put this key aside.",
+        ),
+        Code::KeyGarbled => say(
+            "Garbled answer",
+            "The key answered against its protocol.",
+            "Insert it again, without a hub if possible; else put this key aside.",
+        ),
+        Code::InterfaceDisabled => say(
+            "OTP switched off",
+            "The interface for one-time passwords is switched off on this key.",
+            "Switch OTP on (ykman config usb --enable OTP), then insert it again.",
+        ),
+        Code::KeyPin => say(
+            "PIN of the key",
+            "The PIN of the key was refused, or it has too few tries left to risk one.",
+            "Give the right PIN in the profile, or reset the key.",
+        ),
+        Code::KeyFull => say(
+            "Key is full",
+            "The key has no free place for another credential.",
+            "Delete what is not needed on the key, or use another one.",
+        ),
+        Code::NotWelcome => say(
+            "Key not in stock list",
+            "This key is not on the list of keys that may be enrolled here.",
+            "Use a key of your stock, or let an operator add this one.",
+        ),
+        Code::Unsettled => say(
+            "Not settled yet",
+            "An earlier enrollment of this key is still being put right.",
+            "Wait until the server can be reached, then insert the key again.",
+        ),
+        Code::ServerUnreachable => say(
+            "Server unreachable",
+            "The server cannot be reached over the network.",
+            "Check the cable, the address in enrollment.toml, and the server.",
+        ),
+        Code::CertificateUntrusted => say(
+            "Server not trusted",
+            "The server's certificate comes from an authority that the station does not know.",
+            "Put the right CA file beside enrollment.toml.",
+        ),
+        Code::CertificateExpired => say(
+            "Certificate expired",
+            "The server's certificate has expired.",
+            "Renew the certificate on the server.",
+        ),
+        Code::CertificateWrongHost => say(
+            "Wrong host name",
+            "The server's certificate is for another name than the one in the configuration.",
+            "Use the name of the certificate in enrollment.toml.",
+        ),
+        Code::ClockWrong => say(
+            "Clock is wrong",
+            "The station's clock and the server's differ too much, or a certificate is not valid yet.",
+            "Check the time server (NTP) of the network, then restart.",
+        ),
+        Code::PinMismatch => say(
+            "Server key changed",
+            "The server's public key is not the one that the configuration pins.",
+            "Find out why it changed; then set the new pin in enrollment.toml.",
+        ),
+        Code::TlsFailed => say(
+            "No secure connection",
+            "The server and the station could not agree on a secure connection.",
+            "The server must offer TLS 1.2 or 1.3; check its settings.",
+        ),
+        Code::WrongCredentials => say(
+            "Login refused",
+            "The server does not accept the station's name and password.",
+            "An operator logs in again: server login.",
+        ),
+        Code::NotAnAdministrator => say(
+            "Not an admin account",
+            "The account may log in, but it is not an administrator's.",
+            "Use an administrator's account or an API key of role admin.",
+        ),
+        Code::SessionRefused => say(
+            "Session refused",
+            "The server does not accept the session or the API key any more.",
+            "An operator logs in again or renews the API key.",
+        ),
+        Code::NoCredential => say(
+            "Operator needed",
+            "The station has no credential for the server yet.",
+            "An operator logs in over SSH: server login.",
+        ),
+        Code::RightMissing => say(
+            "Right missing",
+            "The station's account lacks a right at the server.",
+            "The server's administrator grants it in an admin policy.",
+        ),
+        Code::PolicyForbids => say(
+            "Server policy says no",
+            "A policy of the server forbids this token.",
+            "Ask the server's administrator; the server's words are in the log.",
+        ),
+        Code::SerialTaken => say(
+            "Token exists already",
+            "The server has a token of this serial that this station did not make.",
+            "Delete that token on the server if it is obsolete, then insert the key again.",
+        ),
+        Code::RegistrationRefused => say(
+            "Token refused",
+            "The server did not accept the token.",
+            "Read the server's words in the log; correct the profile.",
+        ),
+        Code::SecretReplaced => say(
+            "Secret was replaced",
+            "The server threw away the secret it was given and made its own. The token was deleted.",
+            "Remove hotp_force_server_generate; on 3.12 and 3.13 add an admin policy.",
+        ),
+        Code::DigitsChanged => say(
+            "Digits were changed",
+            "A policy of the server gave the token another number of digits. The token was deleted.",
+            "Set the same digits in the profile and in the policy.",
+        ),
+        Code::HashChanged => say(
+            "Hash was changed",
+            "A policy of the server gave the token a hash that the key cannot compute. The token was deleted.",
+            "Set hashlib to sha1 in the server's policy for these tokens.",
+        ),
+        Code::NotVerified => say(
+            "Verify policy missing",
+            "The profile demands that the server verifies new tokens, and it does not.",
+            "Set verify_enrollment on the server, or verify = \"auto\" in the profile.",
+        ),
+        Code::CodeRejected => say(
+            "Server rejects code",
+            "The code fits the secret, yet the server rejected it. Everything was taken back.",
+            "Insert the key again; if it stays, check the server's log.",
+        ),
+        Code::ServerContradicts => say(
+            "Server contradicts",
+            "The server's answers do not fit together. Everything was taken back.",
+            "Check the server and any proxy before it; see the log.",
+        ),
+        Code::OutcomeUnknown => say(
+            "Answer was lost",
+            "An answer of the server was lost, and asking again did not help yet.",
+            "Leave the station on; it settles this when the server answers again.",
+        ),
+        Code::ServerFault => say(
+            "Fault in the server",
+            "The server reports a fault of its own.",
+            "Ask the server's administrator to look into its log.",
+        ),
+        Code::ServerBusy => say(
+            "Server is busy",
+            "The server is too busy to answer.",
+            "Wait a minute, then insert the key again.",
+        ),
+        Code::AnswerUnreadable => say(
+            "Unreadable answer",
+            "What answered is not privacyIDEA, or a proxy stands in between.",
+            "Check the address in enrollment.toml and the proxy.",
+        ),
+        Code::PersonUnknown => say(
+            "Person unknown",
+            "The server does not know this user in this realm.",
+            "Check spelling and realm: user find.",
+        ),
+        Code::AssignRefused => say(
+            "Could not be assigned",
+            "The server did not give the token to this person. Everything was taken back.",
+            "Read the server's words in the log, for instance a token limit.",
+        ),
+        Code::TokenVanished => say(
+            "Token vanished",
+            "The token disappeared from the server during enrollment.",
+            "Find out who deleted it; then insert the key again.",
+        ),
+        Code::ConfigurationInvalid => say(
+            "Configuration error",
+            "The file enrollment.toml has an error.",
+            "Correct the line that is named: enrolld check FILE.",
+        ),
+        Code::ProfileUnknown => {
+            say("No such profile", "There is no profile of this name.", "See the names with: profiles.")
+        }
+        Code::NoProfileFits => say(
+            "No profile fits",
+            "No profile fits this key's vendor, model and firmware.",
+            "Add a profile for it, or use another key.",
+        ),
+        Code::NotTouched => say(
+            "Not touched",
+            "The key was not touched in time. Everything was taken back.",
+            "Insert it again and touch it when the display says so.",
+        ),
+        Code::WrongCode => say(
+            "Wrong code",
+            "The codes that came do not fit the new secret. Everything was taken back.",
+            "Touch only the key that is named, as short or long as the display says.",
+        ),
+        Code::Cancelled => say(
+            "Cancelled",
+            "The enrollment was cancelled. Everything was taken back.",
+            "Insert the key again to start anew.",
+        ),
+        Code::JournalFailed => say(
+            "Storage failed",
+            "The journal cannot be written, so nothing may be changed.",
+            "Free space or replace the SD card; receipts can be exported first.",
+        ),
+        Code::Internal => say(
+            "Fault in the station",
+            "The station found a defect in itself.",
+            "Restart it; send the log to whoever maintains it.",
+        ),
+    }
+}

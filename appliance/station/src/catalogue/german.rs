@@ -1,0 +1,272 @@
+//! German.
+
+use super::{Text, say};
+use crate::refusal::Code;
+
+pub(super) const fn german(code: Code) -> Text {
+    match code {
+        Code::KeyUnknown => say(
+            "Unbekannter Key",
+            "Dieses Gerät kann die Station nicht einrichten.",
+            "YubiKey mit OTP oder Nitrokey Pro, Storage oder 3 verwenden.",
+        ),
+        Code::SerialHidden => say(
+            "Seriennummer fehlt",
+            "Der Key nennt seine Seriennummer nicht, sein Token hätte keinen Namen.",
+            "Seriennummer lesbar machen (ykman otp settings) oder anderen Key nehmen.",
+        ),
+        Code::FirmwareTooOld => say(
+            "Firmware zu alt",
+            "Die Firmware dieses Keys kann nicht, was das Profil verlangt.",
+            "Neueren Key nehmen oder ein Profil, das diese Firmware kann.",
+        ),
+        Code::NoSuchSlot => say(
+            "Slot fehlt",
+            "Der Key hat keinen Slot, der zum Profil passt.",
+            "Im Profil anderen Slot oder andere Art wählen.",
+        ),
+        Code::SlotOccupied => say(
+            "Slot belegt",
+            "Im Slot liegt etwas, das diese Station nicht geschrieben hat.",
+            "Slot freigeben, den anderen wählen oder Überschreiben bestätigen lassen.",
+        ),
+        Code::AlreadyEnrolled => say(
+            "Schon eingerichtet",
+            "Dieser Key hat bereits ein gültiges Token.",
+            "Nichts zu tun. Für eine neue Einrichtung gibt ein Operator ihn erst frei.",
+        ),
+        Code::AccessCode => say(
+            "Slot geschützt",
+            "Der Slot ist durch einen Zugriffscode geschützt; der Station fehlt der richtige.",
+            "Zugriffscode im Profil angeben oder anderen Key nehmen.",
+        ),
+        Code::PulledEarly => say(
+            "Zu früh gezogen",
+            "Der Key wurde gezogen, bevor etwas geschrieben war.",
+            "Wieder einstecken und stecken lassen, bis FERTIG erscheint.",
+        ),
+        Code::PulledWhileWriting => say(
+            "Beim Schreiben gezogen",
+            "Der Key wurde beim Schreiben gezogen. Er hat jetzt kein Token.",
+            "Denselben Key wieder einstecken; die Station macht allein weiter.",
+        ),
+        Code::KeySilent => say(
+            "Key antwortet nicht",
+            "Der Key steckt, antwortet aber nicht.",
+            "Ziehen, fünf Sekunden warten, wieder einstecken; sonst anderen Key nehmen.",
+        ),
+        Code::WriteRefused => say(
+            "Schreiben verweigert",
+            "Der Key hat die neuen Daten nicht angenommen.",
+            "Erneut einstecken; beim zweiten Mal diesen Key beiseitelegen.",
+        ),
+        Code::KeyGarbled => say(
+            "Antwort gestört",
+            "Der Key antwortete gegen sein Protokoll.",
+            "Erneut einstecken, möglichst ohne Hub; sonst beiseitelegen.",
+        ),
+        Code::InterfaceDisabled => say(
+            "OTP abgeschaltet",
+            "Die Schnittstelle für Einmalpasswörter ist an diesem Key abgeschaltet.",
+            "OTP einschalten (ykman config usb --enable OTP), dann neu einstecken.",
+        ),
+        Code::KeyPin => say(
+            "PIN des Keys",
+            "Die PIN des Keys stimmt nicht oder hat zu wenige Versuche übrig.",
+            "Richtige PIN im Profil angeben oder den Key zurücksetzen.",
+        ),
+        Code::KeyFull => say(
+            "Key ist voll",
+            "Der Key hat keinen freien Platz mehr.",
+            "Unnötiges auf dem Key löschen oder anderen nehmen.",
+        ),
+        Code::NotWelcome => say(
+            "Key nicht zugelassen",
+            "Dieser Key steht nicht auf der Liste der erlaubten Keys.",
+            "Key aus dem Bestand nehmen oder von einem Operator eintragen lassen.",
+        ),
+        Code::Unsettled => say(
+            "Noch nicht bereinigt",
+            "Eine frühere Einrichtung dieses Keys wird noch bereinigt.",
+            "Warten, bis der Server erreichbar ist, dann neu einstecken.",
+        ),
+        Code::ServerUnreachable => say(
+            "Server nicht da",
+            "Der Server ist über das Netz nicht erreichbar.",
+            "Kabel, Adresse in enrollment.toml und Server prüfen.",
+        ),
+        Code::CertificateUntrusted => say(
+            "Server nicht vertraut",
+            "Das Zertifikat des Servers stammt von einer unbekannten Stelle.",
+            "Richtige CA-Datei neben enrollment.toml legen.",
+        ),
+        Code::CertificateExpired => say(
+            "Zertifikat abgelaufen",
+            "Das Zertifikat des Servers ist abgelaufen.",
+            "Zertifikat auf dem Server erneuern.",
+        ),
+        Code::CertificateWrongHost => say(
+            "Falscher Servername",
+            "Das Zertifikat gilt für einen anderen Namen als den eingestellten.",
+            "Den Namen aus dem Zertifikat in enrollment.toml eintragen.",
+        ),
+        Code::ClockWrong => say(
+            "Uhr geht falsch",
+            "Die Uhren von Station und Server weichen zu sehr ab.",
+            "Zeitserver (NTP) im Netz prüfen, dann neu starten.",
+        ),
+        Code::PinMismatch => say(
+            "Serverschlüssel neu",
+            "Der Schlüssel des Servers ist nicht der festgelegte.",
+            "Ursache klären, dann neuen Pin in enrollment.toml setzen.",
+        ),
+        Code::TlsFailed => say(
+            "Keine TLS-Verbindung",
+            "Server und Station fanden keine sichere Verbindung.",
+            "Der Server muss TLS 1.2 oder 1.3 anbieten; Einstellungen prüfen.",
+        ),
+        Code::WrongCredentials => say(
+            "Anmeldung verweigert",
+            "Der Server nimmt Name und Passwort der Station nicht an.",
+            "Ein Operator meldet neu an: server login.",
+        ),
+        Code::NotAnAdministrator => say(
+            "Kein Admin-Konto",
+            "Das Konto darf sich anmelden, ist aber kein Administrator.",
+            "Administratorkonto oder API-Schlüssel der Rolle admin verwenden.",
+        ),
+        Code::SessionRefused => say(
+            "Sitzung abgelehnt",
+            "Der Server akzeptiert Sitzung oder API-Schlüssel nicht mehr.",
+            "Ein Operator meldet neu an oder erneuert den API-Schlüssel.",
+        ),
+        Code::NoCredential => say(
+            "Operator nötig",
+            "Die Station hat noch keine Anmeldung am Server.",
+            "Ein Operator meldet über SSH an: server login.",
+        ),
+        Code::RightMissing => say(
+            "Recht fehlt",
+            "Dem Konto der Station fehlt ein Recht auf dem Server.",
+            "Der Serveradministrator erteilt es in einer Admin-Policy.",
+        ),
+        Code::PolicyForbids => say(
+            "Server-Policy verbietet",
+            "Eine Policy des Servers verbietet dieses Token.",
+            "Serveradministrator fragen; der Wortlaut steht im Protokoll.",
+        ),
+        Code::SerialTaken => say(
+            "Token existiert schon",
+            "Auf dem Server gibt es schon ein fremdes Token dieser Nummer.",
+            "Falls überholt, dort löschen, dann den Key neu einstecken.",
+        ),
+        Code::RegistrationRefused => say(
+            "Token abgelehnt",
+            "Der Server hat das Token nicht angenommen.",
+            "Wortlaut im Protokoll lesen und das Profil berichtigen.",
+        ),
+        Code::SecretReplaced => say(
+            "Geheimnis ersetzt",
+            "Der Server hat das Geheimnis durch ein eigenes ersetzt. Das Token wurde gelöscht.",
+            "hotp_force_server_generate entfernen; bei 3.12 und 3.13 Admin-Policy anlegen.",
+        ),
+        Code::DigitsChanged => say(
+            "Stellenzahl geändert",
+            "Eine Policy gab dem Token eine andere Stellenzahl. Das Token wurde gelöscht.",
+            "In Profil und Policy dieselbe Stellenzahl einstellen.",
+        ),
+        Code::HashChanged => say(
+            "Hash geändert",
+            "Eine Policy gab dem Token einen Hash, den der Key nicht kann. Das Token wurde gelöscht.",
+            "In der Policy des Servers hashlib auf sha1 setzen.",
+        ),
+        Code::NotVerified => say(
+            "Verify-Policy fehlt",
+            "Das Profil verlangt, dass der Server neue Token prüft; er tut es nicht.",
+            "verify_enrollment am Server setzen oder verify = \"auto\" im Profil.",
+        ),
+        Code::CodeRejected => say(
+            "Server lehnt Code ab",
+            "Der Code passt zum Geheimnis, doch der Server lehnt ihn ab. Alles wurde zurückgenommen.",
+            "Neu einstecken; bleibt es so, das Serverprotokoll prüfen.",
+        ),
+        Code::ServerContradicts => say(
+            "Server widerspricht",
+            "Die Antworten des Servers passen nicht zusammen. Alles wurde zurückgenommen.",
+            "Server und Proxy davor prüfen; siehe Protokoll.",
+        ),
+        Code::OutcomeUnknown => say(
+            "Antwort verloren",
+            "Eine Antwort des Servers ging verloren, Nachfragen half noch nicht.",
+            "Station eingeschaltet lassen; sie klärt es, sobald der Server antwortet.",
+        ),
+        Code::ServerFault => say(
+            "Fehler im Server",
+            "Der Server meldet einen eigenen Fehler.",
+            "Den Serveradministrator bitten, ins Protokoll zu sehen.",
+        ),
+        Code::ServerBusy => say(
+            "Server überlastet",
+            "Der Server ist zu beschäftigt, um zu antworten.",
+            "Eine Minute warten, dann den Key neu einstecken.",
+        ),
+        Code::AnswerUnreadable => say(
+            "Antwort unlesbar",
+            "Was antwortet, ist nicht privacyIDEA, oder ein Proxy steht dazwischen.",
+            "Adresse in enrollment.toml und Proxy prüfen.",
+        ),
+        Code::PersonUnknown => say(
+            "Person unbekannt",
+            "Der Server kennt diesen Benutzer in diesem Realm nicht.",
+            "Schreibweise und Realm prüfen: user find.",
+        ),
+        Code::AssignRefused => say(
+            "Zuordnung abgelehnt",
+            "Der Server hat das Token nicht zugeordnet. Alles wurde zurückgenommen.",
+            "Wortlaut im Protokoll lesen, etwa eine Token-Grenze.",
+        ),
+        Code::TokenVanished => say(
+            "Token verschwunden",
+            "Das Token verschwand während der Einrichtung vom Server.",
+            "Klären, wer es gelöscht hat; dann den Key neu einstecken.",
+        ),
+        Code::ConfigurationInvalid => say(
+            "Konfigurationsfehler",
+            "Die Datei enrollment.toml hat einen Fehler.",
+            "Die genannte Zeile berichtigen: enrolld check DATEI.",
+        ),
+        Code::ProfileUnknown => {
+            say("Profil unbekannt", "Ein Profil dieses Namens gibt es nicht.", "Die Namen zeigt: profiles.")
+        }
+        Code::NoProfileFits => say(
+            "Kein Profil passt",
+            "Kein Profil passt zu Hersteller, Modell und Firmware dieses Keys.",
+            "Ein Profil dafür anlegen oder anderen Key nehmen.",
+        ),
+        Code::NotTouched => say(
+            "Nicht berührt",
+            "Der Key wurde nicht rechtzeitig berührt. Alles wurde zurückgenommen.",
+            "Neu einstecken und berühren, wenn die Anzeige es sagt.",
+        ),
+        Code::WrongCode => say(
+            "Falscher Code",
+            "Die Codes passen nicht zum neuen Geheimnis. Alles wurde zurückgenommen.",
+            "Nur den genannten Key berühren, so kurz oder lang wie angezeigt.",
+        ),
+        Code::Cancelled => say(
+            "Abgebrochen",
+            "Die Einrichtung wurde abgebrochen. Alles wurde zurückgenommen.",
+            "Key neu einstecken, um neu zu beginnen.",
+        ),
+        Code::JournalFailed => say(
+            "Speicher defekt",
+            "Das Journal kann nicht geschrieben werden, also darf nichts geändert werden.",
+            "Platz schaffen oder SD-Karte tauschen; Belege vorher exportieren.",
+        ),
+        Code::Internal => say(
+            "Fehler der Station",
+            "Die Station hat einen eigenen Defekt bemerkt.",
+            "Neu starten; das Protokoll an den Betreuer schicken.",
+        ),
+    }
+}

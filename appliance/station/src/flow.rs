@@ -1,0 +1,139 @@
+//! Flows: long transactions written as straight-line code, run one step at a time.
+//!
+//! A flow is an `async` function that never waits for anything but the answer to
+//! a [`Step`]. Polling it with a waker that does nothing runs it up to its next
+//! step; [`Flow::advance`] hands in the result and runs it further. So the
+//! engine has no I/O, no clock and no executor, and its order of steps can be
+//! read from top to bottom.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::step::{Now, Phase, Step, StepResult};
+
+/// What passes between a flow and whoever drives it.
+struct Exchange {
+    step: Option<Step>,
+    result: Option<StepResult>,
+    phase: Phase,
+    now: Now,
+    cancelled: bool,
+}
+
+/// A flow that ends in a `T`.
+pub struct Flow<T> {
+    future: Pin<Box<dyn Future<Output = T> + Send>>,
+    exchange: Arc<Mutex<Exchange>>,
+    outcome: Option<T>,
+}
+
+/// A flow's own end of the exchange: how its code asks for steps.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    exchange: Arc<Mutex<Exchange>>,
+}
+
+impl<T> Flow<T> {
+    /// Makes a flow of the function `code` and runs it to its first step.
+    pub(crate) fn new<F>(now: Now, code: impl FnOnce(Desk) -> F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let exchange = Arc::new(Mutex::new(Exchange {
+            step: None,
+            result: None,
+            phase: Phase::Inspecting,
+            now,
+            cancelled: false,
+        }));
+        let future = Box::pin(code(Desk { exchange: Arc::clone(&exchange) }));
+        let mut flow = Self { future, exchange, outcome: None };
+        flow.poll();
+        flow
+    }
+
+    /// Takes the step that is to be carried out now. `None` when it has been
+    /// taken already, or when the flow has ended.
+    pub fn next_step(&mut self) -> Option<Step> {
+        lock(&self.exchange).step.take()
+    }
+
+    /// Hands in what came of the last step, and the time, and runs on.
+    pub fn advance(&mut self, result: StepResult, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        {
+            let mut exchange = lock(&self.exchange);
+            exchange.result = Some(result);
+            exchange.now = now;
+        }
+        self.poll();
+    }
+
+    /// Asks the flow to take everything back and end. It does so at its next step;
+    /// whoever drives it should cut a wait for the person at the desk short, by
+    /// answering it with "nothing came". A token that counts already stays.
+    pub fn cancel(&mut self) {
+        lock(&self.exchange).cancelled = true;
+    }
+
+    /// Where the flow is, in words that a person at the desk can be shown.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        lock(&self.exchange).phase
+    }
+
+    /// The end of the flow, once it is there.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&T> {
+        self.outcome.as_ref()
+    }
+
+    /// The end of the flow, by value.
+    #[must_use]
+    pub fn into_outcome(self) -> Option<T> {
+        self.outcome
+    }
+
+    fn poll(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(outcome) = self.future.as_mut().poll(&mut context) {
+            self.outcome = Some(outcome);
+        }
+    }
+}
+
+impl Desk {
+    /// Has `step` carried out and gives back what came of it.
+    pub(crate) async fn ask(&self, step: Step) -> StepResult {
+        lock(&self.exchange).step = Some(step);
+        std::future::poll_fn(|_| match lock(&self.exchange).result.take() {
+            Some(result) => Poll::Ready(result),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    /// The time at which the last result came in.
+    pub(crate) fn now(&self) -> Now {
+        lock(&self.exchange).now
+    }
+
+    /// Whether somebody wants the flow to end.
+    pub(crate) fn cancelled(&self) -> bool {
+        lock(&self.exchange).cancelled
+    }
+
+    /// Says where the flow is.
+    pub(crate) fn enter(&self, phase: Phase) {
+        lock(&self.exchange).phase = phase;
+    }
+}
+
+/// A panic elsewhere cannot leave the exchange half-written: every change is one assignment.
+fn lock(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
+    exchange.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,149 @@
+//! What a journal record means after a power cut, and what is done about it.
+//!
+//! | newest record | what may be | recovery |
+//! |---|---|---|
+//! | `planned` | a token of ours may exist, and may count | delete it |
+//! | `registered` | the token exists; the slot may hold the secret | delete it; the slot is ours, unfinished |
+//! | `written` | as before; the token may count, since the key was proven | the same |
+//! | `proven` | the token counts and its key answers | finish forward |
+//! | `undoing` | the token may be gone, the slot may be empty | delete it; the slot is ours, unfinished |
+//! | `done`, `undone` | final | nothing |
+//!
+//! A slot that is *ours, unfinished* may be written at the next insertion of the
+//! same key without asking anybody. Recovery deletes no token but one that bears
+//! the enrollment's name, and may itself be cut short at any step.
+
+use crate::flow::{Desk, Flow};
+use crate::record::{Record, Remains, State};
+use crate::refusal::{Code, Refusal};
+use crate::server::{ServerCall, TokenView};
+use crate::step::{Now, Phase};
+
+/// What became of one unfinished enrollment.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Its newest record.
+    pub record: Record,
+    /// Why it is still not final.
+    pub left: Option<Refusal>,
+}
+
+/// Puts right what was unfinished when the station stopped. Needs no key; what a
+/// key still holds is dealt with when it is inserted.
+///
+/// An enrollment that cannot be settled now stays as it is, for the next time.
+#[must_use]
+pub fn recover(unfinished: Vec<Record>, now: Now) -> Flow<Vec<Settled>> {
+    Flow::new(now, move |desk| async move {
+        desk.enter(Phase::Recovering);
+        let mut settled = Vec::with_capacity(unfinished.len());
+        for mut record in unfinished {
+            let left = settle(&desk, &mut record).await.err();
+            settled.push(Settled { record, left });
+        }
+        settled
+    })
+}
+
+/// Puts one enrollment right.
+pub(crate) async fn settle(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
+    match record.state {
+        State::Done | State::Undone => Ok(()),
+        State::Proven => match finish(desk, record).await {
+            Ok(()) => Ok(()),
+            Err(Unfinished::Later(refusal)) => Err(refusal),
+            Err(Unfinished::Impossible(refusal)) => {
+                record.reason = Some(refusal.code);
+                take_back(desk, record).await
+            }
+        },
+        State::Planned | State::Registered | State::Written | State::Undoing => take_back(desk, record).await,
+    }
+}
+
+async fn take_back(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
+    if record.remains == Remains::Secret {
+        record.remains = Remains::Perhaps;
+    }
+    if record.state != State::Undoing {
+        record.reason = record.reason.or(Some(Code::OutcomeUnknown));
+        desk.record(record, State::Undoing).await?;
+    }
+    desk.withdraw(record.enrollment, &record.token).await?;
+    desk.record(record, State::Undone).await
+}
+
+/// Why a proven enrollment is not done.
+pub(crate) enum Unfinished {
+    /// It can be done later.
+    Later(Refusal),
+    /// It can never be done.
+    Impossible(Refusal),
+}
+
+/// Brings a proven enrollment to its end. Every step may be repeated.
+pub(crate) async fn finish(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
+    let id = record.enrollment;
+    let token = record.token.clone();
+    let view = match desk.look(id, &token).await {
+        Ok(Some(view)) if view.enrollment == Some(id) => view,
+        Ok(_) => return Err(Unfinished::Impossible(Refusal::new(Code::TokenVanished, token.to_string()))),
+        Err(refusal) => return Err(Unfinished::Later(refusal)),
+    };
+    if !view.active {
+        desk.done(id, || ServerCall::Enable(token.clone())).await.map_err(Unfinished::Later)?;
+    }
+    assign(desk, record, view).await?;
+    let notes = vec![("enrollment.port", record.port.clone()), ("enrollment.by", record.actor.to_string())];
+    // The facts are a courtesy to people who look at the token; a server that does
+    // not take them (right `settokeninfo`) does not make the key any worse.
+    let _ = desk.done(id, || ServerCall::Note { serial: token.clone(), notes: notes.clone() }).await;
+    record.remains = Remains::Secret;
+    desk.record(record, State::Done).await.map_err(Unfinished::Later)
+}
+
+async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
+    let Some(person) = &record.person else {
+        return Ok(());
+    };
+    if view.owner.as_ref() == Some(person) {
+        return Ok(());
+    }
+    let id = record.enrollment;
+    let call = || ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
+    let Err(refusal) = desk.done(id, call).await else {
+        return Ok(());
+    };
+    // A repeated assignment is refused even to the same person: ask whose it is now.
+    match desk.look(id, &record.token).await {
+        Ok(Some(view)) if view.owner.as_ref() == Some(person) => Ok(()),
+        Ok(_) if is_temporary(refusal.code) => Err(Unfinished::Later(refusal)),
+        Ok(_) => {
+            let code = if refusal.code == Code::PersonUnknown { refusal.code } else { Code::AssignRefused };
+            Err(Unfinished::Impossible(Refusal::new(code, format!("{person}: {}", refusal.detail))))
+        }
+        Err(refusal) => Err(Unfinished::Later(refusal)),
+    }
+}
+
+/// Whether a refusal may be gone when the server is asked again later.
+const fn is_temporary(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ServerUnreachable
+            | Code::CertificateUntrusted
+            | Code::CertificateExpired
+            | Code::CertificateWrongHost
+            | Code::ClockWrong
+            | Code::PinMismatch
+            | Code::TlsFailed
+            | Code::WrongCredentials
+            | Code::NotAnAdministrator
+            | Code::SessionRefused
+            | Code::NoCredential
+            | Code::OutcomeUnknown
+            | Code::ServerFault
+            | Code::ServerBusy
+            | Code::AnswerUnreadable
+    )
+}

@@ -1,0 +1,204 @@
+//! Refusals: every "no" of the station, with a stable code, a sentence and a remedy.
+//!
+//! Codes are grouped: E1… the key, E2… the server, E3… configuration and policy,
+//! E4… the proof and the person at the desk, E5… the station itself. A code keeps
+//! its meaning for ever; the texts are in [`crate::catalogue`].
+
+use core::fmt;
+use std::borrow::Cow;
+
+use crate::catalogue::{Language, Text};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// A stable name for a reason to refuse.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(u16)]
+        pub enum Code {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Code {
+            /// Every code, in ascending order.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The four digits.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                match self {
+                    $(Self::$name => $number,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not a key that the station can enroll.
+    KeyUnknown = 1001,
+    /// The key hides its serial.
+    SerialHidden = 1002,
+    /// The firmware cannot do what the profile asks.
+    FirmwareTooOld = 1003,
+    /// The key has no slot of that number or kind.
+    NoSuchSlot = 1004,
+    /// The slot holds a credential that is not ours.
+    SlotOccupied = 1005,
+    /// The slot holds a credential of ours that counts.
+    AlreadyEnrolled = 1006,
+    /// The slot is protected, and the access code is missing or wrong.
+    AccessCode = 1007,
+    /// The key was pulled out before anything was written to it.
+    PulledEarly = 1008,
+    /// The key was pulled out while it was being written.
+    PulledWhileWriting = 1009,
+    /// The key does not answer.
+    KeySilent = 1010,
+    /// The key did not take the new credential.
+    WriteRefused = 1011,
+    /// The key answers against its protocol.
+    KeyGarbled = 1012,
+    /// The interface that is needed is switched off on the key.
+    InterfaceDisabled = 1013,
+    /// The PIN of the key was refused or is at risk.
+    KeyPin = 1014,
+    /// The key has no room left.
+    KeyFull = 1015,
+    /// The key is not on the list of welcome keys.
+    NotWelcome = 1016,
+    /// An earlier enrollment of this key is still being put right.
+    Unsettled = 1017,
+
+    /// The server cannot be reached.
+    ServerUnreachable = 2001,
+    /// The server's certificate is not from a known authority.
+    CertificateUntrusted = 2002,
+    /// The server's certificate has expired.
+    CertificateExpired = 2003,
+    /// The server's certificate is for another name.
+    CertificateWrongHost = 2004,
+    /// The server's certificate is not valid yet, or the clock is wrong.
+    ClockWrong = 2005,
+    /// The server's public key is not the pinned one.
+    PinMismatch = 2006,
+    /// Other TLS failure.
+    TlsFailed = 2007,
+    /// Name or password is wrong.
+    WrongCredentials = 2010,
+    /// The account is not an administrator's.
+    NotAnAdministrator = 2011,
+    /// The server does not accept the session or the API key.
+    SessionRefused = 2012,
+    /// The station has no server credential.
+    NoCredential = 2013,
+    /// A right is missing.
+    RightMissing = 2020,
+    /// A policy of the server forbids it.
+    PolicyForbids = 2021,
+    /// There is a token of this serial already.
+    SerialTaken = 2022,
+    /// The server did not take the token.
+    RegistrationRefused = 2023,
+    /// The server replaced the secret by its own.
+    SecretReplaced = 2030,
+    /// The server changed the number of digits.
+    DigitsChanged = 2031,
+    /// The server changed the hash.
+    HashChanged = 2032,
+    /// The server does not verify tokens although the profile demands it.
+    NotVerified = 2033,
+    /// The server rejected the code.
+    CodeRejected = 2040,
+    /// The server's answers contradict each other.
+    ServerContradicts = 2041,
+    /// An answer was lost and it could not be found out what happened.
+    OutcomeUnknown = 2050,
+    /// The server reports a fault of its own.
+    ServerFault = 2051,
+    /// The server is too busy.
+    ServerBusy = 2052,
+    /// The server's answer cannot be read.
+    AnswerUnreadable = 2053,
+    /// The person does not exist.
+    PersonUnknown = 2060,
+    /// The token could not be given to the person.
+    AssignRefused = 2061,
+    /// The token vanished from the server.
+    TokenVanished = 2063,
+
+    /// The configuration file has an error.
+    ConfigurationInvalid = 3001,
+    /// There is no such profile.
+    ProfileUnknown = 3002,
+    /// No profile fits this key.
+    NoProfileFits = 3003,
+
+    /// The key was not touched in time.
+    NotTouched = 4001,
+    /// The key gave other codes than it should.
+    WrongCode = 4002,
+    /// An operator or the person at the desk cancelled.
+    Cancelled = 4003,
+
+    /// The journal cannot be written.
+    JournalFailed = 5001,
+    /// A defect of the station.
+    Internal = 5002,
+}
+
+impl Code {
+    /// The code of that number.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+
+    /// Reads `E2041` (case does not matter).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(['E', 'e']).filter(|digits| digits.len() == 4)?;
+        digits.parse().ok().and_then(Self::from_number)
+    }
+
+    /// Title, cause and remedy in a language.
+    #[must_use]
+    pub fn text(self, language: Language) -> Text {
+        crate::catalogue::text(self, language)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "E{:04}", self.number())
+    }
+}
+
+/// A "no" with all that a person needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: Code,
+    /// What is particular about this case: a firmware, a right, the server's words. Never a secret.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal with its particulars.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into().into_owned() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.code.text(Language::English);
+        write!(f, "{} {}: {}", self.code, text.title, text.cause)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        write!(f, " {}", text.remedy)
+    }
+}
+
+impl core::error::Error for Refusal {}

@@ -1,0 +1,306 @@
+//! What the engine wants from a server, in the engine's own words.
+//!
+//! The daemon translates these calls to privacyIDEA's. The distinction that
+//! matters most here is the one between *refused* (nothing happened) and
+//! *unknown* (it may have happened): see [`ServerFault`].
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use keys::device::{Digits, HashAlgorithm};
+use keys::secret::{AesKey, Pin, Seed};
+use zeroize::Zeroizing;
+
+use crate::record::EnrollmentId;
+use crate::refusal::Code;
+use crate::token::{TokenKind, TokenSerial};
+
+/// A person on the server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Person {
+    /// The login name.
+    pub user: String,
+    /// The realm the name is unique in.
+    pub realm: String,
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.user, self.realm)
+    }
+}
+
+/// The secret that a token is registered with.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum TokenSecret {
+    /// Of HOTP and TOTP tokens.
+    Seed(Arc<Seed>),
+    /// Of Yubico OTP tokens.
+    Aes(Arc<AesKey>),
+    /// Of static password tokens.
+    Password(Arc<Pin>),
+}
+
+/// A token to be made.
+#[non_exhaustive]
+pub struct Registration {
+    /// Its serial.
+    pub serial: TokenSerial,
+    /// Its type.
+    pub kind: TokenKind,
+    /// Its secret.
+    pub secret: TokenSecret,
+    /// What the key is going to be programmed to.
+    pub digits: Digits,
+    /// What the key is going to be programmed to.
+    pub hash: HashAlgorithm,
+    /// Seconds per step, for TOTP.
+    pub period: u16,
+    /// For people who look at the token; at most 80 characters.
+    pub description: String,
+    /// The realm to put it into.
+    pub realm: Option<String>,
+    /// The token's PIN. It is set here, while the token does not count, so that
+    /// recovery never needs it.
+    pub pin: Option<Arc<Pin>>,
+    /// What a Yubico OTP begins with, in modhex; empty for other types.
+    pub prefix: String,
+    /// Written into the token, so that recovery knows its own.
+    pub enrollment: EnrollmentId,
+}
+
+/// What is asked of the server.
+#[non_exhaustive]
+pub enum ServerCall {
+    /// Log in if need be, and say what the server is and allows.
+    /// Answered by [`ServerAnswer::Ready`].
+    Prepare,
+    /// What is there under this serial. Answered by [`ServerAnswer::Token`].
+    Look(TokenSerial),
+    /// Make a token. Answered by [`ServerAnswer::Registered`].
+    Register(Box<Registration>),
+    /// Finish a token that waits to be verified. Answered by [`ServerAnswer::Verdict`].
+    Verify {
+        /// Which.
+        serial: TokenSerial,
+        /// Its type.
+        kind: TokenKind,
+        /// The code that came out of the key.
+        code: Zeroizing<String>,
+    },
+    /// Check a code against a token that counts. Answered by [`ServerAnswer::Verdict`].
+    Check {
+        /// Which.
+        serial: TokenSerial,
+        /// The code that came out of the key.
+        code: Zeroizing<String>,
+    },
+    /// Keep a token from counting. Answered by [`ServerAnswer::Done`]; may be repeated.
+    Disable(TokenSerial),
+    /// Let a token count. Answered by [`ServerAnswer::Done`]; may be repeated.
+    Enable(TokenSerial),
+    /// Delete a token. Answered by [`ServerAnswer::Done`], also when there was none.
+    Delete(TokenSerial),
+    /// Give a token to a person. Answered by [`ServerAnswer::Done`].
+    Assign {
+        /// Which.
+        serial: TokenSerial,
+        /// To whom.
+        person: Person,
+    },
+    /// Write facts into a token, as name and value. Answered by [`ServerAnswer::Done`]; may be repeated.
+    Note {
+        /// Which.
+        serial: TokenSerial,
+        /// The facts; none of them secret.
+        notes: Vec<(&'static str, String)>,
+    },
+}
+
+impl ServerCall {
+    /// The word for it in JSON and logs.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Look(_) => "look",
+            Self::Register(_) => "register",
+            Self::Verify { .. } => "verify",
+            Self::Check { .. } => "check",
+            Self::Disable(_) => "disable",
+            Self::Enable(_) => "enable",
+            Self::Delete(_) => "delete",
+            Self::Assign { .. } => "assign",
+            Self::Note { .. } => "note",
+        }
+    }
+}
+
+/// What the server said.
+#[non_exhaustive]
+pub enum ServerAnswer {
+    /// To [`ServerCall::Prepare`].
+    Ready(Readiness),
+    /// To [`ServerCall::Look`].
+    Token(Option<TokenView>),
+    /// To [`ServerCall::Register`].
+    Registered(Registered),
+    /// To [`ServerCall::Verify`] and [`ServerCall::Check`].
+    Verdict(Verdict),
+    /// To everything else.
+    Done,
+}
+
+/// What a server is and allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Product and version, to be shown.
+    pub product: String,
+    /// The rights of this login; `None` when the server does not tell.
+    pub rights: Option<Vec<Right>>,
+}
+
+/// Something an administrator may do at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Right {
+    /// Make tokens of a type.
+    Enroll(TokenKind),
+    /// Look at tokens.
+    List,
+    /// Delete tokens.
+    Delete,
+    /// Let tokens count.
+    Enable,
+    /// Keep tokens from counting.
+    Disable,
+    /// Give tokens to people.
+    Assign,
+    /// Set PINs of new tokens.
+    EnrollPin,
+    /// Write facts into tokens.
+    Note,
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enroll(TokenKind::Hotp) => "enrollHOTP",
+            Self::Enroll(TokenKind::Totp) => "enrollTOTP",
+            Self::Enroll(TokenKind::Yubikey) => "enrollYUBIKEY",
+            Self::Enroll(TokenKind::Password) => "enrollPW",
+            Self::List => "tokenlist",
+            Self::Delete => "delete",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Assign => "assign",
+            Self::EnrollPin => "enrollpin",
+            Self::Note => "settokeninfo",
+        })
+    }
+}
+
+/// A token as the server shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenView {
+    /// Its serial, as the server spells it.
+    pub serial: String,
+    /// Its type, as the server spells it.
+    pub kind: String,
+    /// Whether it is enabled.
+    pub active: bool,
+    /// Whether it waits to be verified (it cannot count then).
+    pub unverified: bool,
+    /// Number of digits.
+    pub digits: u32,
+    /// The hash, lower case; `None` when the token has none noted.
+    pub hash: Option<String>,
+    /// The next HOTP counter the server expects.
+    pub counter: u64,
+    /// To whom it belongs.
+    pub owner: Option<Person>,
+    /// The enrollment that made it, when a station did.
+    pub enrollment: Option<EnrollmentId>,
+}
+
+/// What the server made of a registration.
+#[non_exhaustive]
+pub struct Registered {
+    /// The secret that it says it has; `None` when it does not say.
+    pub echo: Option<TokenSecret>,
+    /// Whether the token waits to be verified.
+    pub unverified: bool,
+}
+
+/// What the server thinks of a code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is right.
+    Accepted,
+    /// It is not, in the server's words.
+    Rejected(String),
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerFault {
+    /// The request did not reach the server: nothing happened.
+    #[error("{code}: {detail}")]
+    NotSent {
+        /// Why.
+        code: Code,
+        /// In words, for the log.
+        detail: String,
+    },
+    /// The server said no: nothing happened.
+    #[error("{code}: {detail}")]
+    Refused {
+        /// Why.
+        code: Code,
+        /// The server's words.
+        detail: String,
+    },
+    /// The server wants to be asked later: nothing happened.
+    #[error("{code}: asked to come back in {after:?}")]
+    Later {
+        /// Why.
+        code: Code,
+        /// When to come back at the earliest.
+        after: Duration,
+    },
+    /// The request went out and no usable answer came: it may have happened.
+    #[error("{code}: {detail}")]
+    Unknown {
+        /// Why.
+        code: Code,
+        /// In words, for the log.
+        detail: String,
+    },
+}
+
+impl ServerFault {
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::NotSent { code, .. }
+            | Self::Refused { code, .. }
+            | Self::Later { code, .. }
+            | Self::Unknown { code, .. } => *code,
+        }
+    }
+
+    /// Its words.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::NotSent { detail, .. } | Self::Refused { detail, .. } | Self::Unknown { detail, .. } => {
+                detail.clone()
+            }
+            Self::Later { after, .. } => format!("the server asks to wait {} s", after.as_secs()),
+        }
+    }
+}
