@@ -76,6 +76,12 @@ macro_rules! fixed_secret {
                     })
             }
 
+            /// Takes an array of the right length.
+            #[must_use]
+            pub fn from_array(bytes: &[u8; $len]) -> Self {
+                Self(Zeroizing::new(*bytes))
+            }
+
             /// Draws it from `rng`.
             pub fn random(rng: &mut impl CryptoRng) -> Self {
                 let mut bytes = Zeroizing::new([0; $len]);
@@ -110,6 +116,10 @@ fixed_secret!(
     /// What unlocks a YubiKey slot for writing. All zero means "none", so that
     /// value is not an access code: see [`AccessCode::is_none`].
     AccessCode, 6, "an access code"
+);
+fixed_secret!(
+    /// What unlocks the interface configuration of a YubiKey 5.
+    LockCode, 16, "a lock code"
 );
 
 impl AccessCode {
