@@ -9,7 +9,9 @@
 //! number that a device sent, or formats a secret. It compiles for
 //! `wasm32-unknown-unknown`, which proves the first three.
 
+mod bytes;
 pub mod conversation;
 pub mod device;
 pub mod otp;
 pub mod secret;
+pub mod yubikey;

@@ -1,0 +1,35 @@
+//! The YubiKey OTP application, spoken over eight-byte HID feature reports.
+//!
+//! From the wire upwards:
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`crc`] | the CRC-16 under everything |
+//! | [`frame`] | commands, cut into reports and put together again |
+//! | [`report`], [`status`], [`response`] | what the key shows when it is read |
+//! | [`command`] | the command bytes, and frames for each |
+//! | [`flags`], [`config`], [`build`], [`slot_write`] | what a slot holds |
+//! | [`extras`], [`device_info`], [`device_config`] | the rest of the payloads |
+//! | [`firmware`], [`ids`] | which key can do what |
+//! | [`modhex`], [`yubico_otp`], [`typed`] | what comes out of a key |
+//!
+//! All codecs go both ways, so that a twin is built from the same rooms.
+
+pub mod build;
+pub mod command;
+pub mod config;
+pub mod crc;
+pub mod device_config;
+pub mod device_info;
+pub mod extras;
+pub mod firmware;
+pub mod flags;
+pub mod frame;
+pub mod ids;
+pub mod modhex;
+pub mod report;
+pub mod response;
+pub mod slot_write;
+pub mod status;
+pub mod typed;
+pub mod yubico_otp;

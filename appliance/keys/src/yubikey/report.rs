@@ -1,0 +1,126 @@
+//! The eight-byte feature reports that a key shows when it is read, told apart
+//! by the last byte (`ykdef.h`; yubikit `core/otp.py`).
+
+use super::frame::WRITE_FLAG;
+use super::status::Status;
+
+/// A response is under way; the low five bits count its chunks.
+#[doc(alias = "RESP_PENDING_FLAG")]
+const RESPONSE: u8 = 0x40;
+/// The key waits for a touch; the low five bits are the seconds left.
+#[doc(alias = "RESP_TIMEOUT_WAIT_FLAG")]
+const TOUCH_WAIT: u8 = 0x20;
+const LOW_BITS: u8 = 0x1f;
+/// A NEO that is still starting; it takes no writes.
+const STARTING: u8 = 0x9f;
+
+/// One report as the key shows it. Chunks may be secret, so there is no `Debug`.
+pub enum KeyReport {
+    /// Nothing is going on: the status.
+    Status(Status),
+    /// Seven bytes of a response; chunk 0 again after others ends it.
+    Chunk {
+        /// 0 to 31.
+        sequence: u8,
+        /// Zero padded at the end.
+        data: [u8; 7],
+    },
+    /// The last write is not taken yet, or the command still runs.
+    Busy,
+    /// A command waits for a touch.
+    TouchWanted {
+        /// 0 to 31.
+        seconds_left: u8,
+        /// The status bytes, shown at the same time.
+        status: Status,
+    },
+    /// The key is still starting (0x9F, NEO).
+    Starting,
+    /// A last byte that no source explains.
+    Unknown(u8),
+}
+
+impl KeyReport {
+    /// Reads a report.
+    #[must_use]
+    pub fn parse(report: &[u8; 8]) -> Self {
+        let [data @ .., control] = *report;
+        let [_, status @ ..] = data;
+        let low = control & LOW_BITS;
+        match control {
+            STARTING => Self::Starting,
+            0 => Self::Status(Status::parse(&status)),
+            _ if control & WRITE_FLAG != 0 => Self::Busy,
+            _ if control & RESPONSE != 0 => Self::Chunk { sequence: low, data },
+            _ if control & TOUCH_WAIT != 0 => {
+                Self::TouchWanted { seconds_left: low, status: Status::parse(&status) }
+            }
+            other => Self::Unknown(other),
+        }
+    }
+
+    /// The report; numbers beyond 31 are cut to 31.
+    #[must_use]
+    pub fn encode(&self) -> [u8; 8] {
+        let with_status = |status: &Status, control| {
+            let [a, b, c, d, e, f] = status.bytes();
+            [0, a, b, c, d, e, f, control]
+        };
+        let empty = |control| [0, 0, 0, 0, 0, 0, 0, control];
+        match self {
+            Self::Status(status) => with_status(status, 0),
+            Self::TouchWanted { seconds_left, status } => {
+                with_status(status, TOUCH_WAIT | (*seconds_left).min(LOW_BITS))
+            }
+            Self::Chunk { sequence, data: [a, b, c, d, e, f, g] } => {
+                [*a, *b, *c, *d, *e, *f, *g, RESPONSE | (*sequence).min(LOW_BITS)]
+            }
+            Self::Busy => empty(WRITE_FLAG),
+            Self::Starting => empty(STARTING),
+            Self::Unknown(control) => empty(*control),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Firmware;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_neo_that_starts_is_not_taken_for_one_that_is_busy() {
+        assert!(matches!(KeyReport::parse(&[0, 0, 0, 0, 0, 0, 0, 0x9f]), KeyReport::Starting));
+        assert!(matches!(KeyReport::parse(&[0, 0, 0, 0, 0, 0, 0, 0x9e]), KeyReport::Busy));
+    }
+
+    #[test]
+    fn a_touch_wait_tells_the_seconds_and_the_status() {
+        let report = [0, 5, 4, 3, 2, 0x0d, 0, 0x2f];
+        let KeyReport::TouchWanted { seconds_left, status } = KeyReport::parse(&report) else {
+            panic!("not a touch wait")
+        };
+        assert_eq!(seconds_left, 15);
+        assert_eq!(status.firmware, Firmware::new(5, 4, 3));
+    }
+
+    #[test]
+    fn byte_zero_of_a_status_means_nothing() {
+        let KeyReport::Status(status) = KeyReport::parse(&[0xee, 5, 7, 1, 1, 5, 0, 0]) else {
+            panic!("not a status")
+        };
+        assert_eq!(status.sequence, 1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_key_shows_is_read_as_shown(report: [u8; 8]) {
+            let again = KeyReport::parse(&report).encode();
+            match KeyReport::parse(&report) {
+                KeyReport::Chunk { .. } if report[7] & 0x20 == 0 => prop_assert_eq!(again, report),
+                KeyReport::Status(_) | KeyReport::TouchWanted { .. } => prop_assert_eq!(&again[1..], &report[1..]),
+                _ => {}
+            }
+        }
+    }
+}
