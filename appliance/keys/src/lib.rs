@@ -14,4 +14,5 @@ pub mod conversation;
 pub mod device;
 pub mod otp;
 pub mod secret;
+pub mod wire;
 pub mod yubikey;

@@ -1,0 +1,97 @@
+//! What carries a conversation: the transport's side, and the loop between the two.
+//!
+//! A [`Wire`] is hidraw in the appliance and a twin in tests. A [`Clock`] is the
+//! kernel's in the appliance and a number in the crash explorer. [`run`] is the
+//! same for all of them.
+
+use core::time::Duration;
+
+use crate::conversation::{Conversation, Hint, Reply, Report, Request, Turn};
+use crate::device::KeyError;
+
+/// The reports of one plugged-in key. Every call may block as long as the
+/// transport's own limit; none is repeated by the implementation.
+pub trait Wire {
+    /// HID SET_REPORT(Feature), without report id.
+    fn set_feature(&mut self, report: &[u8]) -> Result<(), WireFault>;
+
+    /// HID GET_REPORT(Feature) of `length` bytes, without report id.
+    fn feature(&mut self, length: usize) -> Result<Report, WireFault>;
+
+    /// One interrupt OUT packet.
+    fn output(&mut self, packet: &[u8]) -> Result<(), WireFault>;
+
+    /// The next interrupt IN packet, or `None` when none came within `timeout`.
+    fn input(&mut self, timeout: Duration) -> Result<Option<Report>, WireFault>;
+}
+
+/// Why a transport failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireFault {
+    /// The key was pulled out.
+    #[error("the key is gone")]
+    Gone,
+    /// It is there, but the transfer failed.
+    #[error("the transfer failed: {0}")]
+    Failed(String),
+}
+
+/// Time, for a conversation.
+pub trait Clock {
+    /// Since any fixed instant; never goes back.
+    fn now(&self) -> Duration;
+
+    /// Comes back at `until`, or later.
+    fn wait_until(&mut self, until: Duration);
+}
+
+/// How a conversation failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The transport failed.
+    #[error(transparent)]
+    Wire(#[from] WireFault),
+    /// The key or the protocol failed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Carries a conversation to its end. `on_hint` hears what the person at the desk
+/// should do, each time that changes.
+pub fn run<T>(
+    conversation: &mut (impl Conversation<Output = T> + ?Sized),
+    wire: &mut (impl Wire + ?Sized),
+    clock: &mut (impl Clock + ?Sized),
+    mut on_hint: impl FnMut(Option<Hint>),
+) -> Result<T, Failure> {
+    let mut reply = None;
+    let mut hint = None;
+    loop {
+        let turn = conversation.turn(clock.now(), reply.take())?;
+        if conversation.hint() != hint {
+            hint = conversation.hint();
+            on_hint(hint);
+        }
+        reply = Some(match turn {
+            Turn::Done(output) => return Ok(output),
+            Turn::Do(Request::SetFeature(report)) => {
+                wire.set_feature(report.bytes())?;
+                Reply::Sent
+            }
+            Turn::Do(Request::GetFeature { length }) => Reply::Report(wire.feature(length)?),
+            Turn::Do(Request::Out(packet)) => {
+                wire.output(packet.bytes())?;
+                Reply::Sent
+            }
+            Turn::Do(Request::In { until }) => match wire.input(until.saturating_sub(clock.now()))? {
+                Some(packet) => Reply::Report(packet),
+                None => Reply::Silence,
+            },
+            Turn::Do(Request::Wait { until }) => {
+                clock.wait_until(until);
+                Reply::Silence
+            }
+        });
+    }
+}
