@@ -1,0 +1,77 @@
+//! Policies, for reading.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::call::{Call, path_name};
+use crate::client::Client;
+use crate::envelope::{Envelope, Json, Malformed};
+use crate::error::Error;
+use crate::http::Transport;
+use crate::secret::SecretString;
+
+/// A policy. Its actions may hold secrets (`yubikey_access_code`), so there
+/// is no `Debug`.
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// Where it acts (`admin`, `enrollment`, `authentication` …).
+    pub scope: String,
+    /// Whether it is in force.
+    pub active: bool,
+    actions: BTreeMap<String, SecretString>,
+}
+
+impl Policy {
+    /// The value of an action: `true` as text for one that is just set.
+    pub fn action(&self, name: &str) -> Option<&SecretString> {
+        self.actions.get(name)
+    }
+
+    /// The names of its actions.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.actions.keys().map(String::as_str)
+    }
+}
+
+fn policy_list(envelope: &Envelope<'_>) -> Result<Vec<Policy>, Malformed> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        name: String,
+        scope: String,
+        #[serde(borrow)]
+        active: Option<Json<'a>>,
+        #[serde(borrow)]
+        action: Option<Json<'a>>,
+    }
+    let list: Vec<Wire<'_>> = envelope.read()?;
+    list.into_iter()
+        .map(|wire| {
+            let mut actions = BTreeMap::new();
+            if let Some(map) = wire.action.filter(|a| a.is_object()) {
+                for (name, value) in map.read::<BTreeMap<String, Json<'_>>>()? {
+                    let value = value.secret().or_else(|_| value.literal())?;
+                    actions.insert(name, value);
+                }
+            }
+            let active = wire.active.and_then(Json::ok).unwrap_or(false);
+            Ok(Policy { name: wire.name, scope: wire.scope, active, actions })
+        })
+        .collect()
+}
+
+impl<T: Transport> Client<T> {
+    /// The policy of this name. Needs the right `policyread`. It is the only
+    /// way to learn the access code that the server has for YubiKeys
+    /// (`yubikey_access_code` in scope enrollment).
+    pub async fn policy(&self, name: &str) -> Result<Option<Policy>, Error> {
+        let call = Call::get("/policy/{name}", &[path_name("the policy's name", name)?]);
+        Ok(self.call(call, policy_list).await?.into_iter().find(|policy| policy.name == name))
+    }
+
+    /// All policies. Needs the right `policyread`.
+    pub async fn policies(&self) -> Result<Vec<Policy>, Error> {
+        self.call(Call::get("/policy/", &[]), policy_list).await
+    }
+}
