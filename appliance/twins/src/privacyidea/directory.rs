@@ -1,0 +1,245 @@
+//! Users, realms, policies and containers.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::ServerTwin;
+use super::answer::{Answer, Refusal, Reply};
+use super::params::Params;
+use super::people::{REALM, RESOLVER, USERS, User, matches};
+use super::policy::{About, Policy};
+use super::session::Session;
+use super::token::Token;
+
+/// A box that holds tokens: for instance the ones of one YubiKey.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    kind: String,
+    description: String,
+    created: String,
+    user: Option<&'static User>,
+    realms: Vec<String>,
+}
+
+impl ServerTwin {
+    /// The user that the parameters name. `None` if they name none.
+    pub(super) fn user_of(&self, params: &Params) -> Result<Option<&'static User>, Refusal> {
+        let Some(name) = params.filled("user") else { return Ok(None) };
+        let realm = params.filled("realm");
+        let (login, realm) = match (name.rsplit_once('@'), realm) {
+            (Some((login, at)), None) if at.eq_ignore_ascii_case(REALM) => {
+                (login.to_owned(), REALM.to_owned())
+            }
+            (_, realm) => (name.clone(), realm.unwrap_or_else(|| REALM.into())),
+        };
+        let known = realm.eq_ignore_ascii_case(REALM).then(|| User::named(&login)).flatten();
+        match known {
+            Some(user) => Ok(Some(user)),
+            None => Err(Refusal::numbered(904, "The user can not be found in any resolver in this realm!")),
+        }
+    }
+
+    /// `GET /user/`.
+    pub(super) fn users(&self, params: &Params, session: &Session) -> Answer {
+        self.need("userlist", session)?;
+        let realm = params.filled("realm");
+        if realm.is_some_and(|realm| !realm.eq_ignore_ascii_case(REALM)) {
+            return Ok(Reply::of(json!([])));
+        }
+        // What a password file can be searched by, and what it cannot.
+        if ["email", "mobile", "phone", "givenname", "surname", "description"]
+            .iter()
+            .any(|f| params.has_value(f))
+        {
+            return Ok(Reply::of(json!([])));
+        }
+        let pattern =
+            params.filled("username").or_else(|| params.filled("user")).unwrap_or_else(|| "*".into());
+        let found = USERS.iter().filter(|user| matches(&pattern, user.login));
+        Ok(Reply::of(found.map(|user| user.shown(self.version())).collect::<Vec<_>>()))
+    }
+
+    /// `GET /realm/` and `GET /defaultrealm`.
+    pub(super) fn realms(&self) -> Answer {
+        let resolver = if self.version().is_recent() {
+            json!({"name": RESOLVER, "node": "", "priority": null, "type": "passwdresolver"})
+        } else {
+            json!({"name": RESOLVER, "priority": null, "type": "passwdresolver"})
+        };
+        let mut realm = json!({"default": true, "id": 1, "resolver": [resolver]});
+        if let (false, Value::Object(fields)) = (self.version().is_recent(), &mut realm) {
+            fields.insert("option".into(), "".into());
+        }
+        Ok(Reply::of(json!({ REALM: realm })))
+    }
+
+    /// `GET /policy/` and `GET /policy/<name>`.
+    pub(super) fn policies_shown(&self, name: Option<&str>, session: &Session) -> Answer {
+        self.need("policyread", session)?;
+        let wanted = self.policies.0.iter().filter(|(known, _)| name.is_none_or(|name| name == *known));
+        Ok(Reply::of(wanted.map(|(name, policy)| policy.shown(name, self.version())).collect::<Vec<_>>()))
+    }
+
+    /// `GET /policy/defs/admin`: the type of every admin action.
+    pub(super) fn policy_definitions(&self, session: &Session) -> Answer {
+        self.need("policyread", session)?;
+        let actions = self.version().recorded().admin_actions.iter();
+        let map: Map<String, Value> =
+            actions.map(|(name, kind)| (name.clone(), json!({"type": kind}))).collect();
+        Ok(Reply::of(Value::Object(map)))
+    }
+
+    /// `POST /policy/<name>`.
+    pub(super) fn policy_write(&mut self, name: &str, params: &Params, session: &Session) -> Answer {
+        self.need("policywrite", session)?;
+        if params.filled("scope").is_none() || !params.has("action") {
+            return Err(Refusal::parameter("Missing parameter: 'scope' or 'action'"));
+        }
+        if self.version().is_edumfa() && !params.has("realm") {
+            return Err(Refusal::parameter("Missing parameter: 'realm'"));
+        }
+        self.policies.0.insert(name.into(), Policy::from_params(params));
+        let mut value = Map::new();
+        value.insert(format!("setPolicy {name}"), self.policies.0.len().into());
+        Ok(Reply::of(Value::Object(value)))
+    }
+
+    /// `DELETE /policy/<name>`.
+    pub(super) fn policy_delete(&mut self, name: &str, session: &Session) -> Answer {
+        self.need("policydelete", session)?;
+        match self.policies.0.remove(name) {
+            Some(_) => Ok(Reply::of(1)),
+            None => Err(Refusal::not_found("The requested Policy could not be found.")),
+        }
+    }
+
+    pub(super) fn need(&self, right: &str, session: &Session) -> Result<(), Refusal> {
+        if self.policies.allows(right, session.about()) {
+            return Ok(());
+        }
+        Err(Refusal::policy(&format!("Admin actions are defined, but the action {right} is not allowed!")))
+    }
+
+    /// `GET /container/types`.
+    pub(super) fn container_types(&self) -> Answer {
+        Ok(Reply::of(Value::Object(self.version().recorded().container_types.clone())))
+    }
+
+    /// `POST /container/init`.
+    pub(super) fn container_init(&mut self, params: &Params, session: &Session, now: Duration) -> Answer {
+        self.need("container_create", session)?;
+        let user = self.user_of(params)?;
+        let kind = params.filled("type").ok_or_else(|| Refusal::parameter("Missing parameter: 'type'"))?;
+        if !self.version().recorded().container_types.contains_key(&kind.to_lowercase()) {
+            return Err(Refusal::numbered(404, "This container type is not known"));
+        }
+        let serial = match params.filled("container_serial") {
+            Some(serial) => serial,
+            None => format!("CONT{}", self.rng.text("0123456789ABCDEF", 8)),
+        };
+        if self.containers.contains_key(&serial) {
+            return Err(Refusal::numbered(404, &format!("Container with serial {serial} already exists!")));
+        }
+        let container = Container {
+            kind: kind.to_lowercase(),
+            description: params.text("description").unwrap_or_default(),
+            created: super::clock::iso(now),
+            user,
+            realms: user.map(|_| REALM.into()).into_iter().collect(),
+        };
+        self.containers.insert(serial.clone(), container);
+        Ok(Reply::of(json!({"container_serial": serial})))
+    }
+
+    /// `GET /container/`.
+    pub(super) fn container_list(&self, params: &Params, session: &Session) -> Answer {
+        self.need("container_list", session)?;
+        let pattern = params.filled("container_serial");
+        let fits = |serial: &str| pattern.as_ref().is_none_or(|p| matches(p, serial));
+        let found = self.containers.iter().filter(|(serial, _)| fits(serial));
+        let shown: Vec<Value> =
+            found.map(|(serial, container)| self.container_shown(serial, container)).collect();
+        Ok(Reply::of(json!({"containers": shown})))
+    }
+
+    fn container_shown(&self, serial: &str, container: &Container) -> Value {
+        let held = self.tokens.values().filter(|token| token.container.as_deref() == Some(serial));
+        let users = container.user.map(|user| {
+            json!({"user_name": user.login, "user_realm": REALM, "user_resolver": RESOLVER, "user_id": user.uid.to_string()})
+        });
+        json!({
+            "serial": serial, "type": container.kind, "description": container.description,
+            "info": {"creation_date": container.created}, "internal_info_keys": ["creation_date"],
+            "last_authentication": null, "last_synchronization": null, "realms": container.realms,
+            "states": ["active"], "template": "", "users": users.into_iter().collect::<Vec<_>>(),
+            "tokens": held.map(|token| token.shown(self.version())).collect::<Vec<_>>(),
+        })
+    }
+
+    /// `DELETE /container/<serial>`. Its tokens stay.
+    pub(super) fn container_delete(&mut self, serial: &str, session: &Session) -> Answer {
+        self.need("container_delete", session)?;
+        self.containers.remove(serial).ok_or_else(|| no_container(serial))?;
+        for token in self.tokens.values_mut().filter(|token| token.container.as_deref() == Some(serial)) {
+            token.container = None;
+        }
+        Ok(Reply::of(true))
+    }
+
+    /// `POST /container/<serial>/add` and `…/remove`.
+    pub(super) fn container_move(
+        &mut self,
+        serial: &str,
+        add: bool,
+        params: &Params,
+        session: &Session,
+    ) -> Answer {
+        self.need(if add { "container_add_token" } else { "container_remove_token" }, session)?;
+        let holder = self.containers.get(serial).ok_or_else(|| no_container(serial))?.kind.clone();
+        let name =
+            params.filled("serial").ok_or_else(|| Refusal::parameter("Missing parameter: 'serial'"))?;
+        let fits = self.tokens.get(&name).is_some_and(|token| self.fits_into(&holder, &token.kind));
+        let token = self.tokens.get_mut(&name);
+        let token = token.ok_or_else(|| Refusal::not_found("The requested token could not be found."))?;
+        if add {
+            if !fits {
+                return Err(Refusal::parameter("This token type does not fit into this container"));
+            }
+            let moved = token.container.as_deref() != Some(serial);
+            token.container = Some(serial.into());
+            return Ok(Reply::of(moved));
+        }
+        let held = token.container.as_deref() == Some(serial);
+        if held {
+            token.container = None;
+        }
+        Ok(Reply::of(held))
+    }
+
+    fn fits_into(&self, holder: &str, kind: &str) -> bool {
+        let types = self.version().recorded().container_types.get(holder).and_then(|t| t.get("token_types"));
+        types.and_then(Value::as_array).is_some_and(|list| list.iter().any(|t| t == kind))
+    }
+
+    /// `container_serial` of `/token/init`. Where it does not work, nothing says so.
+    pub(super) fn put_into_container(
+        &self,
+        token: &mut Token,
+        params: &Params,
+        detail: &mut Map<String, Value>,
+        about: About<'_>,
+    ) {
+        let Some(serial) = params.filled("container_serial") else { return };
+        let Some(container) = self.containers.get(&serial) else { return };
+        if self.policies.allows("container_add_token", about) && self.fits_into(&container.kind, &token.kind)
+        {
+            token.container = Some(serial.clone());
+            detail.insert("container_serial".into(), serial.into());
+        }
+    }
+}
+
+fn no_container(serial: &str) -> Refusal {
+    Refusal::not_found(&format!("Unable to find container with serial {serial}."))
+}

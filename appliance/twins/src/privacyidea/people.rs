@@ -1,0 +1,133 @@
+//! Who exists: administrators, the users of the one resolver, and its realm.
+//! The same accounts as those of `scripts/privacyidea-fixture`.
+
+use serde_json::{Value, json};
+
+use super::Version;
+
+/// The administrator: name and password.
+pub const ADMIN: (&str, &str) = ("admin", "admin-password");
+/// A second administrator, whose rights a policy can cut back.
+pub const HELPDESK: (&str, &str) = ("helpdesk", "helpdesk-password");
+/// The one realm, which is the default realm.
+pub const REALM: &str = "office";
+/// The one resolver: a password file.
+pub const RESOLVER: &str = "staff";
+
+/// Somebody who can own tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct User {
+    /// The name to log in with.
+    pub login: &'static str,
+    /// Given name and surname.
+    pub name: (&'static str, &'static str),
+    /// Telephone number.
+    pub phone: &'static str,
+    /// Mail address.
+    pub email: &'static str,
+    /// The password in the resolver.
+    pub password: &'static str,
+    /// The number by which the resolver knows the user.
+    pub uid: u32,
+}
+
+/// The users.
+pub const USERS: [User; 5] = [
+    User {
+        login: "alice",
+        name: ("Alice", "Archer"),
+        phone: "555-0101",
+        email: "alice@example.test",
+        password: "alice-password",
+        uid: 1001,
+    },
+    User {
+        login: "bob",
+        name: ("Bob", "Baker"),
+        phone: "555-0102",
+        email: "bob@example.test",
+        password: "bob-password",
+        uid: 1002,
+    },
+    User {
+        login: "carol",
+        name: ("Carol", "Cooper"),
+        phone: "555-0103",
+        email: "carol@example.test",
+        password: "carol-password",
+        uid: 1003,
+    },
+    User {
+        login: "dave.o'neil",
+        name: ("Dave", "O'Neil"),
+        phone: "555-0104",
+        email: "dave@example.test",
+        password: "dave-password",
+        uid: 1004,
+    },
+    User {
+        login: "jörg",
+        name: ("Jörg", "Müller"),
+        phone: "555-0105",
+        email: "joerg@example.test",
+        password: "joerg-password",
+        uid: 1005,
+    },
+];
+
+impl User {
+    /// The user of this name.
+    #[must_use]
+    pub fn named(login: &str) -> Option<&'static Self> {
+        USERS.iter().find(|user| user.login == login)
+    }
+
+    /// The user as `/user/` shows it.
+    pub(super) fn shown(&self, version: Version) -> Value {
+        let room = self.uid.saturating_sub(1001);
+        let (given, surname) = self.name;
+        let mut shown = json!({
+            "username": self.login, "givenname": given, "surname": surname, "email": self.email,
+            "phone": "", "mobile": self.phone, "userid": self.uid.to_string(),
+            "resolver": RESOLVER, "editable": false,
+            "description": format!("{given} {surname},Room {room},{},,{}", self.phone, self.email),
+        });
+        if let (true, Value::Object(fields)) = (version.is_recent(), &mut shown) {
+            fields.insert("realm".into(), REALM.into());
+        }
+        shown
+    }
+}
+
+/// A name against a pattern with `*`, without regard to case.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn stars_are_the_only_wildcards() {
+        for (pattern, text) in
+            [("*", ""), ("UB*", "ubom1"), ("*1", "ubom1"), ("u*o*1", "ubom1"), ("ubom1", "UBOM1")]
+        {
+            assert!(matches(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("UB", "ubom1"), ("?bom1", "ubom1"), ("u*x*1", "ubom1"), ("", "x"), ("a*a", "a")]
+        {
+            assert!(!matches(pattern, text), "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Which call a path and a method are, and who may make it.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::ServerTwin;
+use super::answer::{Answer, Refusal, Reply};
+use super::params::{BadBody, Params, decode};
+use super::session::Session;
+use super::wire::Request;
+
+/// A call, with what its path holds.
+enum Call {
+    Login,
+    Rights,
+    Init,
+    List,
+    Act(String, Option<String>),
+    Delete(String),
+    Info(String, String),
+    SerialOf(String),
+    Users,
+    Realms,
+    Policies(Option<String>),
+    PolicyDefinitions,
+    Policy(String),
+    ContainerTypes,
+    ContainerInit,
+    Containers,
+    ContainerDelete(String),
+    ContainerMove(String, bool),
+    Check,
+    Health(&'static str),
+}
+
+/// What can be done to a token by `POST /token/<verb>`.
+const VERBS: [&str; 10] =
+    ["enable", "disable", "revoke", "reset", "setpin", "description", "set", "assign", "unassign", "resync"];
+
+impl ServerTwin {
+    pub(super) fn dispatch(&mut self, request: &Request, now: Duration) -> Answer {
+        let call = self.route(request)?;
+        let mut params = Params::of(request).map_err(|bad| match bad {
+            BadBody::Malformed if self.version().is_3_14() => Refusal::Page(400, "Bad Request", None),
+            BadBody::Malformed | BadBody::NotAnObject => Refusal::fault(),
+        })?;
+        match call {
+            Call::Login => return self.login(&params, now),
+            Call::Check => return self.check(&params, request, now),
+            Call::Health(value) => {
+                let value = if value == "livez" {
+                    json!({"status": "OK"})
+                } else {
+                    json!({"hsm": "OK", "status": "ready"})
+                };
+                return Ok(Reply { anonymous: true, ..Reply::of(value) });
+            }
+            _ => {}
+        }
+        let session = self.session(request, now)?;
+        if session.role != "admin" {
+            // Self-service is not modelled: a station refuses such a login.
+            return Err(Refusal::policy(
+                "You do not have the necessary role (['admin']) to access this resource!",
+            ));
+        }
+        self.serve(call, request, &mut params, &session, now)
+    }
+
+    fn serve(
+        &mut self,
+        call: Call,
+        request: &Request,
+        params: &mut Params,
+        session: &Session,
+        now: Duration,
+    ) -> Answer {
+        match call {
+            Call::Rights => self.enrollable(session),
+            Call::Init => self.init(std::mem::take(params), session, now),
+            Call::List => self.list(params, session),
+            Call::Act(verb, serial) => {
+                if let Some(serial) = serial {
+                    params.set("serial", serial);
+                }
+                self.act(&verb, params, session, now)
+            }
+            Call::Delete(serial) => self.delete(&serial, session),
+            Call::Info(serial, key) if request.method == "DELETE" => self.info(&serial, &key, None, session),
+            Call::Info(serial, key) => {
+                let value =
+                    params.text("value").ok_or_else(|| Refusal::parameter("Missing parameter: 'value'"))?;
+                self.info(&serial, &key, Some(value), session)
+            }
+            Call::SerialOf(otp) => self.serial_of(&otp, params, session),
+            Call::Users => self.users(params, session),
+            Call::Realms => self.realms(),
+            Call::Policies(name) => self.policies_shown(name.as_deref(), session),
+            Call::PolicyDefinitions => self.policy_definitions(session),
+            Call::Policy(name) if request.method == "DELETE" => self.policy_delete(&name, session),
+            Call::Policy(name) => self.policy_write(&name, params, session),
+            Call::ContainerTypes => self.container_types(),
+            Call::ContainerInit => self.container_init(params, session, now),
+            Call::Containers => self.container_list(params, session),
+            Call::ContainerDelete(serial) => self.container_delete(&serial, session),
+            Call::ContainerMove(serial, add) => self.container_move(&serial, add, params, session),
+            Call::Login | Call::Check | Call::Health(_) => Err(Refusal::NoRoute),
+        }
+    }
+
+    fn route(&self, request: &Request) -> Result<Call, Refusal> {
+        let path = decode(&request.path);
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+        let recent = self.version().is_recent();
+        let text = |part: &str| part.to_owned();
+        let call = match (method, parts.as_slice()) {
+            ("POST" | "GET", ["validate", "check"]) => Call::Check,
+            ("POST", ["auth"]) => Call::Login,
+            ("GET", ["auth", "rights"]) => Call::Rights,
+            ("POST", ["token", "init"]) => Call::Init,
+            ("GET", ["token", ""]) => Call::List,
+            ("POST", ["token", verb]) if VERBS.contains(verb) => Call::Act(text(verb), None),
+            ("POST", ["token", verb, serial])
+                if VERBS.contains(verb) && *verb != "assign" && *verb != "unassign" =>
+            {
+                Call::Act(text(verb), Some(text(serial)))
+            }
+            ("POST" | "DELETE", ["token", "info", serial, key]) => Call::Info(text(serial), text(key)),
+            ("GET", ["token", "getserial", otp]) => Call::SerialOf(text(otp)),
+            ("DELETE", ["token", serial]) if !serial.is_empty() => Call::Delete(text(serial)),
+            ("GET", ["user", ""]) => Call::Users,
+            ("GET", ["realm", ""] | ["defaultrealm"]) => Call::Realms,
+            ("GET", ["policy", ""]) => Call::Policies(None),
+            ("GET", ["policy", "defs", "admin"]) => Call::PolicyDefinitions,
+            ("GET", ["policy", name]) => Call::Policies(Some(text(name))),
+            ("POST" | "DELETE", ["policy", name]) if !name.is_empty() => Call::Policy(text(name)),
+            ("GET", ["container", "types"]) if recent => Call::ContainerTypes,
+            ("POST", ["container", "init"]) if recent => Call::ContainerInit,
+            ("GET", ["container", ""]) if recent => Call::Containers,
+            ("DELETE", ["container", serial]) if recent => Call::ContainerDelete(text(serial)),
+            ("POST", ["container", serial, "add"]) if recent => Call::ContainerMove(text(serial), true),
+            ("POST", ["container", serial, "remove"]) if recent => Call::ContainerMove(text(serial), false),
+            ("GET", ["healthz", "livez"]) if recent => Call::Health("livez"),
+            ("GET", ["healthz", "" | "readyz"]) if recent => Call::Health("readyz"),
+            ("GET", ["token" | "user" | "realm" | "policy"]) => {
+                return Err(Refusal::Page(308, "Permanent Redirect", None));
+            }
+            (_, known) => {
+                return Err(match allowed(known, recent) {
+                    Some(methods) => Refusal::Page(405, "Method Not Allowed", Some(methods.into())),
+                    None => Refusal::NoRoute,
+                });
+            }
+        };
+        Ok(call)
+    }
+}
+
+/// The methods of a path that exists.
+fn allowed(parts: &[&str], recent: bool) -> Option<&'static str> {
+    match parts {
+        ["validate", "check"] => Some("GET, HEAD, OPTIONS, POST"),
+        ["auth"] => Some("OPTIONS, POST"),
+        ["auth", "rights"] | ["token", "getserial", _] | ["user" | "realm", ""] => Some("GET, HEAD, OPTIONS"),
+        ["token", ""] => Some("DELETE, GET, HEAD, OPTIONS"),
+        ["token", "init"] => Some("DELETE, OPTIONS, POST"),
+        ["token", verb] if VERBS.contains(verb) => Some("DELETE, OPTIONS, POST"),
+        ["token", verb, _] if VERBS.contains(verb) => Some("OPTIONS, POST"),
+        ["token", _] => Some("DELETE, OPTIONS"),
+        ["token", "info", _, _] => Some("DELETE, OPTIONS, POST"),
+        ["defaultrealm"] => Some("DELETE, GET, HEAD, OPTIONS"),
+        ["policy", ""] => Some("GET, HEAD, OPTIONS"),
+        ["policy", _] => Some("DELETE, GET, HEAD, OPTIONS, POST"),
+        ["container", "types" | ""] if recent => Some("GET, HEAD, OPTIONS"),
+        ["container", "init"] if recent => Some("OPTIONS, POST"),
+        ["container", _, "add" | "remove"] if recent => Some("OPTIONS, POST"),
+        ["container", _] if recent => Some("DELETE, OPTIONS"),
+        ["healthz", _] if recent => Some("GET, HEAD, OPTIONS"),
+        _ => None,
+    }
+}
