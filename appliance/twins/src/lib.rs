@@ -2,4 +2,19 @@
 //!
 //! A twin behaves as the real thing does, byte for byte, including what the real
 //! thing does badly. It is driven by calls and by an explicit clock, so that a
-//! test can replay it. No twin is ever part of the appliance's image.
+//! test can replay it: no twin sleeps, reads a clock or draws a random number
+//! that its seed does not determine.
+//!
+//! Twins of keys share no codec with the crate that speaks to keys: a mistake
+//! in reading the protocol would otherwise cancel itself out. What proves them
+//! are the vendors' own clients (`scripts/vendor-clients`) and vectors those
+//! clients made. No twin is ever part of the appliance's image.
+//!
+//! * [`key`]: what can be done to any key twin.
+//! * [`yubikey`]: a YubiKey's OTP application.
+//! * [`line`]: the same operations as lines of text, for other processes; the
+//!   program `key-twin` serves them.
+
+pub mod key;
+pub mod line;
+pub mod yubikey;

@@ -1,0 +1,232 @@
+//! `key-twin`: a security key in software, behind the line protocol.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use keys::device::{Firmware, Slot};
+use tokio::signal::unix::{SignalKind, signal};
+
+use twins::key::KeyTwin;
+use twins::line::{Listener, Pace, Server};
+use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
+
+/// A security key in software, for tests and for trying the station out.
+///
+/// The twin behaves as the real key does, byte for byte, and is spoken to in lines
+/// of text: one request per line, one reply per line. Without --listen it reads
+/// requests from standard input and ends when that does; with --listen it serves
+/// any number of clients on a Unix socket until it gets SIGTERM or SIGINT, and
+/// takes the socket away when it ends.
+#[derive(Parser)]
+#[command(version, after_long_help = LINES)]
+struct Cli {
+    #[command(subcommand)]
+    key: Key,
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// A YubiKey's OTP application: two slots, feature reports, keyboard, CCID
+    #[command(after_long_help = LINES)]
+    Yubikey(YubiKey),
+}
+
+const LINES: &str = "\
+REQUESTS AND REPLIES (hexadecimal is lower case, without report id)
+  SET_FEATURE <hex>   HID SET_REPORT(Feature)             OK
+  GET_FEATURE         HID GET_REPORT(Feature)             <hex>
+  OUT <hex>           interrupt OUT packet                OK
+  IN                  next interrupt IN packet            <hex> or NONE
+  APDU <hex>          smart-card command                  <hex>, status word last
+  TOUCH 1 | TOUCH 2   short or long press                 REPORTS <hex>,<hex>... (keyboard reports)
+  POWER               pull out and plug in again          OK
+  ADVANCE <ms>        let the key's time pass             OK
+  anything that cannot be done                            ERR <word> <sentence>
+
+EXAMPLE
+  $ printf 'GET_FEATURE\\n' | key-twin yubikey --firmware 5.4.3 --serial 12345678
+  0005040300000500
+
+EXIT STATUS
+  0  ended by end of input, SIGTERM or SIGINT
+  1  the twin could not be made or served; standard error says why
+  2  wrong arguments";
+
+#[derive(Args)]
+struct YubiKey {
+    /// Firmware, 2.0.0 to 5.7.x
+    #[arg(long, value_name = "X.Y.Z", value_parser = firmware, default_value = "5.4.3")]
+    firmware: Firmware,
+
+    /// Serial, decimal
+    #[arg(long, value_name = "NUMBER", default_value_t = 12_345_678)]
+    serial: u32,
+
+    /// USB product id, hexadecimal; says which interfaces are on
+    ///
+    /// By default every interface of the hardware line: 0010 before firmware 3,
+    /// 0116 for 3.x, 0410 for 4.0, 0407 otherwise.
+    #[arg(long, value_name = "HEX", value_parser = product_id)]
+    product_id: Option<u16>,
+
+    /// What slot 1 holds when the key is new
+    #[arg(long, value_enum, default_value_t = Content::Empty)]
+    slot1: Content,
+
+    /// What slot 2 holds when the key is new
+    #[arg(long, value_enum, default_value_t = Content::Empty)]
+    slot2: Content,
+
+    /// File with the access code of slot 1: 12 hexadecimal digits; the slot is occupied
+    #[arg(long, value_name = "FILE")]
+    access_code_slot1: Option<PathBuf>,
+
+    /// File with the access code of slot 2
+    #[arg(long, value_name = "FILE")]
+    access_code_slot2: Option<PathBuf>,
+
+    /// Hide the serial, as slots do that were written without the flag for it
+    #[arg(long)]
+    no_serial: bool,
+
+    /// Where all that is random about the key comes from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+
+    /// Keep the key's memory in this file, across runs
+    ///
+    /// When the file exists, what it says goes before --slot1, --slot2,
+    /// --access-code-slot* and --no-serial. Firmware and serial must be its own.
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
+    /// Something that goes wrong; may be repeated
+    #[arg(long, value_name = "FAULT", long_help = format!("Something that goes wrong; may be repeated. Known: {}", Faults::KNOWN))]
+    fault: Vec<String>,
+
+    /// Serve a Unix socket instead of standard input and output
+    #[arg(long, value_name = "PATH")]
+    listen: Option<PathBuf>,
+
+    /// How the key's time passes
+    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Content {
+    /// Nothing
+    Empty,
+    /// A Yubico OTP, as from the factory
+    Occupied,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Clock {
+    /// With the computer's clock, and by ADVANCE
+    Real,
+    /// By ADVANCE alone, so that a test repeats exactly
+    Manual,
+}
+
+fn main() -> ExitCode {
+    let Key::Yubikey(arguments) = Cli::parse().key;
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("key-twin: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &YubiKey) -> Result<(), Box<dyn Error>> {
+    let mut model = Model::new(arguments.firmware, arguments.serial)?;
+    if let Some(product_id) = arguments.product_id {
+        model = model.with_product_id(product_id)?;
+    }
+    let mut faults = Faults::default();
+    for fault in &arguments.fault {
+        faults.set(fault)?;
+    }
+    let new = new_key(arguments, &model)?;
+    let pace = match arguments.clock {
+        Clock::Real => Pace::Real,
+        Clock::Manual => Pace::Manual,
+    };
+    match &arguments.state {
+        Some(path) => {
+            let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
+            kept.twin().set_faults(faults);
+            serve(Server::new(kept, pace), arguments.listen.as_deref())
+        }
+        None => {
+            let mut twin = new;
+            twin.set_faults(faults);
+            serve(Server::new(twin, pace), arguments.listen.as_deref())
+        }
+    }
+}
+
+fn new_key(arguments: &YubiKey, model: &Model) -> Result<YubiKeyTwin, Box<dyn Error>> {
+    let mut twin = YubiKeyTwin::new(model.clone(), arguments.seed);
+    let slots = [
+        (Slot(1), arguments.slot1, &arguments.access_code_slot1),
+        (Slot(2), arguments.slot2, &arguments.access_code_slot2),
+    ];
+    for (slot, content, code) in slots {
+        let code = code.as_deref().map(access_code).transpose()?;
+        if code.is_some() || content == Content::Occupied {
+            twin.occupy(slot, code);
+        }
+    }
+    if arguments.no_serial {
+        twin.hide_serial();
+    }
+    Ok(twin)
+}
+
+fn serve<T: KeyTwin + 'static>(server: Server<T>, listen: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let listener = listen.map(Listener::bind).transpose()?;
+        let served = async {
+            match &listener {
+                Some(listener) => server.serve(listener).await,
+                None => server.talk(tokio::io::stdin(), tokio::io::stdout()).await,
+            }
+        };
+        tokio::select! {
+            result = served => result,
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+        }
+    });
+    // A read of standard input cannot be called off; do not wait for it.
+    runtime.shutdown_background();
+    Ok(result?)
+}
+
+fn firmware(text: &str) -> Result<Firmware, String> {
+    let numbers: Vec<u8> = text.split('.').filter_map(|number| number.parse().ok()).collect();
+    match numbers.as_slice() {
+        [major, minor, build] if text.split('.').count() == 3 => Ok(Firmware::new(*major, *minor, *build)),
+        _ => Err("a firmware is three numbers with dots between them".to_owned()),
+    }
+}
+
+fn product_id(text: &str) -> Result<u16, String> {
+    u16::from_str_radix(text, 16).map_err(|_| "a product id is four hexadecimal digits".to_owned())
+}
+
+fn access_code(path: &Path) -> Result<[u8; 6], Box<dyn Error>> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let code = data_encoding::HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+    code.and_then(|code| code.try_into().ok())
+        .ok_or_else(|| format!("{} does not hold 12 hexadecimal digits", path.display()).into())
+}

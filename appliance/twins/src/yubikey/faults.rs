@@ -1,0 +1,108 @@
+//! What can be made to go wrong.
+//!
+//! Faults are parameters of a twin: set before or between calls, in a test as in
+//! the program. All but the slow ones and [`Faults::garble_every`] wear off by
+//! happening; a replug ([`KeyTwin::power`](crate::key::KeyTwin::power)) ends what
+//! a replug ends on a real key.
+
+use core::str::FromStr;
+use core::time::Duration;
+
+/// Everything that can be made to go wrong; nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Faults {
+    /// The key is pulled out once it has taken so many SET_REPORTs from now; with
+    /// 0 the next one does not reach it. When the last report of a write is the
+    /// last one it takes, the write has happened, but nobody can read the status.
+    pub pull_out_after_reports: Option<u32>,
+    /// The same, counting reads as well as writes.
+    pub pull_out_after_transfers: Option<u32>,
+    /// A write happens at the end of the time that it takes, not at its beginning:
+    /// pulled out meanwhile, the key is as before.
+    pub commit_late: bool,
+    /// After so much of the key's time every transfer fails, until a replug.
+    pub dead_after: Option<Duration>,
+    /// So many transfers fail from now on.
+    pub nack: u32,
+    /// After the next whole frame the key stays busy, until a replug.
+    pub stuck_busy: bool,
+    /// Every frame takes so much longer.
+    pub slow: Duration,
+    /// Every report takes so long to be consumed; one that comes sooner is lost.
+    pub slow_reports: Duration,
+    /// So many changes from now on are refused in silence.
+    pub refuse_writes: u32,
+    /// So many changes from now on are counted in the status, but not made.
+    pub lose_writes: u32,
+    /// Every so-manieth report that is read has a bit flipped.
+    pub garble_every: Option<u32>,
+    /// So many presses from now on do nothing.
+    pub ignore_touches: u32,
+}
+
+/// Why a fault cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no fault; known are {known}", known = Faults::KNOWN)]
+pub struct UnknownFault(String);
+
+impl Faults {
+    /// How faults are written: `name` or `name=number`.
+    pub const KNOWN: &str = "pull-out-after-reports=N, pull-out-after-transfers=N, commit-late, \
+        dead-after=MS, nack=N, stuck-busy, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, garble-every=N, \
+        ignore-touches=N";
+
+    /// Sets one fault from its name, as in [`Faults::KNOWN`].
+    pub fn set(&mut self, text: &str) -> Result<(), UnknownFault> {
+        let (name, number) = match text.split_once('=') {
+            Some((name, number)) => {
+                let number = u32::from_str(number).map_err(|_| UnknownFault(text.to_owned()))?;
+                (name, Some(number))
+            }
+            None => (text, None),
+        };
+        match (name, number) {
+            ("pull-out-after-reports", Some(n)) => self.pull_out_after_reports = Some(n),
+            ("pull-out-after-transfers", Some(n)) => self.pull_out_after_transfers = Some(n),
+            ("commit-late", None) => self.commit_late = true,
+            ("dead-after", Some(n)) => self.dead_after = Some(Duration::from_millis(n.into())),
+            ("nack", Some(n)) => self.nack = n,
+            ("stuck-busy", None) => self.stuck_busy = true,
+            ("slow", Some(n)) => self.slow = Duration::from_millis(n.into()),
+            ("slow-reports", Some(n)) => self.slow_reports = Duration::from_millis(n.into()),
+            ("refuse-writes", Some(n)) => self.refuse_writes = n,
+            ("lose-writes", Some(n)) => self.lose_writes = n,
+            ("garble-every", Some(n)) if n > 0 => self.garble_every = Some(n),
+            ("ignore-touches", Some(n)) => self.ignore_touches = n,
+            _ => return Err(UnknownFault(text.to_owned())),
+        }
+        Ok(())
+    }
+}
+
+/// Counts down; true when it was not 0 yet.
+pub(super) const fn one_of(left: &mut u32) -> bool {
+    let some = *left > 0;
+    *left = left.saturating_sub(1);
+    some
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_fault_can_be_written() {
+        let mut faults = Faults::default();
+        for known in Faults::KNOWN.split(", ") {
+            let text = known.trim().replace("=N", "=3").replace("=MS", "=250");
+            faults.set(&text).unwrap();
+        }
+        assert_eq!(faults.pull_out_after_reports, Some(3));
+        assert_eq!(faults.dead_after, Some(Duration::from_millis(250)));
+        assert!(faults.stuck_busy && faults.commit_late);
+        for wrong in ["", "nack", "stuck-busy=1", "slow=-1", "garble-every=0", "fire"] {
+            assert!(faults.set(wrong).is_err(), "{wrong}");
+        }
+    }
+}
