@@ -14,7 +14,9 @@
 //! * [`yubikey`]: a YubiKey's OTP application.
 //! * [`line`]: the same operations as lines of text, for other processes; the
 //!   program `key-twin` serves them.
+//! * [`privacyidea`]: the server; the program `server-twin` serves it.
 
 pub mod key;
 pub mod line;
+pub mod privacyidea;
 pub mod yubikey;
