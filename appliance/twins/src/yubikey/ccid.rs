@@ -3,7 +3,7 @@
 
 use super::command::{Outcome, Via};
 use super::info::{self, Written};
-use super::session::YubiKeyTwin;
+use super::twin::YubiKeyTwin;
 
 /// What is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

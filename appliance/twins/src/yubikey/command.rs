@@ -9,7 +9,7 @@ use super::faults::one_of;
 use super::info::{self, Written};
 use super::memory::Place;
 use super::output;
-use super::session::YubiKeyTwin;
+use super::twin::YubiKeyTwin;
 
 /// A challenge that waits for a touch or not.
 #[derive(zeroize::ZeroizeOnDrop)]

@@ -35,6 +35,8 @@ pub struct Faults {
     pub refuse_writes: u32,
     /// So many changes from now on are counted in the status, but not made.
     pub lose_writes: u32,
+    /// A NEO shows an empty status from power-up until a command goes through.
+    pub stale_status: bool,
     /// Every so-manieth report that is read has a bit flipped.
     pub garble_every: Option<u32>,
     /// So many presses from now on do nothing.
@@ -49,8 +51,8 @@ pub struct UnknownFault(String);
 impl Faults {
     /// How faults are written: `name` or `name=number`.
     pub const KNOWN: &str = "pull-out-after-reports=N, pull-out-after-transfers=N, commit-late, \
-        dead-after=MS, nack=N, stuck-busy, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, garble-every=N, \
-        ignore-touches=N";
+        dead-after=MS, nack=N, stuck-busy, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, stale-status, \
+        garble-every=N, ignore-touches=N";
 
     /// Sets one fault from its name, as in [`Faults::KNOWN`].
     pub fn set(&mut self, text: &str) -> Result<(), UnknownFault> {
@@ -72,6 +74,7 @@ impl Faults {
             ("slow-reports", Some(n)) => self.slow_reports = Duration::from_millis(n.into()),
             ("refuse-writes", Some(n)) => self.refuse_writes = n,
             ("lose-writes", Some(n)) => self.lose_writes = n,
+            ("stale-status", None) => self.stale_status = true,
             ("garble-every", Some(n)) if n > 0 => self.garble_every = Some(n),
             ("ignore-touches", Some(n)) => self.ignore_touches = n,
             _ => return Err(UnknownFault(text.to_owned())),

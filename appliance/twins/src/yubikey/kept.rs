@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::key::{KeyTwin, KeyboardReport, Press, TwinError};
 
 use super::model::Model;
-use super::session::YubiKeyTwin;
+use super::twin::YubiKeyTwin;
 
 /// A twin and the file it is kept in. The file is replaced whole, before the
 /// answer to what changed it is given.

@@ -31,6 +31,7 @@ mod model;
 mod output;
 mod session;
 mod state;
+mod twin;
 mod typing;
 mod view;
 
@@ -38,7 +39,7 @@ pub use config::{Mode, cfg, ext, tkt};
 pub use faults::{Faults, UnknownFault};
 pub use kept::KeptTwin;
 pub use model::{FormFactor, Model, ModelError, VENDOR, capability, interface};
-pub use session::YubiKeyTwin;
 pub use state::StateError;
+pub use twin::YubiKeyTwin;
 pub use typing::Keystroke;
 pub use view::{SlotView, Snapshot};

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::config::Config;
 use super::memory::{Memory, Ndef, Slot};
 use super::model::Model;
-use super::session::YubiKeyTwin;
+use super::twin::YubiKeyTwin;
 
 /// Why a text is not the memory of this twin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::config::{Config, Mode, ext, tkt};
 use super::memory::{Place, Slot};
 use super::output;
-use super::session::YubiKeyTwin;
+use super::twin::YubiKeyTwin;
 
 /// The key's memory at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

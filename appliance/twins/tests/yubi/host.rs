@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keys::device::Firmware;
 use twins::key::{KeyTwin, KeyboardReport, TwinError};
-use twins::yubikey::{Model, YubiKeyTwin};
+use twins::yubikey::{Faults, Model, YubiKeyTwin};
 
 pub(crate) const RFC4226: &[u8; 20] = b"12345678901234567890";
 pub(crate) const SERIAL: u32 = 12_345_678;
@@ -13,6 +13,13 @@ pub(crate) const SERIAL: u32 = 12_345_678;
 /// A new key of that firmware.
 pub(crate) fn key(major: u8, minor: u8, build: u8) -> YubiKeyTwin {
     YubiKeyTwin::new(Model::new(Firmware::new(major, minor, build), SERIAL).unwrap(), 7)
+}
+
+/// Faults, from what is different about them.
+pub(crate) fn with(set: impl FnOnce(&mut Faults)) -> Faults {
+    let mut faults = Faults::default();
+    set(&mut faults);
+    faults
 }
 
 pub(crate) fn crc(bytes: &[u8]) -> u16 {

@@ -5,7 +5,7 @@ use keys::device::Slot;
 use serde_json::Value;
 use twins::key::{KeyTwin, Press};
 
-use crate::host::{Config, RFC4226, change, collect, key, send, text};
+use crate::host::{Config, RFC4226, change, collect, key, send, text, with};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../keys/tests/vectors/yubikey_otp.json")).unwrap()
@@ -159,6 +159,7 @@ fn interfaces_change_at_the_restart_and_the_lock_holds() {
 fn a_neo_refuses_the_probe_and_then_shows_what_it_has() {
     let mut key = key(3, 4, 9);
     key.occupy(Slot(1), None);
+    key.set_faults(with(|faults| faults.stale_status = true));
     key.power().unwrap();
     assert_eq!(key.get_feature().unwrap()[4..6], [0, 0]);
     let all = vectors();
