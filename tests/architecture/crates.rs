@@ -1,0 +1,173 @@
+//! The crates and their dependencies: the table "Who may know whom" of the design,
+//! as a test. A failure names the crate, what it knows, and what it may know.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+
+/// Which of our crates each may build with. Every crate of the workspace has a row.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    ("architecture", &[]),
+    ("control", &[]),
+    ("enrolld", &["control", "journal", "keys", "panel", "privacyidea", "shell", "station", "usb"]),
+    ("journal", &["station"]),
+    ("keys", &[]),
+    ("panel", &[]),
+    ("privacyidea", &[]),
+    ("shell", &["control"]),
+    ("sim", &["enrolld", "twins"]),
+    ("station", &["keys"]),
+    ("twins", &["keys"]),
+    ("usb", &["keys"]),
+];
+
+/// These stand on their own, in their tests too.
+const ALONE: &[&str] = &["keys", "privacyidea"];
+
+/// These do no I/O, have no clock and are not async.
+const PURE: &[&str] = &["keys", "station"];
+
+/// Crates that do what a pure one must not.
+const IMPURE: &[&str] = &[
+    "async-io",
+    "async-std",
+    "evdev",
+    "getrandom",
+    "gpiocdev",
+    "hidapi",
+    "hyper",
+    "mio",
+    "nix",
+    "reqwest",
+    "rppal",
+    "rusb",
+    "rusqlite",
+    "russh",
+    "rustix",
+    "rustls",
+    "smol",
+    "socket2",
+    "tempfile",
+    "tokio",
+    "ureq",
+];
+
+fn workspace(options: CargoOpt) -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"))
+        .features(options)
+        .exec()
+        .expect("cargo describes the workspace")
+}
+
+fn ours(metadata: &Metadata) -> BTreeMap<String, Package> {
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| (package.name.to_string(), package.clone()))
+        .collect()
+}
+
+fn may_know(name: &str) -> Option<&'static [&'static str]> {
+    MAY_KNOW.iter().find(|(row, _)| *row == name).map(|(_, known)| *known)
+}
+
+/// Everything that `name` is built from, transitively, tests left out.
+fn built_from(metadata: &Metadata, name: &str) -> BTreeSet<String> {
+    let nodes: BTreeMap<&PackageId, _> = metadata
+        .resolve
+        .as_ref()
+        .expect("cargo resolves the workspace")
+        .nodes
+        .iter()
+        .map(|node| (&node.id, node))
+        .collect();
+    let names: BTreeMap<&PackageId, &str> =
+        metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
+    let first = metadata.workspace_packages().into_iter().find(|package| package.name == name);
+    let mut waiting: Vec<&PackageId> = first.map(|package| &package.id).into_iter().collect();
+    let mut seen = BTreeSet::new();
+    while let Some(id) = waiting.pop() {
+        for dependency in &nodes[id].deps {
+            let built = dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development);
+            if built && seen.insert(names[&dependency.pkg].to_owned()) {
+                waiting.push(&dependency.pkg);
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn every_crate_has_its_row() {
+    for name in ours(&workspace(CargoOpt::AllFeatures)).keys() {
+        assert!(may_know(name).is_some(), "{name} is in no row of MAY_KNOW: say which crates it may know");
+    }
+}
+
+#[test]
+fn crates_know_only_whom_they_may() {
+    let ours = ours(&workspace(CargoOpt::AllFeatures));
+    let mut wrong = Vec::new();
+    for (name, package) in &ours {
+        let allowed = may_know(name).unwrap_or_default();
+        for dependency in &package.dependencies {
+            let known = dependency.name.as_str();
+            if !ours.contains_key(known) || known == name {
+                continue;
+            }
+            let fine = match dependency.kind {
+                // A test may bring both sides together, but who stands alone is tested alone.
+                DependencyKind::Development => !ALONE.contains(&name.as_str()),
+                _ => allowed.contains(&known),
+            };
+            if !fine {
+                wrong.push(format!("{name} knows {known} ({}), and may know {allowed:?}", dependency.kind));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_daemon_contains_no_twin() {
+    let built = built_from(&workspace(CargoOpt::AllFeatures), "enrolld");
+    for twin in ["twins", "sim"] {
+        assert!(!built.contains(twin), "enrolld is built from {twin}, and it is what the image runs");
+    }
+}
+
+#[test]
+fn the_pure_crates_are_built_from_pure_crates() {
+    let metadata = workspace(CargoOpt::AllFeatures);
+    for name in PURE.iter().filter(|name| ours(&metadata).contains_key(**name)) {
+        let built = built_from(&metadata, name);
+        assert!(!built.is_empty(), "{name} has dependencies, and none were found");
+        let impure: Vec<&str> = IMPURE.iter().copied().filter(|other| built.contains(*other)).collect();
+        assert!(impure.is_empty(), "{name} is built from {impure:?}, and must do no I/O");
+    }
+}
+
+#[test]
+fn every_crate_says_what_it_is_and_keeps_the_lints() {
+    for (name, package) in ours(&workspace(CargoOpt::NoDefaultFeatures)) {
+        assert!(package.description.is_some(), "{name} has no description");
+        assert_eq!(package.license.as_deref(), Some("Apache-2.0 OR MIT"), "{name}");
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("the manifest can be read");
+        let lints = manifest.lines().skip_while(|line| *line != "[lints]").nth(1);
+        assert_eq!(lints, Some("workspace = true"), "{name} needs [lints] workspace = true");
+    }
+}
+
+#[test]
+fn the_lock_file_is_up_to_date() {
+    let status = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1", "--no-deps", "--quiet"])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml")])
+        .output()
+        .expect("cargo runs");
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+}

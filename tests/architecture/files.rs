@@ -1,0 +1,155 @@
+//! How the files of the repository are kept.
+
+#![cfg(test)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest source file. One that grows beyond is usually two.
+const LONGEST: usize = 500;
+
+/// What pure crates may not name. The compiler for wasm32 accepts these, since the
+/// standard library has stand-ins there that fail when called.
+const IMPURE: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "println!",
+];
+
+/// Starts of paths that exist on one machine only. Written in two parts, or this
+/// file would be the first to break its rule.
+const MACHINES: &[(&str, &str)] = &[("/wo", "rk/"), ("/fa", "rm/"), ("/ro", "ot/"), ("/tm", "p/t-")];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository is there")
+}
+
+/// Every file below `directory`, without what builds leave behind.
+fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the directory can be read") {
+        let entry = entry.expect("the directory can be read");
+        let path = entry.path();
+        let name = entry.file_name();
+        // A build or an editor may be at work beside this test, so a file may vanish.
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            let skipped = ["target", ".git", "artifacts", "corpus", "node_modules", "__pycache__", ".venv"];
+            if !skipped.iter().any(|skip| name == *skip) {
+                files(&path, found);
+            }
+        } else if kind.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+fn all_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    files(&root(), &mut found);
+    found
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let rust = all_files().into_iter().filter(|path| path.extension().is_some_and(|end| end == "rs"));
+    let read: Vec<_> =
+        rust.filter_map(|path| fs::read_to_string(&path).ok().map(|text| (path, text))).collect();
+    assert!(!read.is_empty(), "no source file was found");
+    read
+}
+
+/// The code of a line: what stands before a comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default()
+}
+
+/// A path as seen from the root of the repository.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn refuse(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    let long: Vec<String> = sources()
+        .iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST)
+        .map(|(path, lines)| format!("{} has {lines} lines; {LONGEST} are enough", shown(path)))
+        .collect();
+    refuse(&long);
+}
+
+#[test]
+fn unsafe_code_stays_in_sys_modules() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let sys = path.components().any(|part| part.as_os_str() == "sys" || part.as_os_str() == "sys.rs");
+        if sys || path.ends_with("tests/architecture/files.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let found =
+                ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "unsafe(", "allow(unsafe_code"]
+                    .iter()
+                    .any(|form| code(line).contains(form));
+            if found {
+                wrong.push(format!("{}:{}: unsafe code belongs in a module `sys`", shown(&path), number + 1));
+            }
+        }
+    }
+    refuse(&wrong);
+}
+
+#[test]
+fn the_pure_crates_name_nothing_that_does_io() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let pure = ["appliance/keys/src", "appliance/station/src"]
+            .iter()
+            .any(|room| path.starts_with(root().join(room)));
+        if !pure || path.file_name().is_some_and(|name| name == "tests.rs") {
+            continue;
+        }
+        // Tests inside a file stand at its end.
+        for (number, line) in text.lines().take_while(|line| *line != "#[cfg(test)]").enumerate() {
+            for name in IMPURE.iter().filter(|name| code(line).contains(**name)) {
+                wrong.push(format!("{}:{}: {name} is not for a crate without I/O", shown(&path), number + 1));
+            }
+        }
+    }
+    refuse(&wrong);
+}
+
+#[test]
+fn no_file_names_a_place_on_one_machine() {
+    let mut wrong = Vec::new();
+    for path in all_files() {
+        // Pictures and other binary files are not text.
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            for (one, two) in MACHINES {
+                let place = format!("{one}{two}");
+                // A path such as "$there/and/on" only looks like it.
+                let mut before: Vec<&str> = line.split(&place).collect();
+                before.pop();
+                let absolute = before.iter().any(|text| {
+                    !text.ends_with(|last: char| last.is_alphanumeric() || "_-.~$}>)".contains(last))
+                });
+                if absolute {
+                    wrong.push(format!("{}:{}: names {place}", shown(&path), number + 1));
+                }
+            }
+        }
+    }
+    refuse(&wrong);
+}
