@@ -387,6 +387,12 @@ pub enum KeyError {
     /// There is no room.
     #[error("the key is full")]
     Full,
+    /// Another key is plugged in than the one that was inspected.
+    #[error("this is another key than the one that was inspected")]
+    AnotherKey,
+    /// The interface that slots are programmed through is switched off.
+    #[error("{0} is switched off on this key")]
+    InterfaceOff(&'static str),
     /// Bytes came that the protocol does not allow.
     #[error("the key sent something that its protocol does not allow: {0}")]
     Garbled(&'static str),

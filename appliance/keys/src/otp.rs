@@ -15,6 +15,16 @@ pub fn hotp(seed: &Seed, counter: u64, digits: Digits, hash: HashAlgorithm) -> S
         HashAlgorithm::Sha256 => truncate(&mac::<Hmac<sha2::Sha256>>(seed, &message)),
         HashAlgorithm::Sha512 => truncate(&mac::<Hmac<sha2::Sha512>>(seed, &message)),
     };
+    decimal(code, digits)
+}
+
+/// The code of an HMAC that a key computed (RFC 4226, section 5.3).
+#[must_use]
+pub fn code_of_mac(mac: &[u8], digits: Digits) -> String {
+    decimal(truncate(mac), digits)
+}
+
+fn decimal(code: u32, digits: Digits) -> String {
     match digits {
         Digits::Six => format!("{:06}", code % 1_000_000),
         Digits::Eight => format!("{:08}", code % 100_000_000),

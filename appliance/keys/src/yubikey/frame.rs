@@ -21,7 +21,7 @@ pub const FRAME: usize = 70;
 /// Bytes of data in a feature report; the eighth byte says what it is.
 pub const CHUNK: usize = 7;
 /// The sequence number of the last chunk of a frame.
-const LAST: u8 = 9;
+pub const LAST: u8 = 9;
 
 /// Set by the host with every chunk it writes, cleared by the key when it has
 /// taken the chunk.

@@ -11,6 +11,7 @@
 //! | [`flags`], [`config`], [`build`], [`slot_write`] | what a slot holds |
 //! | [`extras`], [`device_info`], [`device_config`] | the rest of the payloads |
 //! | [`firmware`], [`ids`] | which key can do what |
+//! | [`conversations`] | how they are strung together |
 //! | [`modhex`], [`yubico_otp`], [`typed`] | what comes out of a key |
 //!
 //! All codecs go both ways, so that a twin is built from the same rooms.
@@ -18,6 +19,7 @@
 pub mod build;
 pub mod command;
 pub mod config;
+pub mod conversations;
 pub mod crc;
 pub mod device_config;
 pub mod device_info;
@@ -33,3 +35,5 @@ pub mod slot_write;
 pub mod status;
 pub mod typed;
 pub mod yubico_otp;
+
+pub use conversations::start;

@@ -1,0 +1,78 @@
+//! Operations with a whole key, under virtual time: what is written to it, what
+//! is believed, and what is refused.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ask;
+mod hostile;
+mod inspect;
+mod interrupted;
+mod key;
+mod program;
+mod waiting;
+
+use key::ToyKey;
+use keys::device::{Answer, Credential, Digits, Firmware, KeyError, Kind, Operation, Slot, Unlock};
+use keys::secret::{AccessCode, Seed};
+use keys::wire::Failure;
+use keys::yubikey::config::SlotConfig;
+use keys::yubikey::device_info::{DeviceInfo, FormFactor};
+
+pub(crate) const RFC_KEY: &[u8] = b"12345678901234567890";
+
+pub(crate) fn seed() -> Seed {
+    Seed::new(RFC_KEY).unwrap()
+}
+
+pub(crate) fn code(text: &[u8; 6]) -> AccessCode {
+    AccessCode::new(text).unwrap()
+}
+
+pub(crate) fn hotp() -> SlotConfig {
+    SlotConfig::hotp(&seed(), Digits::Six).unwrap()
+}
+
+pub(crate) fn hmac(touch: bool) -> SlotConfig {
+    SlotConfig::challenge_hmac(&seed(), touch).unwrap()
+}
+
+pub(crate) fn program(slot: u8, unlock: Unlock, new_code: Option<AccessCode>) -> Operation {
+    let credential = Credential::Hotp { seed: seed(), digits: Digits::Six };
+    Operation::Program { slot: Slot(slot), credential, unlock, new_code, label: "UBOM12345678_1".into() }
+}
+
+pub(crate) fn erase(slot: u8, unlock: Unlock) -> Operation {
+    Operation::Erase { slot: Slot(slot), unlock }
+}
+
+pub(crate) fn ask_code(slot: u8, kind: Kind, challenge: &[u8]) -> Operation {
+    let challenge = challenge.to_vec();
+    Operation::AskCode { slot: Slot(slot), kind, challenge, digits: Digits::Six, label: String::new() }
+}
+
+pub(crate) fn key_error(result: Result<Answer, Failure>) -> KeyError {
+    match result {
+        Err(Failure::Key(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn yubikey5_info() -> DeviceInfo {
+    DeviceInfo {
+        usb_supported: Some(0x23f),
+        usb_enabled_raw: Some(0x23f),
+        nfc_supported: Some(0x23f),
+        nfc_enabled: Some(0x23f),
+        serial: Some(12_345_678),
+        form_factor: Some(FormFactor(0x03)),
+        version: Some(Firmware::new(5, 4, 3)),
+        config_locked: Some(false),
+        ..DeviceInfo::default()
+    }
+}
+
+pub(crate) fn yubikey5() -> ToyKey {
+    let mut key = ToyKey::new(5, 4, 3);
+    key.info_pages = vec![yubikey5_info().encode_page(false).unwrap()];
+    key
+}
