@@ -82,9 +82,10 @@ mod text;
 pub mod transport;
 
 pub use backoff::Backoff;
+pub use calls::answer::{InitAnswer, Rollout, TwoStepParameters};
 pub use calls::audit::AuditLine;
 pub use calls::containers::ContainerType;
-pub use calls::init::{Init, InitAnswer, Rollout, TwoStepParameters, TwoStepSizes};
+pub use calls::init::{Init, TwoStepSizes};
 pub use calls::policies::Policy;
 pub use calls::rights::{Health, Probe};
 pub use calls::tokens::{Found, Token, TokenFilter, TokenPage, TokenSettings};

@@ -1,5 +1,6 @@
 //! The calls, a file for each noun of the server's interface.
 
+pub(crate) mod answer;
 pub(crate) mod audit;
 pub(crate) mod containers;
 pub(crate) mod init;

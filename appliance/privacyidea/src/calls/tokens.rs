@@ -6,9 +6,10 @@ use serde::Deserialize;
 
 use crate::body::Object;
 use crate::call::{Call, path_name};
-use crate::calls::init::{Rollout, owner_fields};
+use crate::calls::answer::Rollout;
+use crate::calls::init::owner_fields;
 use crate::client::Client;
-use crate::envelope::{Envelope, Json, Malformed};
+use crate::envelope::{self, Envelope, Json, Malformed};
 use crate::error::{Error, Invalid};
 use crate::http::Transport;
 use crate::names::{Description, HashAlgorithm, Serial, TokenType, User};
@@ -176,6 +177,11 @@ pub struct TokenPage {
 }
 
 impl TokenPage {
+    /// Reads the body of an answer, which must be a success.
+    pub fn from_body(body: &[u8]) -> Result<Self, Malformed> {
+        Self::from_envelope(&envelope::parse(body)?)
+    }
+
     fn from_envelope(envelope: &Envelope<'_>) -> Result<Self, Malformed> {
         #[derive(Deserialize)]
         struct Page<'a> {

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::body::Object;
 use crate::call::Call;
-use crate::calls::init::{InitAnswer, TwoStepParameters};
+use crate::calls::answer::{InitAnswer, TwoStepParameters};
 use crate::client::Client;
 use crate::error::{Error, Invalid};
 use crate::http::Transport;

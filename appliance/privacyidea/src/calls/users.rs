@@ -93,10 +93,7 @@ fn realm_list(envelope: &Envelope<'_>) -> Result<Vec<Realm>, Malformed> {
         name: String,
     }
     // Some versions answer with a list or null where there is no realm.
-    let value = envelope.value().ok_or(Malformed::Shape)?;
-    if !value.is_object() {
-        return Ok(Vec::new());
-    }
+    let Some(value) = envelope.value().filter(|value| value.is_object()) else { return Ok(Vec::new()) };
     let map: BTreeMap<String, Wire<'_>> = value.read()?;
     Ok(map
         .into_iter()

@@ -103,6 +103,7 @@ fn lost(error: &reqwest::Error, closed: Lost) -> Lost {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => return closed,
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => return Lost::NotHttp,
                 _ => {}
             }
         }
@@ -122,4 +123,45 @@ fn layers<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
             None => layer.source(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use reqwest::dns::{Name, Resolve, Resolving};
+
+    use super::super::trust::{Trust, client_config};
+    use super::*;
+    use crate::clock::SystemClock;
+
+    /// A resolver that knows nobody.
+    struct Nobody;
+
+    impl Resolve for Nobody {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(async { Err(NoSuchName.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address() {
+        let trust = Trust::insecure_accept_any_certificate();
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(client_config(trust, Arc::new(SystemClock::new())).unwrap())
+            .dns_resolver(Arc::new(Nobody))
+            .build()
+            .unwrap();
+        let error = client.post("https://pi.example.test/auth").send().await.unwrap_err();
+        assert_eq!(while_sending(&error), TransportError::NotSent(NotSent::Name));
+    }
+
+    #[test]
+    fn faults_of_tls() {
+        let other = |e: rustls::Error| tls_fault(&e);
+        assert_eq!(other(CertificateError::UnknownIssuer.into()), TlsFault::Untrusted);
+        assert_eq!(other(CertificateError::Expired.into()), TlsFault::Expired);
+        assert!(matches!(other(CertificateError::Revoked.into()), TlsFault::Other(_)));
+        assert!(matches!(other(rustls::Error::NoCertificatesPresented), TlsFault::Other(_)));
+    }
 }

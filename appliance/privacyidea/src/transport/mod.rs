@@ -20,6 +20,7 @@ use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Url, redirect, retry};
+use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 pub use self::trust::{BadPin, SpkiPin, Trust, TrustError};
@@ -127,7 +128,10 @@ impl HttpsBuilder {
             _ => return Err(SetupError::Address),
         }
         let bare = base.username().is_empty() && base.password().is_none();
-        if !bare || !base.has_host() || base.query().is_some() || base.fragment().is_some() {
+        // A name that TLS could not ask for.
+        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        if !bare || ServerName::try_from(host).is_err() || base.query().is_some() || base.fragment().is_some()
+        {
             return Err(SetupError::Address);
         }
         let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| SetupError::UserAgent)?;
