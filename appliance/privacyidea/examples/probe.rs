@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! $ cargo run --example probe -- --url https://pi.example.test --ca ca.pem --user admin --password-file pw
-//! server    privacyIDEA 3.14 (health: ready, its clock is 12 ms ahead)
-//! login     admin, 3600 s left
-//! rights    enroll HOTP, TOTP, YUBIKEY; missing for enrollment: none
+//! server    privacyIDEA 3.14 (health: ready, its clock is 6 ms ahead)
+//! login     admin, 3599 s left
+//! rights    enroll HOTP, REGISTRATION, TOTP, YUBIKEY
+//! missing   nothing
+//! realms    office
+//! tokens    10
 //! ```
 //!
 //! The password is read from a file, so that it is in no list of processes.

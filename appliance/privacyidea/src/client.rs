@@ -20,6 +20,10 @@ use crate::session::{self, Credentials, Kind, Lease, Moment, Session};
 /// call that needs a login makes one, and concurrent callers wait for that same
 /// login, whether it succeeds or fails. It is renewed ahead of its end, and
 /// once more when the server says all the same that it has ended.
+///
+/// A call that is dropped before it is finished may have been sent: its outcome
+/// is [`Unknown`](crate::Outcome::Unknown). The client itself has no time limits; the
+/// transport must.
 pub struct Client<T> {
     pub(crate) transport: T,
     credentials: Credentials,
@@ -78,8 +82,9 @@ impl<T: Transport> Client<T> {
         &self.transport
     }
 
-    /// The session, after a login if there is none. With an API key nothing is
-    /// sent: the session is what the key says about itself.
+    /// The session, after a login if there is none. While a login lasts nothing
+    /// is sent, so this does not tell whether the server is still there. With an
+    /// API key nothing is ever sent: the session is what the key says of itself.
     pub async fn session(&self) -> Result<Arc<Session>, Error> {
         Ok(Arc::clone(&self.lease(None).await?.session))
     }

@@ -8,6 +8,8 @@ mod enrolling;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod logging;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod managing;
