@@ -47,13 +47,24 @@ impl YubiKeyTwin {
     pub(super) fn execute(&mut self, command: u8, payload: &[u8; 64], via: Via) -> Outcome {
         match command {
             0x10 | 0x13 | 0x20 | 0x28 | 0x30 | 0x38 => self.answer(command, payload),
-            _ if one_of(&mut self.faults.refuse_writes) => Outcome::Refused,
-            _ if one_of(&mut self.faults.lose_writes) => {
-                self.memory.count_always();
-                Outcome::Changed
-            }
-            _ => self.change(command, payload, via),
+            _ => self.change_or_fail(command, payload, via),
         }
+    }
+
+    /// A change, unless a fault takes it back.
+    fn change_or_fail(&mut self, command: u8, payload: &[u8; 64], via: Via) -> Outcome {
+        let faulty = self.faults.refuse_writes > 0 || self.faults.lose_writes > 0;
+        let before = faulty.then(|| (self.memory.clone(), self.session.uses));
+        let outcome = self.change(command, payload, via);
+        if let (Some((memory, uses)), Outcome::Changed | Outcome::Restart) = (before, &outcome) {
+            (self.memory, self.session.uses) = (memory, uses);
+            if one_of(&mut self.faults.refuse_writes) {
+                return Outcome::Refused;
+            }
+            self.faults.lose_writes -= 1;
+            self.memory.count_always();
+        }
+        outcome
     }
 
     /// How long a command takes: a slot 20 to 60 ms, a swap up to 920 ms

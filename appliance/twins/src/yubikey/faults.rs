@@ -31,9 +31,9 @@ pub struct Faults {
     pub slow: Duration,
     /// Every report takes so long to be consumed; one that comes sooner is lost.
     pub slow_reports: Duration,
-    /// So many changes from now on are refused in silence.
+    /// So many changes that the key would make are refused in silence.
     pub refuse_writes: u32,
-    /// So many changes from now on are counted in the status, but not made.
+    /// So many changes are counted in the status, but not made.
     pub lose_writes: u32,
     /// A NEO shows an empty status from power-up until a command goes through.
     pub stale_status: bool,

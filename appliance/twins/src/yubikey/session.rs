@@ -238,9 +238,16 @@ impl YubiKeyTwin {
         if reclaimed || self.now < self.session.consuming_until {
             return;
         }
-        match self.session.link {
-            // Not ready: the report is lost, as the host was told it would be.
-            Link::Busy { .. } => return,
+        match &self.session.link {
+            // Not ready: the report is lost, as the host was told it would be. A reset
+            // drops the answer that is on its way.
+            Link::Busy { .. } => {
+                if matches!(self.session.assembly.take(report), Taken::Reset) {
+                    self.drop_answer();
+                }
+                self.session.assembly.clear();
+                return;
+            }
             // Any write ends these two; its content is not looked at.
             Link::Responding(_) | Link::Waiting { .. } => {
                 self.session.link = Link::Idle;
@@ -253,6 +260,14 @@ impl YubiKeyTwin {
         match self.session.assembly.take(report) {
             Taken::Whole(frame) => self.begin(frame),
             Taken::Part | Taken::Refused | Taken::Reset | Taken::Nothing => {}
+        }
+    }
+
+    fn drop_answer(&mut self) {
+        if let Link::Busy { then, .. } = &mut self.session.link
+            && matches!(then, Then::Respond(_) | Then::Wait(_))
+        {
+            *then = Then::Status;
         }
     }
 
