@@ -221,6 +221,13 @@ impl Error {
         }
     }
 
+    /// Whether the server does not have this call at all: its answer is "not
+    /// found" or "not allowed", and not in its own form. Older servers have no
+    /// containers.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Garbled { status: 404 | 405, .. })
+    }
+
     /// Drops the server's message if it repeats one of `secrets`.
     pub(crate) fn without<'a>(mut self, secrets: impl IntoIterator<Item = &'a str>) -> Self {
         if let Self::Server(error) = &mut self {

@@ -162,3 +162,59 @@ impl InitAnswer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with_seed(seed: &str) -> InitAnswer {
+        let body = format!(
+            r#"{{"result":{{"status":true,"value":true}},"detail":{{"serial":"A","otpkey":{{"value":"{seed}"}}}}}}"#
+        );
+        InitAnswer::from_body(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn seeds_in_every_form() {
+        assert_eq!(with_seed("seed://0aFf").seed_is(&[0x0a, 0xff]), Some(true));
+        assert_eq!(with_seed("0AFF").seed_is(&[0x0a, 0xff]), Some(true));
+        assert_eq!(with_seed("seed://0aff").seed_is(&[0x0a]), Some(false));
+        for odd in ["seed://0af", "seed://zz", "seed://+1", "seed://ää"] {
+            assert!(with_seed(odd).seed_bytes().is_none(), "{odd}");
+            assert_eq!(with_seed(odd).seed_is(&[1]), Some(false), "{odd}");
+        }
+        let silent = br#"{"result":{"status":true,"value":true},"detail":{"serial":"A"}}"#;
+        assert_eq!(InitAnswer::from_body(silent).unwrap().seed_is(&[1]), None);
+    }
+
+    #[test]
+    fn half_of_the_parameters_are_none() {
+        let body = br#"{"result":{"status":true,"value":true},"detail":{"serial":"A","2step_salt":8}}"#;
+        assert_eq!(InitAnswer::from_body(body).unwrap().two_step, None);
+        let body = br#"{"result":{"status":true,"value":true},"detail":{"serial":"A","2step_salt":-8}}"#;
+        assert_eq!(InitAnswer::from_body(body).err(), Some(Malformed::Shape));
+    }
+
+    #[test]
+    fn an_error_is_no_answer_to_read() {
+        let body = br#"{"result":{"status":false,"error":{"code":905,"message":""}}}"#;
+        assert_eq!(InitAnswer::from_body(body).err(), Some(Malformed::Shape));
+    }
+
+    proptest! {
+        #[test]
+        fn no_detail_panics(
+            name in "serial|rollout_state|otpkey|googleurl|verify|registrationcode|2step_salt",
+            value in r#"(\{"value":)?[{}\[\]",:a-z0-9\\.-]{0,40}\}?"#,
+        ) {
+            let body = format!(
+                r#"{{"result":{{"status":true,"value":true}},"detail":{{"serial":"A","{name}":{value}}}}}"#
+            );
+            if let Ok(answer) = InitAnswer::from_body(body.as_bytes()) {
+                let _ = answer.seed_is(b"x");
+            }
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Containers: several tokens in one thing. privacyIDEA 3.13 and 3.14 have them;
-//! 3.9 and eduMFA answer with 404.
+//! from 3.9 and eduMFA come errors that are [`Error::is_unsupported`].
 
 use std::collections::BTreeMap;
 

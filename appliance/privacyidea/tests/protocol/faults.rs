@@ -73,7 +73,9 @@ async fn pages_that_turn_a_request_away_are_refusals() {
     for status in [400, 401, 403, 404, 405, 413, 429] {
         assert_eq!(init_error(answer(status, "<html>")).await.outcome(), Outcome::Refused, "{status}");
     }
-    assert_eq!(init_error(answer(404, r#"{"error":"Not found"}"#)).await.outcome(), Outcome::Refused);
+    let no_route = init_error(answer(404, r#"{"error":"Not found"}"#)).await;
+    assert!(no_route.is_unsupported() && no_route.outcome() == Outcome::Refused);
+    assert!(!init_error(recorded!(404, "error-not-found")).await.is_unsupported());
 }
 
 #[tokio::test]
