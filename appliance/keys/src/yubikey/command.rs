@@ -238,15 +238,16 @@ pub fn set_usb_mode(mode: UsbMode) -> Frame {
     Command::UsbMode.frame(&mode.payload())
 }
 
-/// Writes the scan-code map.
+/// Writes the scan-code map. `current` guards it like a slot.
 #[must_use]
-pub fn write_scan_map(map: &ScanMap) -> Frame {
-    Command::ScanMap.frame(&map.payload())
+pub fn write_scan_map(map: &ScanMap, current: &AccessCode) -> Frame {
+    Command::ScanMap.frame(&map.payload(current))
 }
 
 /// The command that shakes an old programming sequence loose on firmware 3.x
-/// without changing anything: a scan map of 51 times `c`, which is too long to
-/// be one, so it is refused (yubikit `yubiotp.py`).
+/// without changing anything: a scan map of 45 times `c` under the access code
+/// `cccccc`. No key has that map and that code, so it is refused (yubikit
+/// `yubiotp.py`).
 #[must_use]
 pub fn neo_wakeup_probe() -> Frame {
     let mut bytes = [0; PAYLOAD];

@@ -136,9 +136,10 @@ pub struct DeviceInfo {
     pub config_locked: Option<bool>,
     /// Letters of the vendor's part number.
     pub part_number: Option<String>,
-    /// Which applications can be FIPS approved.
+    /// Which applications can be FIPS approved, in bits of an order of their
+    /// own: 01 FIDO2, 02 PIV, 04 OpenPGP, 08 OATH, 10 YubiHSM Auth.
     pub fips_capable: Option<u16>,
-    /// Which applications are.
+    /// Which applications are, in the same bits.
     pub fips_approved: Option<u16>,
     /// Whether PINs must be hard to guess.
     pub pin_complexity: Option<bool>,
@@ -162,7 +163,8 @@ impl DeviceInfo {
             let value = ber_value(&mut rest).ok_or(DeviceInfoError::CutOff(tag))?;
             match tag {
                 tag::USB_SUPPORTED => self.usb_supported = Some(number(tag, value)?),
-                tag::SERIAL => self.serial = Some(number(tag, value)?),
+                // 0 is what a key without one says.
+                tag::SERIAL => self.serial = Some(number(tag, value)?).filter(|&serial| serial != 0),
                 tag::USB_ENABLED => self.usb_enabled_raw = Some(number(tag, value)?),
                 tag::FORM_FACTOR => self.form_factor = Some(FormFactor(number(tag, value)?)),
                 tag::VERSION => {

@@ -174,19 +174,23 @@ impl Default for ScanMap {
 }
 
 impl ScanMap {
-    /// The payload.
+    /// The codes and, behind them, the access code.
     #[must_use]
-    pub fn payload(&self) -> Payload {
-        Payload::from_array(&padded(&self.0).unwrap_or([0; PAYLOAD]))
+    pub fn payload(&self, current: &AccessCode) -> Payload {
+        let mut bytes = Zeroizing::new([0; PAYLOAD]);
+        for (to, from) in bytes.iter_mut().zip(self.0.iter().chain(current.expose())) {
+            *to = *from;
+        }
+        Payload::from_array(&bytes)
     }
 
-    /// Reads a payload; `None` when it goes on behind the 45 codes, as
-    /// [`neo_wakeup_probe`](super::command::neo_wakeup_probe) does on purpose.
+    /// Reads a payload: the map, and the access code that came with it.
     #[must_use]
-    pub fn parse(payload: &[u8; PAYLOAD]) -> Option<Self> {
+    pub fn parse(payload: &[u8; PAYLOAD]) -> Option<(Self, AccessCode)> {
         let mut rest = payload.as_slice();
         let codes = take(&mut rest)?;
-        rest.iter().all(|&byte| byte == 0).then_some(Self(codes))
+        let code = AccessCode::from_array(&take(&mut rest)?);
+        Some((Self(codes), code))
     }
 
     /// The stroke for `character` under this map; digits and modhex only.
@@ -204,10 +208,21 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_wakeup_probe_is_no_scan_map() {
+    fn the_wakeup_probe_carries_an_access_code_that_no_key_has() {
         let probe = crate::yubikey::command::neo_wakeup_probe();
-        assert_eq!(ScanMap::parse(probe.payload()), None);
-        assert_eq!(ScanMap::parse(ScanMap::default().payload().bytes()), Some(ScanMap::default()));
+        let (map, code) = ScanMap::parse(probe.payload()).unwrap();
+        assert_eq!(map, ScanMap([b'c'; 45]));
+        assert_eq!(code.expose(), b"cccccc");
+    }
+
+    #[test]
+    fn a_scan_map_comes_back_with_its_access_code() {
+        let code = AccessCode::from_array(b"secret");
+        let payload = ScanMap::default().payload(&code);
+        assert_eq!(payload.bytes()[45..51], *b"secret");
+        let (map, again) = ScanMap::parse(payload.bytes()).unwrap();
+        assert_eq!(map, ScanMap::default());
+        assert!(again.same_as(&code));
     }
 
     #[test]
@@ -248,7 +263,9 @@ mod tests {
                 let (again, _) = Ndef::parse(ndef.payload(&code).bytes()).unwrap();
                 prop_assert_eq!(again, ndef);
             }
-            let _ = (UsbMode::parse(&payload), ScanMap::parse(&payload));
+            let _ = UsbMode::parse(&payload);
+            let (map, code) = ScanMap::parse(&payload).unwrap();
+            prop_assert!(map.payload(&code).bytes()[..51] == payload[..51]);
         }
     }
 }

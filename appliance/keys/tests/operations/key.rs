@@ -209,7 +209,10 @@ impl ToyKey {
                 self.slots.swap(0, 1);
                 self.sequence += 1;
             }
-            Command::ScanMap if ScanMap::parse(frame.payload()).is_some() => self.sequence += 1,
+            // No slot here has the access code of the wake-up probe.
+            Command::ScanMap if ScanMap::parse(frame.payload()).is_some_and(|(_, code)| code.is_none()) => {
+                self.sequence += 1;
+            }
             Command::Serial if !self.hides_serial => self.answer(&self.serial.to_be_bytes()),
             Command::DeviceInfo => {
                 if let Some(page) = self.info_pages.get(usize::from(frame.payload()[0])) {
