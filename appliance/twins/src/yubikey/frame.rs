@@ -57,6 +57,12 @@ pub(super) enum Taken {
     Nothing,
 }
 
+/// Whether a report asks for the status mode: a sequence number that no frame has.
+pub(super) const fn is_reset(report: &[u8; 8]) -> bool {
+    let [.., control] = report;
+    *control & WRITE != 0 && *control & !WRITE > LAST
+}
+
 /// A frame on its way in. Chunks of zeros are left out by the host, except the
 /// first and the last.
 #[derive(zeroize::ZeroizeOnDrop)]

@@ -8,7 +8,7 @@ use keys::device::Firmware;
 use super::ccid::Applet;
 use super::chance::Chance;
 use super::command::{Challenge, Outcome, Via};
-use super::frame::{Assembly, Frame, Response, Taken};
+use super::frame::{Assembly, Frame, Response, Taken, is_reset};
 use super::memory::{Memory, Place};
 use super::model::interfaces_of;
 use super::twin::YubiKeyTwin;
@@ -242,10 +242,9 @@ impl YubiKeyTwin {
             // Not ready: the report is lost, as the host was told it would be. A reset
             // drops the answer that is on its way.
             Link::Busy { .. } => {
-                if matches!(self.session.assembly.take(report), Taken::Reset) {
+                if is_reset(report) {
                     self.drop_answer();
                 }
-                self.session.assembly.clear();
                 return;
             }
             // Any write ends these two; its content is not looked at.

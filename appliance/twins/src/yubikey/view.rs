@@ -132,6 +132,7 @@ impl YubiKeyTwin {
         *self.memory.slot_mut(place) =
             Some(Slot { config, hotp_counter: 0, use_counter: 0, coded_updates: 0 });
         self.memory.count();
+        self.hear();
     }
 
     /// Makes every slot hide the serial.

@@ -168,6 +168,11 @@ impl Config {
         Self::new(RFC4226, 0x34, 0x60, 0x40)
     }
 
+    /// Flags alone, for an update.
+    pub(crate) fn flags(ext: u8, tkt: u8, cfg: u8) -> Self {
+        Self::new(&[0; 20], ext, tkt, cfg)
+    }
+
     pub(crate) fn payload(&self) -> Vec<u8> {
         let mut bytes = self.fixed.clone();
         bytes.resize(16, 0);
