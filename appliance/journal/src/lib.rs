@@ -169,6 +169,20 @@ impl Journal {
         rows.map(|row| Ok(row?)).collect()
     }
 
+    /// The newest record of every enrollment, oldest first.
+    pub fn all(&self) -> Result<Vec<Record>, JournalError> {
+        let sql = format!("{} ORDER BY number", row::SELECT);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let rows = statement.query_map([], row::read)?;
+        rows.map(|row| Ok(row?)).collect()
+    }
+
+    /// The journal's file as bytes, as it would be on the disk: for backups, and
+    /// for searching it.
+    pub fn image(&mut self) -> Result<Vec<u8>, JournalError> {
+        Ok(self.connection.serialize("main")?.to_vec())
+    }
+
     /// How many enrollments there are in each state.
     pub fn count(&self) -> Result<Vec<(State, u64)>, JournalError> {
         let mut statement =

@@ -80,6 +80,7 @@ impl Desk {
             _ => Err(ServerFault::Unknown {
                 code: Code::Internal,
                 detail: "the step 'server' was answered by something else".to_owned(),
+                after: None,
             }),
         }
     }
@@ -145,6 +146,7 @@ impl Desk {
             _ => Err(ServerFault::Unknown {
                 code: Code::Internal,
                 detail: "the step 'verdict' was answered by something else".to_owned(),
+                after: None,
             }),
         }
     }

@@ -19,14 +19,14 @@ use keys::device::{
 use keys::secret::{AccessCode, Pin, Seed};
 use rand_core::CryptoRng;
 
-use crate::flow::{Desk, Flow};
+use crate::flow::{Desk, Flow, Next};
 use crate::preflight::{self, Ground};
 use crate::profile::{Profile, Verify};
 use crate::proof::{self, Checked, Matched, NoProof};
 use crate::record::{Actor, EnrollmentId, Record, Remains, State};
 use crate::recovery;
 use crate::refusal::{Code, Refusal};
-use crate::server::{Person, Registered, Registration, ServerCall, TokenSecret};
+use crate::server::{Person, Registered, Registration, ServerCall, TokenSecret, TokenView};
 use crate::step::{KeyFault, Now, Phase};
 use crate::token::{TokenKind, TokenSerial};
 use crate::undo::{self, Slot as Undone};
@@ -124,9 +124,9 @@ pub struct Outcome {
 }
 
 /// Starts an enrollment of the key in `order.port`.
-pub fn enroll(order: Order, now: Now, mut rng: impl CryptoRng + Send + 'static) -> Flow<Outcome> {
+pub fn enroll(order: Order, now: Now, mut rng: impl CryptoRng + Send + 'static) -> Next<Outcome> {
     let id = EnrollmentId::random(&mut rng);
-    Flow::new(now, move |desk| async move {
+    Flow::start(now, move |desk| async move {
         let mut outcome =
             Outcome { ending: internal(), key: None, enrollment: id, token: None, server: None };
         outcome.ending = run(&desk, &order, &mut rng, &mut outcome).await;
@@ -275,16 +275,17 @@ async fn transact(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, ready: R
             return undo::all(desk, order, &mut record, refusal, Undone::Erase).await;
         }
     }
-    if let Err(refusal) = confirm(desk, &record, &matched).await {
-        return undo::all(desk, order, &mut record, refusal, Undone::Erase).await;
-    }
+    let view = match confirm(desk, &record, &matched).await {
+        Ok(view) => view,
+        Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::Erase).await,
+    };
     record.remains = Remains::Secret;
     if let Err(refusal) = desk.record(&mut record, State::Proven).await {
         return undo::all(desk, order, &mut record, refusal, Undone::Erase).await;
     }
 
     desk.enter(Phase::Finishing);
-    match recovery::finish(desk, &mut record).await {
+    match recovery::finish(desk, &mut record, view).await {
         Ok(()) => Ending::Enrolled(Proof {
             counter: matched.counter,
             attempts: matched.attempts,
@@ -462,7 +463,7 @@ fn credential(order: &Order, seed: &Seed) -> Option<Credential> {
 ///
 /// The server answers a verification of a token that vanished by making an empty
 /// one (privacyIDEA 3.7 to 3.14), so its "yes" alone is no proof.
-async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<(), Refusal> {
+async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<TokenView, Refusal> {
     match desk.look(record.enrollment, &record.token).await? {
         None => Err(Refusal::new(Code::TokenVanished, record.token.to_string())),
         Some(view) if view.enrollment != Some(record.enrollment) => {
@@ -474,7 +475,7 @@ async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<(), 
                 "the server accepted the code, yet the token does not count",
             ))
         }
-        Some(_) => Ok(()),
+        Some(view) => Ok(view),
     }
 }
 
@@ -508,6 +509,8 @@ fn early_fault(fault: &KeyFault) -> Refusal {
                 KeyError::WrongPin { .. } | KeyError::PinAtRisk { .. } => Code::KeyPin,
                 KeyError::Full => Code::KeyFull,
                 KeyError::Occupied => Code::SlotOccupied,
+                KeyError::InterfaceOff(_) => Code::InterfaceDisabled,
+                KeyError::AnotherKey => Code::PulledEarly,
                 KeyError::Confused(_) => Code::Internal,
                 _ => Code::KeyGarbled,
             };

@@ -22,11 +22,18 @@ struct Exchange {
     cancelled: bool,
 }
 
-/// A flow that ends in a `T`.
+/// What a flow wants next: a step, or nothing any more.
+pub enum Next<T> {
+    /// This is to be carried out, and its result handed to [`Flow::advance`].
+    Step(Step, Flow<T>),
+    /// The flow has ended.
+    End(T),
+}
+
+/// A flow that waits for the result of its step, and ends in a `T`.
 pub struct Flow<T> {
     future: Pin<Box<dyn Future<Output = T> + Send>>,
     exchange: Arc<Mutex<Exchange>>,
-    outcome: Option<T>,
 }
 
 /// A flow's own end of the exchange: how its code asks for steps.
@@ -36,41 +43,27 @@ pub(crate) struct Desk {
 }
 
 impl<T> Flow<T> {
-    /// Makes a flow of the function `code` and runs it to its first step.
-    pub(crate) fn new<F>(now: Now, code: impl FnOnce(Desk) -> F) -> Self
+    /// Runs the function `code` to its first step.
+    pub(crate) fn start<F>(now: Now, code: impl FnOnce(Desk) -> F) -> Next<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let exchange = Arc::new(Mutex::new(Exchange {
-            step: None,
-            result: None,
-            phase: Phase::Inspecting,
-            now,
-            cancelled: false,
-        }));
+        let phase = Phase::Inspecting;
+        let exchange =
+            Arc::new(Mutex::new(Exchange { step: None, result: None, phase, now, cancelled: false }));
         let future = Box::pin(code(Desk { exchange: Arc::clone(&exchange) }));
-        let mut flow = Self { future, exchange, outcome: None };
-        flow.poll();
-        flow
+        Self { future, exchange }.run()
     }
 
-    /// Takes the step that is to be carried out now. `None` when it has been
-    /// taken already, or when the flow has ended.
-    pub fn next_step(&mut self) -> Option<Step> {
-        lock(&self.exchange).step.take()
-    }
-
-    /// Hands in what came of the last step, and the time, and runs on.
-    pub fn advance(&mut self, result: StepResult, now: Now) {
-        if self.outcome.is_some() {
-            return;
-        }
+    /// Hands in what came of the step, and the time, and runs to the next one.
+    #[must_use]
+    pub fn advance(self, result: StepResult, now: Now) -> Next<T> {
         {
             let mut exchange = lock(&self.exchange);
             exchange.result = Some(result);
             exchange.now = now;
         }
-        self.poll();
+        self.run()
     }
 
     /// Asks the flow to take everything back and end. It does so at its next step;
@@ -86,23 +79,18 @@ impl<T> Flow<T> {
         lock(&self.exchange).phase
     }
 
-    /// The end of the flow, once it is there.
-    #[must_use]
-    pub fn outcome(&self) -> Option<&T> {
-        self.outcome.as_ref()
-    }
-
-    /// The end of the flow, by value.
-    #[must_use]
-    pub fn into_outcome(self) -> Option<T> {
-        self.outcome
-    }
-
-    fn poll(&mut self) {
+    fn run(mut self) -> Next<T> {
         let mut context = Context::from_waker(Waker::noop());
         if let Poll::Ready(outcome) = self.future.as_mut().poll(&mut context) {
-            self.outcome = Some(outcome);
+            return Next::End(outcome);
         }
+        let step = {
+            let mut exchange = lock(&self.exchange);
+            // A flow waits for nothing but steps, so there always is one; coming
+            // back at once would do no harm if there were not.
+            exchange.step.take().unwrap_or(Step::Wait { until: exchange.now.monotonic })
+        };
+        Next::Step(step, self)
     }
 }
 

@@ -13,7 +13,7 @@
 //! same key without asking anybody. Recovery deletes no token but one that bears
 //! the enrollment's name, and may itself be cut short at any step.
 
-use crate::flow::{Desk, Flow};
+use crate::flow::{Desk, Flow, Next};
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, TokenView};
@@ -33,8 +33,8 @@ pub struct Settled {
 ///
 /// An enrollment that cannot be settled now stays as it is, for the next time.
 #[must_use]
-pub fn recover(unfinished: Vec<Record>, now: Now) -> Flow<Vec<Settled>> {
-    Flow::new(now, move |desk| async move {
+pub fn recover(unfinished: Vec<Record>, now: Now) -> Next<Vec<Settled>> {
+    Flow::start(now, move |desk| async move {
         desk.enter(Phase::Recovering);
         let mut settled = Vec::with_capacity(unfinished.len());
         for mut record in unfinished {
@@ -49,7 +49,7 @@ pub fn recover(unfinished: Vec<Record>, now: Now) -> Flow<Vec<Settled>> {
 pub(crate) async fn settle(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
     match record.state {
         State::Done | State::Undone => Ok(()),
-        State::Proven => match finish(desk, record).await {
+        State::Proven => match resume(desk, record).await {
             Ok(()) => Ok(()),
             Err(Unfinished::Later(refusal)) => Err(refusal),
             Err(Unfinished::Impossible(refusal)) => {
@@ -81,15 +81,19 @@ pub(crate) enum Unfinished {
     Impossible(Refusal),
 }
 
-/// Brings a proven enrollment to its end. Every step may be repeated.
-pub(crate) async fn finish(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
+/// Takes up a proven enrollment after a restart.
+async fn resume(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
+    match desk.look(record.enrollment, &record.token).await {
+        Ok(Some(view)) if view.enrollment == Some(record.enrollment) => finish(desk, record, view).await,
+        Ok(_) => Err(Unfinished::Impossible(Refusal::new(Code::TokenVanished, record.token.to_string()))),
+        Err(refusal) => Err(Unfinished::Later(refusal)),
+    }
+}
+
+/// Brings a proven enrollment, whose token is as in `view`, to its end. Every step may be repeated.
+pub(crate) async fn finish(desk: &Desk, record: &mut Record, view: TokenView) -> Result<(), Unfinished> {
     let id = record.enrollment;
     let token = record.token.clone();
-    let view = match desk.look(id, &token).await {
-        Ok(Some(view)) if view.enrollment == Some(id) => view,
-        Ok(_) => return Err(Unfinished::Impossible(Refusal::new(Code::TokenVanished, token.to_string()))),
-        Err(refusal) => return Err(Unfinished::Later(refusal)),
-    };
     if !view.active {
         desk.done(id, || ServerCall::Enable(token.clone())).await.map_err(Unfinished::Later)?;
     }

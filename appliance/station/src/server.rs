@@ -44,7 +44,6 @@ pub enum TokenSecret {
 }
 
 /// A token to be made.
-#[non_exhaustive]
 pub struct Registration {
     /// Its serial.
     pub serial: TokenSerial,
@@ -226,7 +225,6 @@ pub struct TokenView {
 }
 
 /// What the server made of a registration.
-#[non_exhaustive]
 pub struct Registered {
     /// The secret that it says it has; `None` when it does not say.
     pub echo: Option<TokenSecret>,
@@ -278,6 +276,8 @@ pub enum ServerFault {
         code: Code,
         /// In words, for the log.
         detail: String,
+        /// When to come back at the earliest, when the server said so.
+        after: Option<Duration>,
     },
 }
 

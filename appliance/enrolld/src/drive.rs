@@ -1,0 +1,216 @@
+//! Carries out the steps of a flow, one after the other, and tells what happens.
+
+use std::sync::Arc;
+
+use keys::device::Operation;
+use station::enrollment::{self, Order, Outcome};
+use station::flow::Next;
+use station::recovery::{self, Settled};
+use station::server::{ServerAnswer, Verdict};
+use station::step::{KeyFault, Step, StepResult, Typed};
+use tokio::sync::watch;
+
+use crate::bench::Key;
+use crate::clock::SystemClock;
+use crate::event::{Event, StepTime, Watcher, What};
+use crate::server::ServerPort;
+use crate::store::Store;
+
+/// What every enrollment of a station shares.
+#[derive(Clone)]
+pub struct Station {
+    /// The server.
+    pub server: Arc<dyn ServerPort>,
+    /// The journal.
+    pub store: Store,
+    /// The clocks.
+    pub clock: SystemClock,
+    /// Who wants to hear.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+/// An enrollment that is over, and how its time was spent.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Every step, in order.
+    pub steps: Vec<StepTime>,
+}
+
+/// Lets somebody call an enrollment off.
+#[derive(Clone)]
+pub struct Cancel(watch::Receiver<bool>);
+
+impl Cancel {
+    /// One that never fires.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(watch::channel(false).1)
+    }
+
+    /// One that fires when `true` is sent.
+    #[must_use]
+    pub fn on(receiver: watch::Receiver<bool>) -> Self {
+        Self(receiver)
+    }
+
+    fn fired(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Comes back when it fires, and never when it cannot any more.
+    async fn wait(&mut self) {
+        if self.0.wait_for(|fired| *fired).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Station {
+    /// Enrolls the key that was plugged in.
+    pub async fn enroll(&self, order: Order, key: &mut Key, cancel: Cancel) -> Report {
+        let port = order.port.clone();
+        let flow = enrollment::enroll(order, self.clock.now(), kernel_random());
+        let mut steps = Vec::new();
+        let outcome = self.run(flow, &port, Some(key), cancel, &mut steps).await;
+        self.watcher.saw(Event { port, what: What::Ended(Box::new(outcome.clone())) });
+        Report { outcome, steps }
+    }
+
+    /// Puts right what was unfinished when the station stopped.
+    pub async fn recover(&self) -> Result<Vec<Settled>, String> {
+        let unfinished = self.store.unfinished().await?;
+        if unfinished.is_empty() {
+            return Ok(Vec::new());
+        }
+        let flow = recovery::recover(unfinished, self.clock.now());
+        Ok(self.run(flow, "", None, Cancel::never(), &mut Vec::new()).await)
+    }
+
+    async fn run<T>(
+        &self,
+        first: Next<T>,
+        port: &str,
+        mut key: Option<&mut Key>,
+        mut cancel: Cancel,
+        steps: &mut Vec<StepTime>,
+    ) -> T {
+        let mut next = first;
+        let mut phase = None;
+        loop {
+            let (step, mut flow) = match next {
+                Next::Step(step, flow) => (step, flow),
+                Next::End(outcome) => return outcome,
+            };
+            if phase != Some(flow.phase()) {
+                phase = Some(flow.phase());
+                self.tell(port, What::Entered(flow.phase()));
+            }
+            let started = self.clock.now().monotonic;
+            let name = name(&step);
+            let result = self.carry_out(step, port, key.as_deref_mut(), &mut cancel).await;
+            let now = self.clock.now();
+            let took = now.monotonic.saturating_sub(started);
+            let time = StepTime { step: name, phase: flow.phase(), took, trouble: trouble(&result) };
+            self.tell(port, What::Step(time.clone()));
+            steps.push(time);
+            if cancel.fired() {
+                flow.cancel();
+            }
+            next = flow.advance(result, now);
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        step: Step,
+        port: &str,
+        key: Option<&mut Key>,
+        cancel: &mut Cancel,
+    ) -> StepResult {
+        match (step, key) {
+            (Step::Recall(serial), _) => match self.store.recall(serial).await {
+                Ok(records) => StepResult::Recalled(records),
+                Err(why) => StepResult::NotRecorded(why),
+            },
+            (Step::Record(record), _) => match self.store.write(record).await {
+                Ok(()) => StepResult::Recorded,
+                Err(why) => StepResult::NotRecorded(why),
+            },
+            (Step::Server(call), _) => StepResult::Server(self.server.call(call).await),
+            (Step::Wait { until }, _) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(self.clock.instant(until)) => {}
+                    () = cancel.wait() => {}
+                }
+                StepResult::Waited
+            }
+            (Step::Key(operation), Some(key)) => {
+                let told = |waiting| self.tell(port, What::KeyWaits { waiting });
+                StepResult::Key(key.operate(operation, told).await)
+            }
+            (Step::AwaitTyped { way, until, attempt, attempts }, Some(key)) => {
+                let within = until.saturating_sub(self.clock.now().monotonic);
+                self.tell(port, What::TouchWanted { way, within, attempt, attempts });
+                let typed = tokio::select! {
+                    typed = key.typed(self.clock, until) => typed,
+                    () = cancel.wait() => Ok(Typed::Nothing),
+                };
+                if let Ok(typed) = &typed {
+                    match typed {
+                        Typed::Code(_) => self.tell(port, What::Typed { fit: true }),
+                        Typed::Unfit => self.tell(port, What::Typed { fit: false }),
+                        _ => {}
+                    }
+                }
+                StepResult::Typed(typed)
+            }
+            (Step::Key(_), None) => StepResult::Key(Err(KeyFault::Gone)),
+            (Step::AwaitTyped { .. }, None) => StepResult::Typed(Err(KeyFault::Gone)),
+            _ => StepResult::NotRecorded("a step that this driver does not know".to_owned()),
+        }
+    }
+
+    fn tell(&self, port: &str, what: What) {
+        self.watcher.saw(Event { port: port.to_owned(), what });
+    }
+}
+
+/// The kernel's random source: seeds come from nowhere else. It cannot fail once
+/// the kernel's pool is filled, which it was before any program of ours started
+/// (getrandom(2): blocks until then, and never fails afterwards).
+fn kernel_random() -> impl rand::CryptoRng + Send + 'static {
+    rand::rand_core::UnwrapErr(rand::rngs::SysRng)
+}
+
+/// What a step is called in reports.
+fn name(step: &Step) -> String {
+    match step {
+        Step::Recall(_) => "journal recall".to_owned(),
+        Step::Record(record) => format!("journal {}", record.state.word()),
+        Step::Key(Operation::Inspect) => "key inspect".to_owned(),
+        Step::Key(Operation::Program { .. }) => "key program".to_owned(),
+        Step::Key(Operation::Erase { .. }) => "key erase".to_owned(),
+        Step::Key(_) => "key ask code".to_owned(),
+        Step::AwaitTyped { .. } => "key typed".to_owned(),
+        Step::Server(call) => format!("server {}", call.word()),
+        Step::Wait { .. } => "wait".to_owned(),
+        _ => "step".to_owned(),
+    }
+}
+
+/// What went wrong in a step, in words without secrets.
+fn trouble(result: &StepResult) -> Option<String> {
+    match result {
+        StepResult::NotRecorded(why) => Some(why.clone()),
+        StepResult::Key(Err(fault)) | StepResult::Typed(Err(fault)) => Some(fault.to_string()),
+        StepResult::Typed(Ok(Typed::Unfit)) => Some("what was typed is no code".to_owned()),
+        StepResult::Typed(Ok(Typed::Nothing)) => Some("nothing was typed".to_owned()),
+        StepResult::Server(Err(fault)) => Some(fault.to_string()),
+        StepResult::Server(Ok(ServerAnswer::Verdict(Verdict::Rejected(words)))) => {
+            Some(format!("rejected: {words}"))
+        }
+        _ => None,
+    }
+}

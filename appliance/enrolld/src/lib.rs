@@ -1,0 +1,17 @@
+//! The wiring of the station: keys, engine, journal and server, made one.
+//!
+//! This library carries out what the engine ([`station`]) asks for: its steps with
+//! a key go to that key's own thread ([`bench`]), those with the server to
+//! privacyIDEA ([`server`]), its records to the journal's thread ([`store`]); what
+//! happens meanwhile is told as [`event`]s. The programs and the simulation differ
+//! only in what they plug in.
+//!
+//! It decides nothing that the engine decides, keeps no secret longer than a step
+//! needs it, and contains no twin.
+
+pub mod bench;
+pub mod clock;
+pub mod drive;
+pub mod event;
+pub mod server;
+pub mod store;

@@ -1,0 +1,331 @@
+//! The engine's words for a server, translated to privacyIDEA's calls.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keys::device::HashAlgorithm;
+use keys::secret::{AesKey, Pin as TokenPin, Seed};
+use privacyidea::{
+    Client, Description, Error, Init, NotSent, Outcome, Rights, Rollout, SecretBytes, SecretString, Serial,
+    ServerCode, TlsFault, Token, TokenType, Transport, User, Whose,
+};
+use station::record::EnrollmentId;
+use station::refusal::Code;
+use station::server::{
+    Person, Readiness, Registered, Registration, Right, ServerAnswer, ServerCall, ServerFault, TokenSecret,
+    TokenView, Verdict,
+};
+use station::token::{TokenKind, TokenSerial};
+
+/// The tokeninfo key under which a token bears the name of its enrollment.
+const ENROLLMENT: &str = "enrollment";
+
+/// How far the clocks of server and station may be apart. TOTP codes are worth
+/// nothing beyond it, and receipts would lie.
+const MOST_SKEW: Duration = Duration::from_secs(300);
+
+/// Whatever can answer the engine's calls.
+pub trait ServerPort: Send + Sync {
+    /// Carries a call out.
+    fn call(
+        &self,
+        call: ServerCall,
+    ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>>;
+}
+
+/// A privacyIDEA server.
+pub struct PrivacyIdea<T> {
+    client: Client<T>,
+}
+
+impl<T: Transport> PrivacyIdea<T> {
+    /// The server that `client` speaks to.
+    pub fn new(client: Client<T>) -> Self {
+        Self { client }
+    }
+
+    /// The client, for calls that are not the engine's.
+    pub fn client(&self) -> &Client<T> {
+        &self.client
+    }
+
+    async fn carry_out(&self, call: ServerCall) -> Result<ServerAnswer, ServerFault> {
+        match call {
+            ServerCall::Prepare => self.prepare().await.map(ServerAnswer::Ready),
+            ServerCall::Look(serial) => {
+                let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| fault(&e))?;
+                Ok(ServerAnswer::Token(found.map(|token| view(&token))))
+            }
+            ServerCall::Register(registration) => {
+                self.register(&registration).await.map(ServerAnswer::Registered)
+            }
+            ServerCall::Verify { serial, kind, code } => self.verify(&serial, kind, &code).await,
+            ServerCall::Check { serial, code } => {
+                let serial = serial_of(&serial)?;
+                let verdict = self
+                    .client
+                    .check_otp_only(Whose::Serial(&serial), &SecretString::copy_of(&code))
+                    .await
+                    .map_err(|e| fault(&e))?;
+                Ok(ServerAnswer::Verdict(if verdict.accepted {
+                    Verdict::Accepted
+                } else {
+                    Verdict::Rejected(verdict.message.to_string())
+                }))
+            }
+            ServerCall::Disable(serial) => done(self.client.disable(&serial_of(&serial)?).await),
+            ServerCall::Enable(serial) => done(self.client.enable(&serial_of(&serial)?).await),
+            ServerCall::Delete(serial) => match self.client.delete(&serial_of(&serial)?).await {
+                Err(error) if error.code() == Some(ServerCode::NotFound) => Ok(ServerAnswer::Done),
+                result => done(result),
+            },
+            ServerCall::Assign { serial, person } => {
+                done(self.client.assign(&serial_of(&serial)?, &User::new(person.user, person.realm)).await)
+            }
+            ServerCall::Note { serial, notes } => {
+                let serial = serial_of(&serial)?;
+                for (name, value) in notes {
+                    self.client.set_info(&serial, name, &value).await.map_err(|e| fault(&e))?;
+                }
+                Ok(ServerAnswer::Done)
+            }
+            _ => Err(defect("a call that this server has no words for")),
+        }
+    }
+
+    async fn prepare(&self) -> Result<Readiness, ServerFault> {
+        let session = self.client.session().await.map_err(|e| fault(&e))?;
+        if let Some(skew) = self.client.skew().filter(|skew| skew.magnitude() > MOST_SKEW) {
+            return Err(ServerFault::Refused {
+                code: Code::ClockWrong,
+                detail: format!("server and station are {} s apart", skew.magnitude().as_secs()),
+            });
+        }
+        let product = self.client.server().map_or_else(|| "privacyIDEA".to_owned(), |server| server.text);
+        Ok(Readiness { product, rights: rights(&session.rights) })
+    }
+
+    async fn register(&self, registration: &Registration) -> Result<Registered, ServerFault> {
+        let answer = self.client.init(&init(registration)?).await.map_err(|e| fault(&e))?;
+        let echo = match &registration.secret {
+            TokenSecret::Seed(_) => answer
+                .seed_bytes()
+                .and_then(|b| Seed::new(b.reveal()).ok())
+                .map(Arc::new)
+                .map(TokenSecret::Seed),
+            TokenSecret::Aes(_) => answer
+                .seed_bytes()
+                .and_then(|b| AesKey::new(b.reveal()).ok())
+                .map(Arc::new)
+                .map(TokenSecret::Aes),
+            TokenSecret::Password(_) => answer
+                .seed_text()
+                .and_then(|text| TokenPin::new(zeroize::Zeroizing::new(text.reveal().to_owned())).ok())
+                .map(Arc::new)
+                .map(TokenSecret::Password),
+            _ => None,
+        };
+        Ok(Registered { echo, unverified: answer.rollout == Rollout::Verify })
+    }
+
+    async fn verify(
+        &self,
+        serial: &TokenSerial,
+        kind: TokenKind,
+        code: &str,
+    ) -> Result<ServerAnswer, ServerFault> {
+        let serial = serial_of(serial)?;
+        match self.client.verify(&serial, &token_type(kind), &SecretString::copy_of(code)).await {
+            Ok(answer) if answer.rollout == Rollout::Verify => {
+                Ok(ServerAnswer::Verdict(Verdict::Rejected("the token is still to be verified".to_owned())))
+            }
+            Ok(_) => Ok(ServerAnswer::Verdict(Verdict::Accepted)),
+            // The server has one code, 905, for a wrong OTP and for other misfits of this call.
+            Err(Error::Server(error)) if error.code == ServerCode::Parameter && error.status < 500 => {
+                Ok(ServerAnswer::Verdict(Verdict::Rejected(error.message.to_string())))
+            }
+            Err(error) => Err(fault(&error)),
+        }
+    }
+}
+
+impl<T: Transport> ServerPort for PrivacyIdea<T> {
+    fn call(
+        &self,
+        call: ServerCall,
+    ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>> {
+        Box::pin(self.carry_out(call))
+    }
+}
+
+fn done(result: Result<bool, Error>) -> Result<ServerAnswer, ServerFault> {
+    result.map(|_| ServerAnswer::Done).map_err(|e| fault(&e))
+}
+
+fn serial_of(serial: &TokenSerial) -> Result<Serial, ServerFault> {
+    Serial::new(serial.as_str()).map_err(|error| defect(&error.to_string()))
+}
+
+fn defect(what: &str) -> ServerFault {
+    ServerFault::NotSent { code: Code::Internal, detail: what.to_owned() }
+}
+
+fn token_type(kind: TokenKind) -> TokenType {
+    TokenType::from_name(kind.word())
+}
+
+fn rights(rights: &Rights) -> Option<Vec<Right>> {
+    let all = [
+        Right::Enroll(TokenKind::Hotp),
+        Right::Enroll(TokenKind::Totp),
+        Right::Enroll(TokenKind::Yubikey),
+        Right::Enroll(TokenKind::Password),
+        Right::List,
+        Right::Delete,
+        Right::Enable,
+        Right::Disable,
+        Right::Assign,
+        Right::EnrollPin,
+        Right::Note,
+    ];
+    let mut granted = Vec::new();
+    for right in all {
+        if rights.allow(&right.to_string())? {
+            granted.push(right);
+        }
+    }
+    Some(granted)
+}
+
+fn init(registration: &Registration) -> Result<Init, ServerFault> {
+    let serial = serial_of(&registration.serial)?;
+    let digits = registration.digits.count();
+    let hash = match registration.hash {
+        HashAlgorithm::Sha1 => privacyidea::HashAlgorithm::Sha1,
+        HashAlgorithm::Sha256 => privacyidea::HashAlgorithm::Sha256,
+        HashAlgorithm::Sha512 => privacyidea::HashAlgorithm::Sha512,
+    };
+    let mut init = match (&registration.secret, registration.kind) {
+        (TokenSecret::Seed(seed), TokenKind::Hotp) => {
+            Init::hotp(serial, SecretBytes::copy_of(seed.expose()), digits, hash)
+        }
+        (TokenSecret::Seed(seed), TokenKind::Totp) => {
+            Init::totp(serial, SecretBytes::copy_of(seed.expose()), digits, hash, registration.period.into())
+        }
+        (TokenSecret::Aes(key), TokenKind::Yubikey) => {
+            Init::yubikey(serial, SecretBytes::copy_of(key.expose()), &registration.prefix)
+        }
+        (TokenSecret::Password(password), TokenKind::Password) => {
+            Init::password(serial, SecretString::copy_of(password.expose()))
+        }
+        _ => return Err(defect("a secret that does not fit the type of the token")),
+    };
+    let description =
+        Description::new(registration.description.as_str()).map_err(|error| defect(&error.to_string()))?;
+    init = init.description(description).info(ENROLLMENT, registration.enrollment.to_string());
+    if let Some(realm) = &registration.realm {
+        init = init.token_realm(realm.as_str());
+    }
+    if let Some(pin) = &registration.pin {
+        init = init.pin(SecretString::copy_of(pin.expose()));
+    }
+    Ok(init)
+}
+
+fn view(token: &Token) -> TokenView {
+    // The server keeps the parameter `hotp.enrollment` under that very name.
+    let enrollment = token
+        .info
+        .get(&format!("{}.{ENROLLMENT}", token.kind.as_str()))
+        .or_else(|| token.info.get(ENROLLMENT))
+        .and_then(|text| EnrollmentId::parse(text));
+    TokenView {
+        serial: token.serial.clone(),
+        kind: token.kind.as_str().to_owned(),
+        active: token.active && !token.revoked && !token.locked,
+        unverified: token.rollout == Rollout::Verify,
+        digits: token.otp_length.unwrap_or(0),
+        hash: token.hash().map(|hash| hash.as_str().to_owned()),
+        counter: token.count.unwrap_or(0),
+        owner: token
+            .owner
+            .as_ref()
+            .map(|user| Person { user: user.login.clone(), realm: user.realm.clone().unwrap_or_default() }),
+        enrollment,
+    }
+}
+
+/// What an error means to the engine.
+#[must_use]
+pub fn fault(error: &Error) -> ServerFault {
+    let code = code(error);
+    let detail = error.to_string();
+    if error.status() == Some(429) {
+        let after = error.retry_after().unwrap_or(Duration::from_secs(1));
+        return ServerFault::Later { code, after };
+    }
+    match error.outcome() {
+        Outcome::NotSent => ServerFault::NotSent { code, detail },
+        Outcome::Refused => ServerFault::Refused { code, detail: words(error).unwrap_or(detail) },
+        Outcome::Unknown => ServerFault::Unknown { code, detail, after: error.retry_after() },
+    }
+}
+
+/// The server's own words, where it had some.
+fn words(error: &Error) -> Option<String> {
+    match error {
+        Error::Server(error) => Some(error.message.to_string()),
+        Error::Login(cause) => words(cause),
+        _ => None,
+    }
+}
+
+fn code(error: &Error) -> Code {
+    match error {
+        // A login that was lost midway has changed nothing: it is as if the server were away.
+        Error::Login(cause) => match code(cause) {
+            Code::OutcomeUnknown => Code::ServerUnreachable,
+            code => code,
+        },
+        Error::NotSent(NotSent::Tls(fault)) => tls(fault),
+        Error::NotSent(_) => Code::ServerUnreachable,
+        Error::Lost(_) => Code::OutcomeUnknown,
+        Error::NotAdmin { .. } => Code::NotAnAdministrator,
+        Error::SecondFactor { .. } => Code::WrongCredentials,
+        Error::Token(_) => Code::SessionRefused,
+        Error::Garbled { status, .. } | Error::Server(privacyidea::ServerError { status, .. })
+            if matches!(status, 429 | 503) =>
+        {
+            Code::ServerBusy
+        }
+        Error::Garbled { .. } => Code::AnswerUnreadable,
+        Error::Server(error) => server_code(error.code),
+        _ => Code::Internal,
+    }
+}
+
+fn server_code(code: ServerCode) -> Code {
+    match code {
+        ServerCode::WrongCredentials => Code::WrongCredentials,
+        ServerCode::NoToken | ServerCode::BadToken | ServerCode::TokenExpired => Code::SessionRefused,
+        ServerCode::Forbidden => Code::PolicyForbids,
+        ServerCode::TypeOrOwner | ServerCode::Revoked => Code::SerialTaken,
+        ServerCode::UnknownUser => Code::PersonUnknown,
+        ServerCode::NotFound => Code::TokenVanished,
+        ServerCode::Internal | ServerCode::HsmNotReady => Code::ServerFault,
+        _ => Code::RegistrationRefused,
+    }
+}
+
+fn tls(fault: &TlsFault) -> Code {
+    match fault {
+        TlsFault::Untrusted => Code::CertificateUntrusted,
+        TlsFault::Expired => Code::CertificateExpired,
+        TlsFault::WrongName => Code::CertificateWrongHost,
+        TlsFault::NotYetValid => Code::ClockWrong,
+        TlsFault::PinMismatch => Code::PinMismatch,
+        _ => Code::TlsFailed,
+    }
+}

@@ -1,0 +1,78 @@
+//! The journal on a thread of its own, since a write waits for the disk.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use journal::{Journal, JournalError};
+use keys::device::KeySerial;
+use station::record::Record;
+use tokio::sync::oneshot;
+
+type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+enum Job {
+    Write(Box<Record>, Reply<()>),
+    Recall(KeySerial, Reply<Vec<Record>>),
+    Unfinished(Reply<Vec<Record>>),
+}
+
+/// A handle to the journal. Copies share the thread; it ends with the last of them.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Store {
+    /// Opens the journal in the file `path`.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self::on_thread(Journal::open(path)?))
+    }
+
+    /// A journal that is gone with the process.
+    pub fn in_memory() -> Result<Self, JournalError> {
+        Ok(Self::on_thread(Journal::in_memory()?))
+    }
+
+    fn on_thread(mut journal: Journal) -> Self {
+        let (jobs, inbox) = mpsc::channel();
+        // Fails only when the machine has no more threads; then every job fails, with a clear error.
+        let _ = thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            // A reply that nobody waits for any more is not worth a word.
+            for job in inbox {
+                match job {
+                    Job::Write(record, reply) => drop(reply.send(journal.write(&record).map_err(words))),
+                    Job::Recall(key, reply) => drop(reply.send(journal.recall(key).map_err(words))),
+                    Job::Unfinished(reply) => drop(reply.send(journal.unfinished().map_err(words))),
+                }
+            }
+        });
+        Self { jobs }
+    }
+
+    /// Puts a record on the disk.
+    pub async fn write(&self, record: Box<Record>) -> Result<(), String> {
+        self.ask(|reply| Job::Write(record, reply)).await
+    }
+
+    /// The newest record of each enrollment of a key.
+    pub async fn recall(&self, key: KeySerial) -> Result<Vec<Record>, String> {
+        self.ask(|reply| Job::Recall(key, reply)).await
+    }
+
+    /// The newest record of each enrollment that is not final.
+    pub async fn unfinished(&self) -> Result<Vec<Record>, String> {
+        self.ask(Job::Unfinished).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, String> {
+        let gone = || "the journal's thread has ended".to_owned();
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn words(error: JournalError) -> String {
+    error.to_string()
+}

@@ -1,0 +1,156 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use keys::device::Firmware;
+use twins::privacyidea::Version;
+
+/// The enrollment station without hardware.
+#[derive(Debug, Parser)]
+#[command(name = "station-sim", version, about, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Enroll keys, one after the other, and show each step.
+    ///
+    /// Without options a twin of a YubiKey 5 is enrolled at a twin of privacyIDEA 3.14
+    /// that listens on the loopback interface for as long as this program runs.
+    ///
+    /// Exit status: 0 when every key is proven, 1 when one is not, 2 when the
+    /// command could not be carried out at all.
+    Enroll(Box<Enroll>),
+}
+
+/// Options of `enroll`.
+#[derive(Debug, ClapArgs)]
+pub struct Enroll {
+    /// A key to use instead of a twin, spoken to in the line protocol, as TYPE@ADDRESS: `yubikey@/run/key.sock`
+    /// (a unix socket), or `yubikey@cmd:PROGRAM ARGS` (its standard input and output). May be repeated.
+    #[arg(long, value_name = "TYPE@ADDRESS")]
+    pub attach: Vec<String>,
+
+    /// How many twin keys to enroll, or how often to insert each attached key.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub count: u32,
+
+    /// Firmware of the twin keys.
+    #[arg(long, default_value = "5.4.3", value_parser = firmware, value_name = "X.Y.Z")]
+    pub firmware: Firmware,
+
+    /// Serial of the first twin key; the others follow.
+    #[arg(long, default_value_t = 12_345_678, value_name = "NUMBER")]
+    pub serial: u32,
+
+    /// Who touches the key: `auto`, the simulation; `ask`, you, by pressing Enter.
+    #[arg(long, value_enum, default_value_t = Touch::Auto)]
+    pub touch: Touch,
+
+    /// The profile: `hotp6`, `hotp8`, or one of those in the file given by --profiles.
+    #[arg(long, default_value = "hotp6", value_name = "NAME")]
+    pub profile: String,
+
+    /// A TOML file with `[profile.NAME]` tables.
+    #[arg(long, value_name = "FILE")]
+    pub profiles: Option<PathBuf>,
+
+    /// The person whom the tokens are for.
+    #[arg(long = "for", value_name = "USER@REALM")]
+    pub person: Option<String>,
+
+    /// Let the station overwrite a credential that it did not write, if the profile allows to confirm that.
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// A file with the slot's access code as 12 hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    pub access_code_file: Option<PathBuf>,
+
+    /// Where the journal is kept; without it, it is gone with this program.
+    #[arg(long, value_name = "FILE")]
+    pub journal: Option<PathBuf>,
+
+    /// Print one JSON object a key on standard output.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Say nothing on standard error but errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: Server,
+}
+
+/// Which server.
+#[derive(Debug, ClapArgs)]
+pub struct Server {
+    /// A real privacyIDEA, instead of the embedded twin.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+
+    /// The certificate authorities to trust, as a PEM file; without it, the system's.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub ca: Option<PathBuf>,
+
+    /// The SHA-256 of the server's public key, as base64, instead of a certificate authority.
+    #[arg(long, value_name = "BASE64", requires = "server", conflicts_with = "ca")]
+    pub pin: Vec<String>,
+
+    /// Speak plain HTTP if the URL says so. For a server on this very machine.
+    #[arg(long, requires = "server")]
+    pub allow_plain_http: bool,
+
+    /// The administrator's name.
+    #[arg(long, value_name = "NAME", requires = "server", requires = "password_file")]
+    pub user: Option<String>,
+
+    /// A file with the administrator's password in its first line.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
+
+    /// A file with an API key, instead of name and password.
+    #[arg(long, value_name = "FILE", requires = "server", conflicts_with = "user")]
+    pub api_key_file: Option<PathBuf>,
+
+    /// How long to wait for an answer, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub timeout: u64,
+
+    /// Which server the embedded twin is to be: 3.14, 3.13.4, 3.9.3 or edumfa-2.9.5.
+    #[arg(long, default_value = "3.14", value_name = "VERSION", conflicts_with = "server")]
+    pub twin_version: Version,
+
+    /// A policy preset for the embedded twin. May be repeated.
+    #[arg(long, value_name = "PRESET", conflicts_with = "server")]
+    pub policy: Vec<String>,
+}
+
+/// Who touches the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Touch {
+    /// The simulation.
+    Auto,
+    /// The person at the terminal.
+    Ask,
+}
+
+fn firmware(text: &str) -> Result<Firmware, String> {
+    let numbers: Vec<u8> = text
+        .split('.')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| format!("'{text}' is not a firmware version such as 5.4.3"))?;
+    match numbers[..] {
+        [major, minor] => Ok(Firmware::new(major, minor, 0)),
+        [major, minor, build] => Ok(Firmware::new(major, minor, build)),
+        _ => Err(format!("'{text}' is not a firmware version such as 5.4.3")),
+    }
+}

@@ -1,0 +1,137 @@
+//! What must hold in every world, whatever happened in it.
+
+use keys::device::Slot;
+use station::record::{Record, Remains, State};
+use twins::privacyidea::Token;
+use twins::yubikey::YubiKeyTwin;
+
+use super::transport::lock;
+use super::world::{STRANGER, World};
+
+/// Something that must never be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A token counts, and no key answers with its secret.
+    #[error("token {0} counts, and no key answers for it")]
+    CountsWithoutKey(String),
+    /// A key holds a secret in our slot, and the journal knows nothing of it.
+    #[error("key {0} holds a secret that nobody knows of")]
+    UnknownSecret(usize),
+    /// A credential that is not ours was changed.
+    #[error("a foreign credential was touched")]
+    ForeignSlot,
+    /// A token that is not ours was changed.
+    #[error("a foreign token was touched")]
+    ForeignToken,
+    /// The journal has an enrollment that is not final.
+    #[error("the journal ends with {0} in state {1}")]
+    NotFinal(String, &'static str),
+    /// The journal says that an enrollment is done, and its token does not count.
+    #[error("token {0} is done and does not count")]
+    DoneButDead(String),
+    /// The disk holds a secret.
+    #[error("the disk holds the secret of {0}")]
+    SecretOnDisk(String),
+    /// A token of ours exists twice, or bears no enrollment that the journal knows.
+    #[error("token {0} is left over")]
+    LeftOver(String),
+    /// After everything was put right, the key could not be enrolled.
+    #[error("key {0} could not be enrolled in the end: {1}")]
+    NotEnrolled(usize, String),
+}
+
+/// What must hold at any time at which the station is off and recovery has run.
+pub fn settled(world: &World) -> Result<(), Violation> {
+    let shared = lock(&world.shared);
+    let now = shared.unix();
+    let records = all_records(world);
+    for record in &records {
+        if !record.state.is_final() {
+            return Err(Violation::NotFinal(record.token.to_string(), record.state.word()));
+        }
+        if record.state == State::Done && !shared.server.counts(record.token.as_str(), now) {
+            return Err(Violation::DoneButDead(record.token.to_string()));
+        }
+    }
+    for token in shared.server.tokens() {
+        if token.serial == STRANGER {
+            continue;
+        }
+        let known = records.iter().any(|record| {
+            record.state == State::Done && record.token.as_str() == token.serial && bears(token, record)
+        });
+        if !known {
+            return Err(Violation::LeftOver(token.serial.clone()));
+        }
+        if shared.server.counts(&token.serial, now) && !world.keys.iter().any(|key| answers(key, token)) {
+            return Err(Violation::CountsWithoutKey(token.serial.clone()));
+        }
+    }
+    drop(shared);
+    always(world)
+}
+
+/// What must hold at every instant, even in the middle of a power cut.
+pub fn always(world: &World) -> Result<(), Violation> {
+    let shared = lock(&world.shared);
+    if !world.foreign_slots_untouched() {
+        return Err(Violation::ForeignSlot);
+    }
+    let stranger_as_before = shared
+        .server
+        .token(STRANGER)
+        .is_some_and(|token| token.active && token.count == 0 && token.user.is_none());
+    if !stranger_as_before {
+        return Err(Violation::ForeignToken);
+    }
+    let records = all_records(world);
+    for (index, key) in world.keys.iter().enumerate() {
+        let occupied = key.snapshot().slots.first().is_some_and(Option::is_some);
+        let known = records.iter().any(|record| {
+            record.key.number == super::world::serial(index)
+                && record.slot == Slot(1)
+                && record.remains != Remains::Nothing
+        });
+        if occupied && !known {
+            return Err(Violation::UnknownSecret(index));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a disk image, taken as bytes, holds the secret of any token in a form somebody might write it in.
+pub fn disk_is_clean(world: &World, image: &[u8]) -> Result<(), Violation> {
+    let shared = lock(&world.shared);
+    for token in shared.server.tokens() {
+        let secret = token.secret_for_tests();
+        if secret.is_empty() {
+            continue;
+        }
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let forms = [secret, hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()];
+        if forms.iter().any(|form| image.windows(form.len()).any(|window| window == form.as_slice())) {
+            return Err(Violation::SecretOnDisk(token.serial.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn all_records(world: &World) -> Vec<Record> {
+    world.disk.all().unwrap_or_default()
+}
+
+fn bears(token: &Token, record: &Record) -> bool {
+    let name = record.enrollment.to_string();
+    token.info.values().any(|value| *value == name)
+}
+
+/// Whether a key would answer for a token: it holds the secret, and its counter is within the server's look-ahead.
+fn answers(key: &YubiKeyTwin, token: &Token) -> bool {
+    let secret = token.secret_for_tests();
+    let slots = key.snapshot().slots;
+    [Slot(1), Slot(2)].into_iter().zip(slots).any(|(slot, view)| {
+        let Some(view) = view else { return false };
+        let counter = i64::try_from(view.hotp_counter).unwrap_or(i64::MAX);
+        key.slot_holds(slot, &secret) && (token.count..token.count + token.count_window).contains(&counter)
+    })
+}

@@ -1,0 +1,87 @@
+//! Defects that are planted to see whether the explorer catches them.
+//!
+//! They are planted between the engine and the world: a step is answered as if
+//! it had been carried out, or is carried out too early. So the engine needs no
+//! switch for them.
+
+use keys::device::{Credential, Digits, Operation, Unlock};
+use keys::secret::Seed;
+use station::profile::Profile;
+use station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
+use station::step::StepResult;
+
+use super::driver;
+use super::world::World;
+
+/// A defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Defect {
+    /// The key is written before the token is registered.
+    WriteBeforeRegister,
+    /// A new token is not kept from counting.
+    ForgetDisable,
+    /// A token that is to be taken back is not deleted.
+    SkipUndo,
+    /// The code that came out of the key is not checked by the server.
+    SkipCheck,
+    /// Nothing is written into the journal until the end.
+    SkipJournal,
+    /// The slot is erased whatever holds it.
+    EraseForeign,
+}
+
+impl Defect {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::WriteBeforeRegister,
+        Self::ForgetDisable,
+        Self::SkipUndo,
+        Self::SkipCheck,
+        Self::SkipJournal,
+        Self::EraseForeign,
+    ];
+
+    /// What the defect answers to a call instead of carrying it out.
+    pub(super) fn instead_of_call(
+        world: &mut World,
+        call: &ServerCall,
+        key: Option<usize>,
+    ) -> Option<StepResult> {
+        match (world.defect?, call) {
+            (Self::ForgetDisable, ServerCall::Disable(_)) | (Self::SkipUndo, ServerCall::Delete(_)) => {
+                Some(StepResult::Server(Ok(ServerAnswer::Done)))
+            }
+            (Self::SkipCheck, ServerCall::Check { .. } | ServerCall::Verify { .. }) => {
+                Some(StepResult::Server(Ok(ServerAnswer::Verdict(Verdict::Accepted))))
+            }
+            (Self::WriteBeforeRegister, ServerCall::Register(registration)) => {
+                let TokenSecret::Seed(seed) = &registration.secret else { return None };
+                let operation = Operation::Program {
+                    slot: Profile::new(keys::device::Kind::Hotp).slot,
+                    credential: Credential::Hotp {
+                        seed: Seed::new(seed.expose()).ok()?,
+                        digits: Digits::Six,
+                    },
+                    unlock: Unlock::None,
+                    new_code: None,
+                    label: String::new(),
+                };
+                // Whatever comes of it, the engine goes on as if nothing had been.
+                let _ = driver::operate(world, operation, key, &mut None);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// What the defect answers to an operation instead of carrying it out.
+    pub(super) fn instead_of_operation(world: &mut World, operation: &Operation) -> Option<StepResult> {
+        if let (Some(Self::EraseForeign), Operation::Erase { .. } | Operation::Program { .. }) =
+            (world.defect, operation)
+        {
+            let erase = Operation::Erase { slot: super::world::FOREIGN, unlock: Unlock::None };
+            let _ = driver::operate(world, erase, Some(0), &mut None);
+        }
+        None
+    }
+}

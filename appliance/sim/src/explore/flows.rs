@@ -1,0 +1,202 @@
+//! The flows that are explored: what the world begins as, and what is done in it.
+
+use keys::device::{Digits, Firmware, Kind};
+use station::enrollment::{Ending, Order, Outcome};
+use station::profile::{Overwrite, Profile};
+use station::record::Actor;
+use station::server::Person;
+use twins::privacyidea::{Fault, Mode, Version};
+use twins::yubikey::Faults;
+
+use super::driver::Touching;
+use super::power::PowerCut;
+use super::transport::lock;
+use super::world::{Beginning, World};
+
+/// One flow.
+pub struct Flow {
+    /// Its name, for reports and for `--flow`.
+    pub name: &'static str,
+    /// What the world begins as.
+    pub begin: fn() -> Beginning,
+    /// What is done before the power may go.
+    pub prepare: fn(&mut World) -> Result<(), PowerCut>,
+    /// What is explored.
+    pub act: fn(&mut World) -> Result<(), PowerCut>,
+    /// Whether the act, undisturbed, ends as it should.
+    pub ended_well: fn(&World) -> bool,
+}
+
+/// All flows.
+pub const FLOWS: &[Flow] = &[
+    Flow {
+        name: "hotp6",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, order()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "hotp8-assigned-verify-3.9.3",
+        begin: || Beginning {
+            version: Version::V3_9_3,
+            policies: vec!["verify-enrollment"],
+            firmware: Firmware::new(4, 3, 4),
+            ..Beginning::default()
+        },
+        prepare: nothing,
+        act: |world| insert(world, eight_for_alice()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "hotp6-assigned-verify",
+        begin: || Beginning { policies: vec!["verify-enrollment"], ..Beginning::default() },
+        prepare: nothing,
+        act: |world| insert(world, for_alice()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "hotp6-neo",
+        begin: || Beginning { firmware: Firmware::new(3, 4, 9), ..Beginning::default() },
+        prepare: nothing,
+        act: |world| insert(world, order()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "re-enrollment",
+        begin: Beginning::default,
+        prepare: |world| insert(world, for_alice()).map(drop),
+        act: |world| insert(world, anew()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "undo-wrong-code",
+        begin: Beginning::default,
+        prepare: |world| {
+            world.touching = Touching::WrongSlot;
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
+        ended_well: nothing_left,
+    },
+    Flow {
+        name: "undo-not-touched-verify",
+        begin: || Beginning { policies: vec!["verify-enrollment"], ..Beginning::default() },
+        prepare: |world| {
+            world.touching = Touching::Never;
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
+        ended_well: nothing_left,
+    },
+    Flow {
+        name: "pulled-while-writing",
+        begin: Beginning::default,
+        prepare: |world| {
+            pull_out_after(world, 30);
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
+        ended_well: |_| true,
+    },
+    Flow {
+        name: "answer-lost",
+        begin: Beginning::default,
+        prepare: |world| {
+            lock(&world.shared).server.fault_add(Fault::new("/token/init", Mode::Lost));
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "assignment-refused",
+        begin: || Beginning { policies: vec!["max-token-per-user"], ..Beginning::default() },
+        prepare: nothing,
+        act: |world| insert(world, for_nobody()).map(drop),
+        ended_well: nothing_left,
+    },
+];
+
+/// The flow of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Flow> {
+    FLOWS.iter().find(|flow| flow.name == name)
+}
+
+fn nothing(_: &mut World) -> Result<(), PowerCut> {
+    Ok(())
+}
+
+/// Plugs key 0 in.
+pub fn insert(world: &mut World, order: Order) -> Result<Outcome, PowerCut> {
+    world.insert(0, order)
+}
+
+/// The main job.
+#[must_use]
+pub fn order() -> Order {
+    Order {
+        station: "explorer".to_owned(),
+        port: "1-1.2".to_owned(),
+        actor: Actor::Armed,
+        profile_name: "desk".to_owned(),
+        profile: Profile::new(Kind::Hotp),
+        person: None,
+        pin: None,
+        unlock: None,
+        overwrite_confirmed: false,
+    }
+}
+
+/// The main job, for a person.
+#[must_use]
+pub fn for_alice() -> Order {
+    Order { person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }), ..order() }
+}
+
+fn for_nobody() -> Order {
+    Order { person: Some(Person { user: "nobody".to_owned(), realm: "office".to_owned() }), ..order() }
+}
+
+fn eight_for_alice() -> Order {
+    let profile = Profile { digits: Digits::Eight, ..Profile::new(Kind::Hotp) };
+    Order { profile, ..for_alice() }
+}
+
+/// The main job, also for a key that is enrolled already.
+#[must_use]
+pub fn anew() -> Order {
+    let profile = Profile { overwrite: Overwrite::Ours, ..Profile::new(Kind::Hotp) };
+    Order { profile, ..order() }
+}
+
+/// Lets key 0 be pulled out after so many reports.
+pub fn pull_out_after(world: &mut World, reports: u32) {
+    if let Some(key) = world.keys.first_mut() {
+        let mut faults = Faults::default();
+        faults.pull_out_after_reports = Some(reports);
+        key.set_faults(faults);
+    }
+}
+
+/// Whether key 0 is enrolled.
+#[must_use]
+pub fn enrolled(world: &World) -> bool {
+    let shared = lock(&world.shared);
+    let serial = format!("UBOM{:08}_1", super::world::serial(0));
+    shared.server.counts(&serial, shared.unix())
+}
+
+/// Whether nothing of key 0 is left, neither token nor secret.
+#[must_use]
+pub fn nothing_left(world: &World) -> bool {
+    let slot = world.keys.first().and_then(|key| key.snapshot().slots.into_iter().next().flatten());
+    slot.is_none() && lock(&world.shared).server.tokens().count() == 1
+}
+
+/// Whether an outcome is an enrolled key.
+#[must_use]
+pub fn is_enrolled(outcome: &Outcome) -> bool {
+    matches!(outcome.ending, Ending::Enrolled(_))
+}

@@ -1,0 +1,48 @@
+//! Power that can be cut, and time that does not pass by itself.
+
+use std::time::Duration;
+
+/// The power is off: nothing further happens until the restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PowerCut;
+
+/// Counts the points at which the power could go, and cuts it at one of them.
+#[derive(Debug, Clone, Default)]
+pub struct Power {
+    passed: u64,
+    cut_at: Option<u64>,
+    off: bool,
+}
+
+impl Power {
+    /// Power that is cut at the point of that number, counted from 0, or never.
+    #[must_use]
+    pub fn until(cut_at: Option<u64>) -> Self {
+        Self { passed: 0, cut_at, off: false }
+    }
+
+    /// Passes a point, or ends there.
+    pub fn point(&mut self) -> Result<(), PowerCut> {
+        if self.off || self.cut_at == Some(self.passed) {
+            self.off = true;
+            return Err(PowerCut);
+        }
+        self.passed += 1;
+        Ok(())
+    }
+
+    /// Whether it is off.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// How many points were passed.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+}
+
+/// When every explored world begins: 2026-11-21T00:00:00Z.
+pub const EPOCH: Duration = Duration::from_secs(1_795_219_200);

@@ -1,0 +1,225 @@
+//! What survives a power cut (disk, keys, server), and what does not.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use enrolld::server::{PrivacyIdea, ServerPort};
+use journal::Journal;
+use keys::device::{Firmware, Slot};
+use privacyidea::{Client, Credentials, SecretString};
+use station::enrollment::{self, Order, Outcome};
+use station::record::Record;
+use station::recovery::{self, Settled};
+use twins::key::KeyTwin;
+use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
+use twins::yubikey::{Faults, Model, YubiKeyTwin};
+
+use super::defect::Defect;
+use super::driver::{self, Touching};
+use super::power::{Power, PowerCut};
+use super::transport::{Handle, Shared, TwinTransport, VirtualClock, lock};
+
+/// The slot that nobody may touch: it holds something foreign in every world.
+pub const FOREIGN: Slot = Slot(2);
+
+/// A token that nobody may touch.
+pub const STRANGER: &str = "UBOM99999999_1";
+
+/// A station with its keys and its server.
+pub struct World {
+    /// The journal's disk.
+    pub disk: Journal,
+    /// What keeps the disk from being written, when something does.
+    pub disk_fault: Option<String>,
+    /// The keys.
+    pub keys: Vec<YubiKeyTwin>,
+    /// Server, time and power.
+    pub shared: Handle,
+    /// The way to the server; a new one after each restart, since the login is in RAM.
+    pub server: Arc<dyn ServerPort>,
+    /// What the person at the desk does.
+    pub touching: Touching,
+    /// A defect that is planted to see whether it is caught.
+    pub defect: Option<Defect>,
+    /// How often the station was started.
+    pub starts: u64,
+    /// What the foreign slots held at the beginning.
+    foreign: Vec<Vec<u8>>,
+    seed: u64,
+}
+
+/// What a world begins as.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// All random numbers follow from it.
+    pub seed: u64,
+    /// How many keys there are.
+    pub keys: u32,
+    /// Their firmware.
+    pub firmware: Firmware,
+    /// Which server.
+    pub version: Version,
+    /// Policy presets of the server.
+    pub policies: Vec<&'static str>,
+}
+
+impl Default for Beginning {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            keys: 1,
+            firmware: Firmware::new(5, 4, 3),
+            version: Version::V3_14,
+            policies: Vec::new(),
+        }
+    }
+}
+
+/// A world that could not be made; a defect of the explorer.
+#[derive(Debug, thiserror::Error)]
+#[error("the world could not be made: {0}")]
+pub struct NoWorld(String);
+
+impl World {
+    /// Makes a world.
+    pub fn new(beginning: &Beginning) -> Result<Self, NoWorld> {
+        let bad = |error: &dyn std::fmt::Display| NoWorld(error.to_string());
+        let options = Options { version: beginning.version, seed: beginning.seed, image_chars: 0 };
+        let mut server = ServerTwin::new(options);
+        stranger(&mut server).map_err(|error| bad(&error))?;
+        for preset in &beginning.policies {
+            server.policy_set(preset).map_err(|error| bad(&error))?;
+        }
+        let mut keys = Vec::new();
+        for number in 0..beginning.keys {
+            let model =
+                Model::new(beginning.firmware, serial(number as usize)).map_err(|error| bad(&error))?;
+            let mut key = YubiKeyTwin::new(model, beginning.seed ^ u64::from(number));
+            key.occupy(FOREIGN, None);
+            keys.push(key);
+        }
+        let foreign = keys.iter().map(foreign_slot).collect();
+        let shared = Arc::new(Mutex::new(Shared {
+            server,
+            reachable: true,
+            time: Duration::ZERO,
+            power: Power::default(),
+        }));
+        Ok(Self {
+            disk: Journal::in_memory().map_err(|error| bad(&error))?,
+            disk_fault: None,
+            keys,
+            server: connect(&shared),
+            shared,
+            touching: Touching::Right,
+            defect: None,
+            starts: 0,
+            foreign,
+            seed: beginning.seed,
+        })
+    }
+
+    /// Passes a point at which the power could go.
+    pub fn point(&self) -> Result<(), PowerCut> {
+        lock(&self.shared).power.point()
+    }
+
+    /// Lets time pass for everybody.
+    pub fn wait(&mut self, until: Duration) {
+        let mut shared = lock(&self.shared);
+        let passed = until.saturating_sub(shared.time);
+        shared.time += passed;
+        for key in &mut self.keys {
+            // A key that is pulled out has no time.
+            let _ = key.advance(passed);
+        }
+    }
+
+    /// Puts a record on the disk.
+    pub fn write(&mut self, record: &Record) -> Result<(), String> {
+        match &self.disk_fault {
+            Some(why) => Err(why.clone()),
+            None => self.disk.write(record).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Starts the station after a power cut: RAM is empty, keys lost their power too.
+    pub fn restart(&mut self, power: Power) {
+        self.starts += 1;
+        self.server = connect(&self.shared);
+        for key in &mut self.keys {
+            key.set_faults(Faults::default());
+            // The twins are in this process: plugging one in cannot fail.
+            let _ = key.power();
+        }
+        let mut shared = lock(&self.shared);
+        shared.power = power;
+        shared.time += Duration::from_secs(20);
+    }
+
+    /// Plugs a key in and enrolls it.
+    pub fn insert(&mut self, key: usize, order: Order) -> Result<Outcome, PowerCut> {
+        let now = driver::now(&self.shared);
+        let stream =
+            self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.starts ^ now.monotonic.as_nanos() as u64;
+        let rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(stream);
+        driver::drive(self, enrollment::enroll(order, now, rng), Some(key))
+    }
+
+    /// Pulls a key out and plugs it in again.
+    pub fn replug(&mut self, key: usize) {
+        if let Some(key) = self.keys.get_mut(key) {
+            // The twin is in this process: plugging it in cannot fail.
+            let _ = key.power();
+        }
+    }
+
+    /// What the station does when it starts.
+    pub fn recover(&mut self) -> Result<Vec<Settled>, PowerCut> {
+        let unfinished = self.disk.unfinished().unwrap_or_default();
+        let now = driver::now(&self.shared);
+        driver::drive(self, recovery::recover(unfinished, now), None)
+    }
+
+    /// Whether every foreign slot is as it was.
+    #[must_use]
+    pub fn foreign_slots_untouched(&self) -> bool {
+        self.keys.iter().map(foreign_slot).collect::<Vec<_>>() == self.foreign
+    }
+}
+
+/// The serial of the key of that number.
+#[must_use]
+pub fn serial(key: usize) -> u32 {
+    1_000 + u32::try_from(key).unwrap_or(u32::MAX / 2)
+}
+
+fn foreign_slot(key: &YubiKeyTwin) -> Vec<u8> {
+    key.config52(FOREIGN).map(|config| config.to_vec()).unwrap_or_default()
+}
+
+fn connect(shared: &Handle) -> Arc<dyn ServerPort> {
+    let (user, password) = ADMIN;
+    let credentials = Credentials::password(user, SecretString::copy_of(password));
+    let client = Client::new(TwinTransport(Arc::clone(shared)), credentials)
+        .with_clock(Arc::new(VirtualClock(Arc::clone(shared))));
+    Arc::new(PrivacyIdea::new(client))
+}
+
+/// Another administrator's token, in place before the station comes.
+fn stranger(server: &mut ServerTwin) -> Result<(), NoWorld> {
+    use super::power::EPOCH;
+    use twins::privacyidea::Request;
+    let (user, password) = ADMIN;
+    let login = serde_json::json!({"username": user, "password": password});
+    let answer = server.handle(&Request::new("POST", "/auth").json(&login), EPOCH);
+    let token = answer.json().and_then(|json| json.pointer("/result/value/token")?.as_str().map(str::to_owned));
+    let Some(token) = token else {
+        return Err(NoWorld("the server twin does not let its administrator in".to_owned()));
+    };
+    let body = serde_json::json!({
+        "type": "hotp", "serial": STRANGER, "otpkey": "00112233445566778899aabbccddeeff00112233",
+    });
+    let made = server.handle(&Request::new("POST", "/token/init").token(&token).json(&body), EPOCH);
+    if made.status == 200 { Ok(()) } else { Err(NoWorld(format!("status {}", made.status))) }
+}

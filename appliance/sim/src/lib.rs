@@ -1,0 +1,19 @@
+//! `station-sim`: the station's wiring with twins in place of hardware and server.
+//!
+//! ```text
+//! station-sim enroll                           a twin key at an embedded server twin
+//! station-sim enroll --attach yubikey@PATH     a key behind the line protocol
+//! station-sim enroll --server URL --ca FILE …  a real privacyIDEA
+//! ```
+//!
+//! What runs is the code of the appliance: the same engine, the same drivers, the
+//! same client over real TCP. Only what is plugged in differs. Nothing here is
+//! part of the appliance's image.
+
+pub mod args;
+pub mod enroll;
+pub mod explore;
+pub mod key;
+pub mod report;
+pub mod server;
+pub mod tell;

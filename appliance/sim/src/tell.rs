@@ -1,0 +1,116 @@
+//! Progress for a person at a terminal, on standard error.
+
+use std::io::IsTerminal;
+
+use enrolld::event::{Event, What};
+use keys::device::{Firmware, ProofWay};
+use station::catalogue::Language;
+use station::enrollment::Ending;
+use station::step::Phase;
+
+/// Writes events as lines.
+#[derive(Debug, Clone, Copy)]
+pub struct Teller {
+    quiet: bool,
+    colour: bool,
+}
+
+impl Teller {
+    /// A teller; a quiet one says nothing.
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { quiet, colour }
+    }
+
+    /// A line of its own.
+    pub fn line(&self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// Says what was typed. The code is used up the moment it is checked.
+    pub fn typed(&self, text: &str) {
+        self.line(&format!("    the key types         {}", self.paint("1", text.trim_end())));
+    }
+
+    /// Says what happened.
+    pub fn event(&self, event: &Event) {
+        match &event.what {
+            What::Entered(phase) => self.line(&self.paint("36", &format!("  {}", heading(*phase)))),
+            What::Step(step) => {
+                let took = format!("{:8.1} ms", step.took.as_secs_f64() * 1e3);
+                let trouble = step
+                    .trouble
+                    .as_ref()
+                    .map(|why| self.paint("33", &format!("  {why}")))
+                    .unwrap_or_default();
+                self.line(&format!("    {:<20} {took}{trouble}", step.step));
+            }
+            What::TouchWanted { way, within, attempt, attempts } => {
+                let how = if *way == ProofWay::TypedLong { "for two seconds" } else { "shortly" };
+                let text = format!(
+                    "touch the key {how} (port {}, within {} s, attempt {attempt} of {attempts})",
+                    event.port,
+                    within.as_secs()
+                );
+                self.line(&format!("    {}", self.paint("1", &text)));
+            }
+            What::KeyWaits { waiting: true } => self.line("    the key waits for a touch"),
+            What::Typed { .. } | What::KeyWaits { .. } => {}
+            What::Ended(outcome) => {
+                let token = outcome.token.as_ref().map(ToString::to_string).unwrap_or_default();
+                let key =
+                    outcome.key.as_ref().map_or_else(String::new, |key| named(&key.model, key.firmware));
+                match &outcome.ending {
+                    Ending::Enrolled(proof) => self.line(&self.paint(
+                        "32",
+                        &format!(
+                            "  enrolled: {token} on {key}, proven by code {} and accepted by the server",
+                            proof.counter
+                        ),
+                    )),
+                    ending => {
+                        let Some(refusal) = ending.refusal() else { return };
+                        let text = refusal.code.text(Language::English);
+                        self.line(
+                            &self.paint(
+                                "31",
+                                &format!("  {}: {} {}", ending.word(), refusal.code, text.title),
+                            ),
+                        );
+                        self.line(&format!("    {}", text.cause));
+                        if !refusal.detail.is_empty() {
+                            self.line(&format!("    ({})", refusal.detail));
+                        }
+                        self.line(&format!("    {}", text.remedy));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn named(model: &str, firmware: Firmware) -> String {
+    format!("{model} (firmware {firmware})")
+}
+
+const fn heading(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Inspecting => "inspect the key",
+        Phase::Checking => "check that it can succeed",
+        Phase::Registering => "register the token",
+        Phase::Writing => "write the key",
+        Phase::Proving => "prove it",
+        Phase::Finishing => "let it count",
+        Phase::Undoing => "take everything back",
+        Phase::Recovering => "put right what was left",
+        _ => "go on",
+    }
+}
