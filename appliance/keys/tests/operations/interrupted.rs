@@ -63,3 +63,10 @@ fn a_spoilt_answer_is_asked_for_again() {
         assert!(matches!(key_error(key.ask(None, Operation::Inspect)), KeyError::Garbled(_)));
     }
 }
+
+#[test]
+fn an_abort_that_got_lost_is_repeated() {
+    let mut key = yubikey5();
+    key.loses_aborts = 2;
+    assert!(matches!(key.ask(None, program(1, Unlock::None, None)), Ok(Answer::Programmed)));
+}

@@ -84,6 +84,8 @@ pub(crate) struct ToyKey {
     pub(crate) touch_wait: Option<(Duration, Vec<[u8; 8]>)>,
     /// Set by a fault: 0x80 is shown until an abort comes.
     pub(crate) stuck: bool,
+    /// So many aborts of a response get lost.
+    pub(crate) loses_aborts: u8,
 }
 
 impl ToyKey {
@@ -112,6 +114,7 @@ impl ToyKey {
             response: VecDeque::new(),
             touch_wait: None,
             stuck: false,
+            loses_aborts: 0,
         }
     }
 
@@ -318,6 +321,7 @@ impl Wire for ToyKey {
         self.busy_until = now + self.slow;
         match self.assembler.push(&report) {
             Assembly::Complete(frame) => self.take(&frame),
+            Assembly::Aborted if self.loses_aborts > 0 && !self.response.is_empty() => self.loses_aborts -= 1,
             Assembly::Aborted => {
                 self.response.clear();
                 self.touch_wait = None;

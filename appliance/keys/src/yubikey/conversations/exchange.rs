@@ -47,6 +47,10 @@ pub struct Exchange {
     /// Since when the status shows nothing but the one of before.
     unchanged_since: Option<Duration>,
     touch: Touch,
+    /// The response, once it is complete.
+    data: Zeroizing<Vec<u8>>,
+    /// The abort behind the response was lost.
+    abort_again: bool,
 }
 
 enum Phase {
@@ -55,9 +59,8 @@ enum Phase {
     /// All chunks are written.
     Waiting,
     Reading(Length, Reader),
-    /// The response is complete, and the abort behind it is on its way.
-    Closing(Zeroizing<Vec<u8>>),
-    Over,
+    /// The response is complete, and its end is shown until it is aborted.
+    Closing,
 }
 
 /// Goes forward only, so that a key cannot hold a conversation up for ever by
@@ -85,6 +88,8 @@ impl Exchange {
             startup: None,
             unchanged_since: None,
             touch: Touch::NotAsked,
+            data: Zeroizing::default(),
+            abort_again: false,
         }
     }
 
@@ -105,7 +110,11 @@ impl Exchange {
                 let first = *first;
                 self.send(first)
             }
-            (Phase::Sending(_), _) => Err(KeyError::Garbled("no status in the middle of a command")),
+            // What an abort before this command ends may still be shown for an instant.
+            (Phase::Sending(_), _) => self
+                .patience(now, WRITE_TAKEN)
+                .map_err(|_| KeyError::Garbled("no status where it should take a command")),
+            (Phase::Closing, shown) => Ok(self.close(now, &shown)),
             (_, KeyReport::Chunk { sequence, data }) => self.read_chunk(sequence, &Zeroizing::new(data)),
             (Phase::Reading(..), _) => Err(KeyError::Garbled("a response that broke off")),
             (_, KeyReport::TouchWanted { seconds_left, .. }) if self.may_want_touch => {
@@ -193,9 +202,22 @@ impl Exchange {
         if !reader.push(sequence, data).map_err(spoilt)? {
             return Ok(self.port.read());
         }
-        let data = core::mem::take(reader).finish(*length).map_err(spoilt)?;
-        self.phase = Phase::Closing(data);
+        self.data = core::mem::take(reader).finish(*length).map_err(spoilt)?;
+        self.phase = Phase::Closing;
+        self.pace = None;
         Ok(self.port.write(&ABORT))
+    }
+
+    /// Waits until the key shows its status again, so that it is settled for the
+    /// next command. The answer counts even if that takes too long.
+    fn close(&mut self, now: Duration, shown: &KeyReport) -> Turn<Outcome> {
+        self.abort_again = matches!(shown, KeyReport::Chunk { .. });
+        if (self.abort_again || matches!(shown, KeyReport::Busy))
+            && let Ok(turn) = self.patience(now, WRITE_TAKEN)
+        {
+            return turn;
+        }
+        Turn::Done(Outcome::Data(core::mem::take(&mut self.data)))
     }
 }
 
@@ -205,14 +227,8 @@ impl Conversation for Exchange {
     fn turn(&mut self, now: Duration, reply: Option<Reply>) -> Result<Turn<Outcome>, KeyError> {
         match self.port.take(reply)? {
             Event::Shown(shown) => self.shown(now, shown),
-            Event::Sent => match core::mem::replace(&mut self.phase, Phase::Over) {
-                Phase::Closing(data) => Ok(Turn::Done(Outcome::Data(data))),
-                phase => {
-                    self.phase = phase;
-                    Ok(self.port.read())
-                }
-            },
-            Event::Started | Event::Rested => Ok(self.port.read()),
+            Event::Rested if core::mem::take(&mut self.abort_again) => Ok(self.port.write(&ABORT)),
+            Event::Started | Event::Sent | Event::Rested => Ok(self.port.read()),
         }
     }
 

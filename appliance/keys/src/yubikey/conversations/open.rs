@@ -206,6 +206,8 @@ impl Conversation for Open {
             let next = match self.stage(now, reply.take()) {
                 Ok(Turn::Do(request)) => return Ok(Turn::Do(request)),
                 Ok(Turn::Done(next)) => next,
+                // Settling has its own patience; what it cannot end, it would not end again.
+                Err(error) if matches!(self.stage, Stage::Settling(_)) => return Err(error),
                 Err(error @ (KeyError::Garbled(_) | KeyError::TimedOut(_))) => {
                     self.info = None;
                     self.repeats_left = self.repeats_left.checked_sub(1).ok_or(error)?;

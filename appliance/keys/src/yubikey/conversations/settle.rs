@@ -12,7 +12,7 @@ use crate::yubikey::status::Status;
 
 /// How often an abort is repeated when the key goes on showing something else
 /// than its status.
-const MOST_ABORTS: u8 = 3;
+const MOST_ABORTS: u8 = 2;
 
 /// Aborts whatever is under way, and ends with the status.
 ///

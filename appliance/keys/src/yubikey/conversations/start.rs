@@ -35,12 +35,23 @@ const LONGEST_CHALLENGE: usize = 63;
 ///   it *and* that the slot is valid. What the flags are is said at
 ///   [`build`](crate::yubikey::build). A wrong access code and a slot protected
 ///   by another cannot be told apart: both are [`KeyError::Refused`]. Refusals
-///   cost no tries.
+///   cost no tries. After [`KeyError::TimedOut`] and [`KeyError::Garbled`] the slot
+///   may hold either; only an inspection and a proof can tell.
 /// * **Erase** ends well at once when the status says that the slot is empty.
 /// * **AskCode** sends a challenge of up to 63 bytes to an HMAC slot.
 ///   [`Kind::ChallengeResponse`] gives the 20 bytes as hexadecimal digits;
 ///   [`Kind::Totp`] and [`Kind::Hotp`] make a code of them, so that a challenge
 ///   of the eight-byte time step or counter gives TOTP or HOTP.
+///
+/// ```
+/// use keys::device::{Answer, Operation};
+/// use keys::wire::{Clock, Failure, Wire, run};
+///
+/// fn inspect(wire: &mut dyn Wire, clock: &mut dyn Clock) -> Result<Answer, Failure> {
+///     let mut conversation = keys::yubikey::start(0x0407, None, Operation::Inspect)?;
+///     run(conversation.as_mut(), wire, clock, |hint| println!("{hint:?}"))
+/// }
+/// ```
 ///
 /// # Errors
 ///
