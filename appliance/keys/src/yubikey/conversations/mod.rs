@@ -1,6 +1,6 @@
 //! Conversations with a YubiKey, from one command to a whole operation.
 //!
-//! [`start`] is the vendor-neutral entry: an [`Operation`] goes in, an
+//! [`start`] is the vendor-neutral entry: an [`Operation`](crate::device::Operation) goes in, an
 //! [`Answer`](crate::device::Answer) comes out. Below it are parts that can be
 //! driven by themselves: [`Settle`] brings a key to rest, [`Exchange`] carries
 //! one command, [`Open`] finds out what is plugged in.

@@ -33,9 +33,9 @@ const LONGEST_CHALLENGE: usize = 63;
 /// * **Program** writes a configuration whose flags are cut down to what the
 ///   firmware knows, and ends well only when the status says that the key took
 ///   it *and* that the slot is valid. What the flags are is said at
-///   [`build`](crate::yubikey::build). A wrong access code and a slot protected
-///   by another cannot be told apart: both are [`KeyError::Refused`]. Refusals
-///   cost no tries. After [`KeyError::TimedOut`] and [`KeyError::Garbled`] the slot
+///   [`build`](crate::yubikey::build). A wrong access code looks like any other
+///   refusal: [`KeyError::Refused`]. No source says that keys count wrong codes,
+///   and nothing here tries twice. After [`KeyError::TimedOut`] and [`KeyError::Garbled`] the slot
 ///   may hold either; only an inspection and a proof can tell.
 /// * **Erase** ends well at once when the status says that the slot is empty.
 /// * **AskCode** sends a challenge of up to 63 bytes to an HMAC slot.
