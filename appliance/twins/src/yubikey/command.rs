@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use keys::device::Firmware;
 
-use super::config::{Mode, cfg, ext};
+use super::config::{Mode, cfg, ext, is_neo_beta};
 use super::faults::one_of;
 use super::info::{self, Written};
 use super::memory::Place;
@@ -129,7 +129,7 @@ impl YubiKeyTwin {
         let firmware = self.model.firmware;
         let [first, ..] = payload;
         match command {
-            0x10 if firmware >= Firmware::new(2, 2, 0) && self.memory.tells_serial() => {
+            0x10 if has_serial(firmware) && self.memory.tells_serial() => {
                 Outcome::Data(self.model.serial.to_be_bytes().to_vec())
             }
             0x13 => info::page(&self.model, &self.memory, *first).map_or(Outcome::Refused, Outcome::Data),
@@ -164,4 +164,9 @@ impl YubiKeyTwin {
             _ => Some(output::yubico_answer(slot, &challenge.bytes, moment)),
         }
     }
+}
+
+/// Since 2.2, and the NEO beta before (ykpers.c, `capability_has_serial_api`).
+fn has_serial(firmware: Firmware) -> bool {
+    firmware >= Firmware::new(2, 2, 0) || is_neo_beta(firmware)
 }

@@ -50,7 +50,7 @@ pub mod tkt {
 
 /// Flags of the `cfg` byte; their meaning depends on the mode.
 pub mod cfg {
-    /// Send the modhex alphabet first; with a static ticket, '!'.
+    /// Send the modhex alphabet first; with `STRONG_PW2`, '!'.
     pub const SEND_REF: u8 = 0x01;
     /// Half a ticket, or scan codes.
     pub const SHORT_TICKET: u8 = 0x02;
@@ -64,7 +64,7 @@ pub mod cfg {
     pub const PACING_20MS: u8 = 0x08;
     /// A challenge needs a touch.
     pub const CHAL_BTN_TRIG: u8 = 0x08;
-    /// Static ticket: some letters upper case.
+    /// Static ticket: the first two letters are capitals.
     pub const STRONG_PW1: u8 = 0x10;
     /// HOTP: first byte of the fixed part as modhex.
     pub const OATH_FIXED_MODHEX1: u8 = 0x10;
@@ -72,7 +72,7 @@ pub mod cfg {
     pub const STATIC_TICKET: u8 = 0x20;
     /// Challenge-response with HMAC, together with `tkt::OATH_HOTP`.
     pub const CHAL_HMAC: u8 = 0x22;
-    /// Static ticket: some letters become digits.
+    /// Static ticket: eight letters become digits.
     pub const STRONG_PW2: u8 = 0x40;
     /// HOTP: first two bytes of the fixed part as modhex.
     pub const OATH_FIXED_MODHEX2: u8 = 0x40;
@@ -204,10 +204,12 @@ impl Config {
     }
 
     /// The counter that an HOTP slot starts with: the last two bytes of `uid`,
-    /// big-endian, times 16. Firmware before 2.2 starts at 0.
+    /// big-endian, times 16. Firmware before 2.2 starts at 0, but for late betas of
+    /// the NEO.
     pub(super) fn initial_counter(&self, firmware: Firmware) -> u64 {
         let [.., high, low] = self.uid;
-        if firmware < Firmware::new(2, 2, 0) { 0 } else { u64::from(u16::from_be_bytes([high, low])) * 16 }
+        let known = firmware >= Firmware::new(2, 2, 0) || (is_neo_beta(firmware) && firmware.build > 6);
+        if known { u64::from(u16::from_be_bytes([high, low])) * 16 } else { 0 }
     }
 
     /// Takes over from `new` what an update may change: some flags, and the access
@@ -224,7 +226,9 @@ impl Config {
 /// refused as a whole (ykpers.c, `capability_has_*`; yubikey-manager issue 368).
 pub(super) fn known_ext(firmware: Firmware) -> u8 {
     let since = Firmware::new;
-    if firmware < since(2, 2, 0) {
+    if is_neo_beta(firmware) {
+        ext::SERIAL_API_VISIBLE
+    } else if firmware < since(2, 2, 0) {
         0
     } else if firmware < since(2, 3, 0) {
         0x07
@@ -233,6 +237,12 @@ pub(super) fn known_ext(firmware: Firmware) -> u8 {
     } else {
         0xff
     }
+}
+
+/// The NEO's beta called itself 2.1.4 and up; it has one slot, and some things that
+/// other keys got with 2.2 only (ykpers.c, `vcheck_neo`).
+pub(super) fn is_neo_beta(firmware: Firmware) -> bool {
+    (Firmware::new(2, 1, 4)..Firmware::new(2, 2, 0)).contains(&firmware)
 }
 
 #[cfg(test)]

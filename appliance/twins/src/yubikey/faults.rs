@@ -27,6 +27,9 @@ pub struct Faults {
     pub nack: u32,
     /// After the next whole frame the key stays busy, until a replug.
     pub stuck_busy: bool,
+    /// After power-up the key starts for so long: its status is 0x9F, and it takes
+    /// no writes (ykdef.h says so of the NEO).
+    pub starting: Duration,
     /// Every frame takes so much longer.
     pub slow: Duration,
     /// Every report takes so long to be consumed; one that comes sooner is lost.
@@ -51,7 +54,7 @@ pub struct UnknownFault(String);
 impl Faults {
     /// How faults are written: `name` or `name=number`.
     pub const KNOWN: &str = "pull-out-after-reports=N, pull-out-after-transfers=N, commit-late, \
-        dead-after=MS, nack=N, stuck-busy, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, stale-status, \
+        dead-after=MS, nack=N, stuck-busy, starting=MS, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, stale-status, \
         garble-every=N, ignore-touches=N";
 
     /// Sets one fault from its name, as in [`Faults::KNOWN`].
@@ -70,6 +73,7 @@ impl Faults {
             ("dead-after", Some(n)) => self.dead_after = Some(Duration::from_millis(n.into())),
             ("nack", Some(n)) => self.nack = n,
             ("stuck-busy", None) => self.stuck_busy = true,
+            ("starting", Some(n)) => self.starting = Duration::from_millis(n.into()),
             ("slow", Some(n)) => self.slow = Duration::from_millis(n.into()),
             ("slow-reports", Some(n)) => self.slow_reports = Duration::from_millis(n.into()),
             ("refuse-writes", Some(n)) => self.refuse_writes = n,

@@ -55,8 +55,12 @@ fn first_page(model: &Model, memory: &Memory, more: u8) -> Vec<u8> {
     let serial = model.serial.to_be_bytes();
     let mut body = Vec::new();
     if major < 5 {
-        // 4.2.4 tells its applications wrongly, and no 4.x what is enabled.
-        let supported = if model.firmware == Firmware::new(4, 2, 4) { 0x07 } else { 0x3f };
+        // One byte is enough. 4.2.4 tells its applications wrongly, and no 4.x tells
+        // what is enabled.
+        let [_, mut supported] = model.supported().to_be_bytes();
+        if model.firmware == Firmware::new(4, 2, 4) {
+            supported = 0x07;
+        }
         put(&mut body, tag::USB_SUPPORTED, &[supported]);
         put(&mut body, tag::SERIAL, &serial);
         put(&mut body, tag::USB_ENABLED, &[0x3f]);

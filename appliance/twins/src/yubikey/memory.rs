@@ -5,7 +5,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use keys::device::Firmware;
 
-use super::config::{Config, Mode, ext, known_ext, tkt};
+use super::config::{Config, Mode, ext, is_neo_beta, known_ext, tkt};
 use super::model::{Model, capabilities_on, interfaces_of};
 use super::typing;
 
@@ -185,7 +185,8 @@ impl Memory {
         let Some((data, code)) = rest.split_first_chunk::<54>() else { return false };
         let Some(code) = code.first_chunk::<6>() else { return false };
         let Some(data) = data.get(..usize::from(*length)) else { return false };
-        if !matches!(firmware.major, 3 | 5) || !matches!(kind, b'U' | b'T') || !self.all_open(code) {
+        let able = matches!(firmware.major, 3 | 5) || (is_neo_beta(firmware) && !second);
+        if !able || !matches!(kind, b'U' | b'T') || !self.all_open(code) {
             return false;
         }
         let [first_record, second_record] = &mut self.ndef;
@@ -223,8 +224,8 @@ impl Memory {
     }
 
     /// Command 12: the usages that characters are typed with, and an access code.
-    /// All zero brings the US layout back. Two characters on one usage, or a usage
-    /// outside the report descriptor, make no layout.
+    /// All zero brings the US layout back. The usages must be 45 different ones
+    /// (ykpersonalize(1)) that the report descriptor allows.
     pub(super) fn write_scan_map(&mut self, firmware: Firmware, payload: &[u8; 64]) -> bool {
         let Some((map, rest)) = payload.split_first_chunk::<{ typing::CHARACTERS }>() else { return false };
         let Some(code) = rest.first_chunk::<6>() else { return false };
@@ -322,10 +323,9 @@ fn opens(slot: &Slot, code: &Code) -> bool {
     slot.config.access_code == [0; 6] || &slot.config.access_code == code
 }
 
-/// 1.x has one slot, and so has the NEO beta, 2.1.4 and later before 2.2.
+/// 1.x has one slot, and so has the NEO beta.
 fn has_two_slots(firmware: Firmware) -> bool {
-    firmware >= Firmware::new(2, 0, 0)
-        && !(Firmware::new(2, 1, 4)..Firmware::new(2, 2, 0)).contains(&firmware)
+    firmware >= Firmware::new(2, 0, 0) && !is_neo_beta(firmware)
 }
 
 fn forgets_code_changes(firmware: Firmware) -> bool {
@@ -337,6 +337,7 @@ fn fits(firmware: Firmware, config: &Config) -> bool {
     let since = match config.mode() {
         Mode::Hotp => Firmware::new(2, 1, 0),
         Mode::YubicoChallenge | Mode::HmacChallenge => Firmware::new(2, 2, 0),
+        Mode::ScanCodes | Mode::StaticTicket if is_neo_beta(firmware) => Firmware::new(2, 1, 5),
         Mode::YubicoOtp | Mode::ScanCodes | Mode::StaticTicket => Firmware::new(1, 0, 0),
     };
     firmware >= since && config.ext & !known_ext(firmware) == 0

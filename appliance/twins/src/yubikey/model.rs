@@ -96,7 +96,8 @@ impl Model {
         };
         let interfaces = match (firmware.major, firmware.minor) {
             (2, _) => interface::OTP,
-            (4, 0) => interface::OTP | interface::FIDO,
+            // The Plus and the Edge.
+            (4, 0 | 1) => interface::OTP | interface::FIDO,
             _ => interface::OTP | interface::FIDO | interface::CCID,
         };
         let form_factor = FormFactor::AKeychain;
@@ -144,6 +145,7 @@ impl Model {
         let cards = capability::CCID | capability::CARDS;
         match self.firmware.major {
             2 => capability::OTP,
+            4 if self.firmware.minor < 2 => capability::OTP | capability::U2F | capability::CCID,
             3 | 4 => capability::OTP | capability::U2F | cards,
             _ if self.firmware >= Firmware::new(5, 4, 3) => 0x23f | capability::HSM_AUTH,
             _ => 0x23f,

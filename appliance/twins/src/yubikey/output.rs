@@ -140,12 +140,27 @@ fn encrypt(config: &Config, uid: &[u8; 6], fields: [u8; 8]) -> Zeroizing<[u8; 16
     block
 }
 
-/// The same ticket every time: no counters, nothing random.
+/// The same ticket every time, with its fixed part: no counters, nothing random
+/// (what is in their place is an assumption). For the sake of password rules it may
+/// get digits in place of the first eight letters of the modhex alphabet, and
+/// capitals in place of its first two letters (ykpersonalize(1)).
 fn static_ticket(config: &Config) -> Vec<u8> {
     let block = encrypt(config, &config.uid, [0; 8]);
-    let mut text = typing::modhex(block.as_slice());
+    let mut ticket = typing::modhex(block.as_slice());
     if config.cfg & cfg::SHORT_TICKET != 0 {
-        text.truncate(16);
+        ticket.truncate(16);
+    }
+    let mut text = typing::modhex(config.fixed_part());
+    text.extend(ticket);
+    if config.cfg & cfg::STRONG_PW2 != 0 {
+        for character in &mut text {
+            if let Some(digit) = b"cbdefghi".iter().zip(b'0'..).find(|(letter, _)| *letter == character) {
+                *character = digit.1;
+            }
+        }
+    }
+    if config.cfg & cfg::STRONG_PW1 != 0 {
+        text.iter_mut().filter(|c| c.is_ascii_lowercase()).take(2).for_each(u8::make_ascii_uppercase);
     }
     text
 }
@@ -166,12 +181,12 @@ fn type_fixed(typist: &mut Typist<'_>, config: &Config, mode: Mode) {
             typist.modhex(head);
             typist.hex(tail);
         }
-        Mode::StaticTicket => {
-            if config.cfg & cfg::SEND_REF != 0 {
-                typist.character(b'!');
-            }
-            typist.modhex(fixed);
-        }
+        // The fixed part belongs to what the password rules change.
+        Mode::StaticTicket => match (config.cfg & cfg::SEND_REF != 0, config.cfg & cfg::STRONG_PW2 != 0) {
+            (true, true) => typist.character(b'!'),
+            (true, false) => typist.text(typing::REFERENCE),
+            (false, _) => {}
+        },
         _ => {
             if config.cfg & cfg::SEND_REF != 0 {
                 typist.text(typing::REFERENCE);

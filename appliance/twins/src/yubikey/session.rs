@@ -15,6 +15,8 @@ use super::twin::YubiKeyTwin;
 
 /// Control byte: a write is not consumed yet.
 const BUSY: u8 = 0x80;
+/// Control byte: the key starts and takes no writes.
+const STARTING: u8 = 0x9f;
 /// Control byte: waiting for a touch; the low five bits are seconds.
 const WAITING: u8 = 0x20;
 /// A challenge waits so long unless the settings say otherwise.
@@ -235,7 +237,7 @@ impl YubiKeyTwin {
     /// One report of the host.
     pub(super) fn take(&mut self, report: &[u8; 8]) {
         let reclaimed = self.now < self.session.reclaimed_until;
-        if reclaimed || self.now < self.session.consuming_until {
+        if self.is_starting() || reclaimed || self.now < self.session.consuming_until {
             return;
         }
         match &self.session.link {
@@ -262,6 +264,10 @@ impl YubiKeyTwin {
         }
     }
 
+    fn is_starting(&self) -> bool {
+        self.now < self.session.since.saturating_add(self.faults.starting)
+    }
+
     fn drop_answer(&mut self) {
         if let Link::Busy { then, .. } = &mut self.session.link
             && matches!(then, Then::Respond(_) | Then::Wait(_))
@@ -273,6 +279,7 @@ impl YubiKeyTwin {
     /// The report that the host reads.
     pub(super) fn show(&mut self) -> [u8; 8] {
         let idle = self.shown_status();
+        let starting = self.is_starting();
         let (shown, control) = match &mut self.session.link {
             Link::Responding(response) => return response.report(),
             Link::Busy { shown, .. } => (*shown, BUSY | 9),
@@ -280,6 +287,7 @@ impl YubiKeyTwin {
                 let left = until.saturating_sub(self.now).as_millis().div_ceil(1000).clamp(1, 31);
                 (idle, WAITING | u8::try_from(left).unwrap_or(31))
             }
+            Link::Idle if starting => (idle, STARTING),
             Link::Idle if self.now < self.session.consuming_until => {
                 (idle, BUSY | self.session.assembly.last())
             }

@@ -38,7 +38,9 @@ fn the_answer_of_a_real_5_1_2_comes_out() {
 fn information_came_with_4_1_and_pages_with_5_7() {
     assert_eq!(page(&mut key(4, 0, 0), 0, 13), None);
     let four = Some("0c01013f020400bc614e03013f");
-    assert_eq!(page(&mut key(4, 1, 0), 0, 13).as_deref(), four);
+    // The Edge.
+    assert_eq!(page(&mut key(4, 1, 0), 0, 13).as_deref(), Some("0c010107020400bc614e03013f"));
+    assert_eq!(key(4, 1, 0).product_id(), Some(0x0403));
     assert_eq!(page(&mut key(4, 3, 4), 0, 13).as_deref(), four);
     // 4.2.4 is known to be wrong.
     assert_eq!(page(&mut key(4, 2, 4), 0, 13).as_deref(), Some("0c010107020400bc614e03013f"));

@@ -172,3 +172,18 @@ fn pulling_out_forgets_what_was_under_way() {
     key.advance(Duration::from_millis(100)).unwrap();
     assert!(key.snapshot().slots[0].is_none());
 }
+
+#[test]
+fn a_key_that_starts_takes_no_writes() {
+    let mut key = key(3, 4, 9);
+    key.set_faults(with(|faults| faults.starting = Duration::from_millis(500)));
+    key.power().unwrap();
+    assert_eq!(key.get_feature().unwrap()[7], 0x9f);
+    for report in reports(0x01, &Config::hotp().payload()) {
+        key.set_feature(&report).unwrap();
+    }
+    key.advance(Duration::from_millis(500)).unwrap();
+    assert_eq!(key.get_feature().unwrap()[7], 0);
+    assert_eq!(status(&mut key)[3], 0);
+    assert!(change(&mut key, 0x01, &Config::hotp().payload()));
+}

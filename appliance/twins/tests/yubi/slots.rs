@@ -129,6 +129,24 @@ fn the_neo_beta_has_one_slot() {
 }
 
 #[test]
+fn the_neo_beta_had_some_things_before_others() {
+    assert_eq!(serial(&mut key(2, 1, 4)), Some(SERIAL));
+    assert_eq!(known_flags(2, 1, 4), 0x04);
+    let scan_codes = Config { ext: 0, tkt: 0x20, cfg: 0x02, ..Config::hotp() }.payload();
+    assert!(!change(&mut key(2, 1, 4), 0x01, &scan_codes));
+    assert!(change(&mut key(2, 1, 5), 0x01, &scan_codes));
+    let mut later = Config { ext: 0, ..Config::hotp() };
+    later.uid[5] = 1;
+    for (build, counter) in [(6, 0), (7, 16)] {
+        let mut key = key(2, 1, build);
+        assert!(change(&mut key, 0x01, &later.payload()));
+        assert_eq!(key.snapshot().slots[0].as_ref().unwrap().hotp_counter, counter);
+        assert!(change(&mut key, 0x08, &[1, b'T', b'a']));
+        assert!(!change(&mut key, 0x09, &[1, b'T', b'a']));
+    }
+}
+
+#[test]
 fn an_access_code_is_needed_for_everything() {
     let code = [9, 8, 7, 6, 5, 4];
     for command in [0x01, 0x04] {

@@ -122,7 +122,16 @@ fn a_static_ticket_is_always_the_same() {
     key.power().unwrap();
     assert_eq!(text(&key.touch(Press::Short).unwrap()), ticket);
     assert_eq!(typed(&Config { cfg: 0x22, ..config.clone() }), format!("{}\n", ticket.get(..20).unwrap()));
-    assert_eq!(typed(&Config { cfg: 0x21, ..config }), format!("!{ticket}"));
+    assert_eq!(typed(&Config { cfg: 0x21, ..config.clone() }), format!("cbdefghijklnrtuv{ticket}"));
+    // "cbcd" is the fixed part 01 02 in modhex.
+    assert!(ticket.starts_with("cbcd"));
+    assert_eq!(typed(&Config { cfg: 0x30, ..config.clone() }), format!("CB{}", ticket.get(2..).unwrap()));
+    let digits = typed(&Config { cfg: 0x60, ..config.clone() });
+    assert!(digits.starts_with("0102") && !digits.contains(['c', 'b', 'd', 'e', 'f', 'g', 'h', 'i']));
+    assert_eq!(digits.len(), ticket.len());
+    let all = typed(&Config { cfg: 0x71, ..config });
+    assert!(all.starts_with("!0102"));
+    assert_eq!(all.chars().filter(char::is_ascii_uppercase).count(), 2);
 }
 
 #[test]
