@@ -11,6 +11,7 @@
 //! clients made. No twin is ever part of the appliance's image.
 //!
 //! * [`key`]: what can be done to any key twin.
+//! * [`shared`]: a key twin in the hands of a conversation and a person.
 //! * [`yubikey`]: a YubiKey's OTP application.
 //! * [`line`]: the same operations as lines of text, for other processes; the
 //!   program `key-twin` serves them.
@@ -19,4 +20,5 @@
 pub mod key;
 pub mod line;
 pub mod privacyidea;
+pub mod shared;
 pub mod yubikey;
