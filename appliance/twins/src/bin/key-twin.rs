@@ -21,7 +21,7 @@ use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
 /// any number of clients on a Unix socket until it gets SIGTERM or SIGINT, and
 /// takes the socket away when it ends.
 #[derive(Parser)]
-#[command(version, after_long_help = LINES)]
+#[command(name = "key-twin", version, after_long_help = LINES)]
 struct Cli {
     #[command(subcommand)]
     key: Key,
@@ -30,7 +30,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Key {
     /// A YubiKey's OTP application: two slots, feature reports, keyboard, CCID
-    #[command(after_long_help = LINES)]
+    #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(Faults::KNOWN)))]
     Yubikey(YubiKey),
 }
 
@@ -68,7 +68,7 @@ struct YubiKey {
     /// USB product id, hexadecimal; says which interfaces are on
     ///
     /// By default every interface of the hardware line: 0010 before firmware 3,
-    /// 0116 for 3.x, 0410 for 4.0, 0407 otherwise.
+    /// 0116 for 3.x, 0410 for 4.0, 0403 for 4.1, 0407 otherwise.
     #[arg(long, value_name = "HEX", value_parser = product_id)]
     product_id: Option<u16>,
 
@@ -89,6 +89,8 @@ struct YubiKey {
     access_code_slot2: Option<PathBuf>,
 
     /// Hide the serial, as slots do that were written without the flag for it
+    ///
+    /// A key without any occupied slot tells its serial all the same.
     #[arg(long)]
     no_serial: bool,
 
@@ -103,8 +105,8 @@ struct YubiKey {
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
 
-    /// Something that goes wrong; may be repeated
-    #[arg(long, value_name = "FAULT", long_help = format!("Something that goes wrong; may be repeated. Known: {}", Faults::KNOWN))]
+    /// Something that goes wrong, see FAULTS in --help; may be repeated
+    #[arg(long, value_name = "FAULT")]
     fault: Vec<String>,
 
     /// Serve a Unix socket instead of standard input and output
@@ -210,6 +212,10 @@ fn serve<T: KeyTwin + 'static>(server: Server<T>, listen: Option<&Path>) -> Resu
     // A read of standard input cannot be called off; do not wait for it.
     runtime.shutdown_background();
     Ok(result?)
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 fn firmware(text: &str) -> Result<Firmware, String> {

@@ -48,16 +48,29 @@ pub struct Faults {
 
 /// Why a fault cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no fault; known are {known}", known = Faults::KNOWN)]
+#[error("{0:?} is not a fault that this key knows, or not written as it should be")]
 pub struct UnknownFault(String);
 
 impl Faults {
-    /// How faults are written: `name` or `name=number`.
-    pub const KNOWN: &str = "pull-out-after-reports=N, pull-out-after-transfers=N, commit-late, \
-        dead-after=MS, nack=N, stuck-busy, starting=MS, slow=MS, slow-reports=MS, refuse-writes=N, lose-writes=N, stale-status, \
-        garble-every=N, ignore-touches=N";
+    /// How faults are written, `name` or `name=number`, and what each does: a line
+    /// each.
+    pub const KNOWN: &str = "\
+pull-out-after-reports=N    gone once it has taken N reports; N=0 takes none
+pull-out-after-transfers=N  the same, counting reads too
+commit-late                 a write happens at the end of its time, not at the beginning
+dead-after=MS               after MS every transfer fails, until POWER
+nack=N                      the next N transfers fail
+stuck-busy                  busy for ever after the next command, until POWER
+starting=MS                 takes no writes for MS after power-up
+slow=MS                     every command takes MS longer
+slow-reports=MS             every report takes MS, and one that comes sooner is lost
+refuse-writes=N             the next N changes are refused in silence
+lose-writes=N               the next N changes are counted and not made
+stale-status                a NEO shows an empty status until a command goes through
+garble-every=N              a bit is flipped in every Nth report that is read
+ignore-touches=N            the next N touches do nothing";
 
-    /// Sets one fault from its name, as in [`Faults::KNOWN`].
+    /// Sets one fault, written as in [`Faults::KNOWN`].
     pub fn set(&mut self, text: &str) -> Result<(), UnknownFault> {
         let (name, number) = match text.split_once('=') {
             Some((name, number)) => {
@@ -101,10 +114,11 @@ mod tests {
     #[test]
     fn every_known_fault_can_be_written() {
         let mut faults = Faults::default();
-        for known in Faults::KNOWN.split(", ") {
-            let text = known.trim().replace("=N", "=3").replace("=MS", "=250");
-            faults.set(&text).unwrap();
+        for known in Faults::KNOWN.lines() {
+            let text = known.split(' ').next().unwrap().replace("=N", "=3").replace("=MS", "=250");
+            faults.set(&text).unwrap_or_else(|error| panic!("{error}"));
         }
+        assert_eq!(Faults::KNOWN.lines().count(), 14);
         assert_eq!(faults.pull_out_after_reports, Some(3));
         assert_eq!(faults.dead_after, Some(Duration::from_millis(250)));
         assert!(faults.stuck_busy && faults.commit_late);
