@@ -9,6 +9,7 @@
 
 mod clock;
 mod face;
+mod fits;
 mod frame;
 mod glass;
 mod icon;
@@ -21,6 +22,7 @@ mod view;
 mod words;
 mod wrap;
 
+pub use fits::{Misfit, fits, most_pages, pages};
 pub use frame::Frame;
 pub use glass::Glass;
 pub use scene::{Brightness, Page, Scene, draw};

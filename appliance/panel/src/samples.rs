@@ -85,9 +85,9 @@ pub fn all(language: Language) -> Vec<Sample> {
     ]
 }
 
-/// An enrollment on port 1 as the person at the desk sees it: each view and how
+/// An enrollment as the person at the desk sees it: each view and how
 /// long it lasts.
-pub fn enrollment(language: Language) -> Vec<(View, Duration)> {
+pub fn enrollment() -> Vec<(View, Duration)> {
     let port = None;
     let serial = || Text::new("UBOM12345678_1");
     let work = |activity, step| View::Work {
@@ -98,7 +98,6 @@ pub fn enrollment(language: Language) -> Vec<(View, Duration)> {
     };
     let station =
         Station { name: "enroll-1".into(), address: "192.168.178.24".into(), state: Text::default() };
-    let _ = language;
     let list = [
         (View::Ready(station), 2_400),
         (work(Activity::Reading, 1), 700),

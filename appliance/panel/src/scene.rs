@@ -35,7 +35,7 @@ pub struct Scene {
     glass: Glass,
     page: Page,
     brightness: Brightness,
-    shift: Point,
+    pub(crate) shift: Point,
     next_change: Option<Duration>,
 }
 

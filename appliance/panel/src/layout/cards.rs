@@ -38,7 +38,7 @@ impl Room<'_> {
                 self.icon(Icon::Fingerprint, IconSize::Small, Point::new(3, 3), BinaryColor::Off);
                 self.page_marks(index, pages.len(), area(14, 0, 128, 32));
             } else {
-                self.header(Some(Icon::Fingerprint), self.words.host_key, "SHA256", false);
+                self.header(Some(Icon::Fingerprint), self.words.host_key, "", false);
             }
             for (line, baseline) in page.iter().zip((top..).step_by(pitch)) {
                 for (group, at) in line.iter().zip((left..).step_by(GROUP * 8 + GAP)) {
@@ -121,14 +121,16 @@ impl Room<'_> {
         let ink = self.port_ink(line, row);
         let baseline = top + if self.flat() { 9 } else { 10 };
         self.text_before(Face::Label, &line.port.to_string(), left + 2 + numbers, baseline, ink);
-        let at = left + numbers + 4;
-        if let Some(icon) = icon(line.state) {
+        let mut at = left + numbers + 4;
+        let wide = right - left > 80;
+        let word = self.state_word(line.state);
+        // Numbers of two digits in two columns: the word goes before the icon.
+        let roomy = at + 10 + Face::Text.width(word) <= right;
+        if let Some(icon) = icon(line.state).filter(|_| roomy) {
             self.icon(icon, IconSize::Small, Point::new(at, baseline - 8), ink);
         }
-        let at = at + 10;
-        let wide = right - left > 80;
-        let room = if wide { 50 } else { right - at };
-        let word = fit(self.state_word(line.state), &[Face::Label, Face::Text], room, 12, 1);
+        at += if roomy { 10 } else { 0 };
+        let word = fit(word, &[Face::Label, Face::Text], if wide { 50 } else { right - at }, 12, 1);
         for text in &word.lines {
             self.text(word.face, text, Point::new(at, baseline), ink);
         }

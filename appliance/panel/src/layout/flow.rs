@@ -18,6 +18,8 @@ pub(super) struct Line {
     pub(super) indent: i32,
     /// Whether a paragraph starts here.
     pub(super) starts: bool,
+    /// Whether its paragraph had to divide a word.
+    pub(super) broken: bool,
 }
 
 /// The width of a paragraph's margin with a mark in it.
@@ -29,15 +31,16 @@ pub(super) const REMEDY: Icon = Icon::ArrowRight;
 /// A wrapped text as one paragraph.
 pub(super) fn paragraph(wrapped: Wrapped, mark: Option<Icon>) -> Vec<Line> {
     let indent = if mark.is_some() { MARGIN } else { 0 };
-    let face = wrapped.face;
+    let Wrapped { face, lines, broke_a_word } = wrapped;
     let line = |(at, text): (usize, String)| Line {
         face,
         text,
         mark: mark.filter(|_| at == 0),
         indent,
         starts: at == 0,
+        broken: broke_a_word,
     };
-    wrapped.lines.into_iter().enumerate().map(line).collect()
+    lines.into_iter().enumerate().map(line).collect()
 }
 
 /// How close lines stand.
@@ -76,10 +79,13 @@ pub(super) fn stack(lines: &[Line], leading: Leading) -> (Vec<i32>, i32) {
     (baselines, baseline + below)
 }
 
-/// Divides `lines` into pages of at most `height` rows. A paragraph that fits a
-/// page of its own is not divided.
-pub(super) fn paginate(lines: Vec<Line>, height: i32, leading: Leading) -> Vec<Vec<Line>> {
-    let fits = |page: &[Line]| stack(page, leading).1 <= height;
+/// Divides `lines` into pages that have at most `height` rows with `title` on
+/// top. A paragraph that fits a page of its own is not divided.
+pub(super) fn paginate(title: &[Line], lines: Vec<Line>, height: i32, leading: Leading) -> Vec<Vec<Line>> {
+    let fits = |page: &[Line]| {
+        let all: Vec<Line> = title.iter().chain(page).cloned().collect();
+        stack(&all, leading).1 <= height
+    };
     let mut pages: Vec<Vec<Line>> = Vec::new();
     let mut page: Vec<Line> = Vec::new();
     let mut rest = lines.into_iter().peekable();

@@ -89,11 +89,15 @@ impl Room<'_> {
         let top = if header { 16 } else { 1 };
         if header {
             let port = hero.port.map(|port| (self.words.port)(port)).unwrap_or_default();
-            let right = hero.corner.as_ref().map(|(long, _)| long.as_str()).unwrap_or_default();
-            match &hero.heading {
-                Some((icon, heading)) => self.header(Some(*icon), heading, right, hero.calls),
-                None => self.header(None, &port, right, hero.calls),
-            }
+            let (icon, left) = match &hero.heading {
+                Some((icon, heading)) => (Some(*icon), heading.as_str()),
+                None => (None, port.as_str()),
+            };
+            let right = hero.corner.as_ref().map(|(long, short)| {
+                let fits = Face::Label.width(left) + Face::Label.width(long) <= 116;
+                if fits { long.as_str() } else { short.as_str() }
+            });
+            self.header(icon, left, right.unwrap_or_default(), hero.calls);
         }
         let left = match hero.art {
             Some(art) => {
@@ -165,7 +169,7 @@ impl Room<'_> {
         let pages_in = |room: Rectangle, faces: &[Face]| {
             let width = room.size.width.cast_signed();
             let lines = hero.details.iter().flat_map(|detail| detail.lines(faces, width)).collect();
-            paginate(lines, height, Leading::TALL)
+            paginate(&[], lines, height, Leading::TALL)
         };
         let ladder = [Face::Title, Face::Label, Face::Text];
         let largest = (0..ladder.len()).filter_map(|skip| ladder.get(skip..));
@@ -195,18 +199,6 @@ impl Room<'_> {
             }
             left = 27;
         }
-        let mut right = 127;
-        let facts = [hero.count.as_deref(), hero.corner.as_ref().map(|(_, short)| short.as_str())];
-        let facts: Vec<&str> = facts.into_iter().flatten().collect();
-        if !facts.is_empty() {
-            // Details may need pages, and those are marked at the edge.
-            let edge = if hero.details.is_empty() { 126 } else { MARKS - 1 };
-            let widest = facts.iter().map(|fact| Face::Label.ink(fact).right).max().unwrap_or(0);
-            for (fact, baseline) in facts.iter().zip([10, 22]) {
-                self.text_before(Face::Label, fact, edge, baseline, BinaryColor::On);
-            }
-            right = edge - widest - 3;
-        }
         let mut bottom = 32;
         if let Some(bar) = hero.bar {
             // A title alone may come closer to the bar than two kinds of type.
@@ -214,7 +206,19 @@ impl Room<'_> {
             self.bar(bar, area(left, 29, 126, 32));
         }
         let ladder = [Face::Hero, Face::Large, Face::Title];
-        self.column(&hero, area(left, 0, right, bottom), &ladder, Leading::FLAT);
+        let facts = [hero.count.as_deref(), hero.corner.as_ref().map(|(_, short)| short.as_str())];
+        let facts: Vec<&str> = facts.into_iter().flatten().collect();
+        let widest = facts.iter().map(|fact| Face::Label.ink(fact).right + 3).max().unwrap_or(0);
+        // The facts stand at the edge unless pages are marked there.
+        let mut edge = 127;
+        let words = |edge: i32| area(left, 0, edge - widest, bottom);
+        if !facts.is_empty() && compose(&hero, words(edge), &ladder, Leading::FLAT).pages.len() > 1 {
+            edge = MARKS - 1;
+        }
+        for (fact, baseline) in facts.iter().zip([10, 22]) {
+            self.text_before(Face::Label, fact, edge - 1, baseline, BinaryColor::On);
+        }
+        self.column(&hero, words(edge), &ladder, Leading::FLAT);
     }
 
     /// The words: title and details together if they fit, else the title with
@@ -345,16 +349,19 @@ fn compose(hero: &Hero, room: Rectangle, ladder: &[Face], leading: Leading) -> C
     let wanted = if one_by_one { 1 } else { 2 };
     for title in &titles {
         let least: Vec<Line> = title.iter().chain(lines.iter().take(wanted)).cloned().collect();
-        let spare = height - stack(title, leading).1 - leading.paragraph;
-        if stack(&least, leading).1 <= height && spare > 0 {
-            let pages = paginate(lines, spare, leading);
-            return Column { title: title.clone(), pages };
+        if stack(&least, leading).1 <= height {
+            let pages = paginate(title, lines.clone(), height, leading);
+            // A later line may stand higher than the first ones.
+            if pages.iter().all(|page| stack(&[title, page.as_slice()].concat(), leading).1 <= height) {
+                return Column { title: title.clone(), pages };
+            }
+            break;
         }
     }
     // One after the other.
     let title = titles.into_iter().next();
     let title = title.unwrap_or_else(|| paragraph(fit(&hero.title, ladder, width, height, 3), None));
-    let mut pages = paginate(title, height, leading);
-    pages.extend(paginate(lines, height, leading));
+    let mut pages = paginate(&[], title, height, leading);
+    pages.extend(paginate(&[], lines, height, leading));
     Column { title: Vec::new(), pages }
 }

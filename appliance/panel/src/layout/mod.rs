@@ -12,6 +12,8 @@ mod cards;
 mod flow;
 mod hero;
 mod notice;
+#[cfg(test)]
+mod tests;
 mod views;
 
 use std::time::Duration;
@@ -25,6 +27,7 @@ use crate::icon::{self, Icon};
 use crate::scene::{Item, Page};
 use crate::words::{Language, Words};
 
+pub(crate) use notice::refusal_pages;
 pub(crate) use views::lay_out;
 
 /// A scene being put together, page by page.
@@ -92,7 +95,9 @@ impl<'a> Room<'a> {
     }
 
     fn text(&mut self, face: Face, text: &str, at: Point, ink: BinaryColor) {
-        self.items.push(Item::Text { face, text: text.to_owned(), at, ink });
+        if !text.is_empty() {
+            self.items.push(Item::Text { face, text: text.to_owned(), at, ink });
+        }
     }
 
     /// Text that ends before column `right`.
@@ -113,22 +118,27 @@ impl<'a> Room<'a> {
         self.items.push(Item::Outline { area, radius });
     }
 
-    /// One dot a page at the right edge, the one for `index` drawn larger.
-    fn page_marks(&mut self, index: usize, count: usize, area: Rectangle) {
+    /// One dot a page at the right edge, the one for `index` drawn larger; for
+    /// many pages a thumb that moves along the edge.
+    fn page_marks(&mut self, index: usize, count: usize, room: Rectangle) {
+        let (Ok(index), Ok(count)) = (i32::try_from(index), i32::try_from(count)) else { return };
         if count < 2 {
             return;
         }
-        let count = i32::try_from(count).unwrap_or(i32::MAX);
-        let (top, height) = (area.top_left.y, area.size.height.cast_signed());
-        let pitch = (height / count.max(1)).clamp(2, 6);
-        let first = top + (height - pitch * (count - 1) - 2).max(0) / 2;
+        let (top, height) = (room.top_left.y, room.size.height.cast_signed());
+        let pitch = (height / count).min(6);
+        if pitch < 4 {
+            let y = top + (height - 4) * index / (count - 1).max(1);
+            self.fill(area(124, y, 127, y + 4), 0, BinaryColor::On);
+            return;
+        }
+        let first = top + (height - pitch * (count - 1) - 2) / 2;
         for at in 0..count {
             let y = first + at * pitch;
-            if usize::try_from(at) == Ok(index) {
-                let mark = Rectangle::new(Point::new(124, y - 1), Size::new(3, 4));
-                self.fill(mark, 0, BinaryColor::On);
-            } else if y + 1 < top + height {
-                self.fill(Rectangle::new(Point::new(125, y), Size::new(1, 2)), 0, BinaryColor::On);
+            if at == index {
+                self.fill(area(124, y - 1, 127, y + 3), 0, BinaryColor::On);
+            } else {
+                self.fill(area(125, y, 126, y + 2), 0, BinaryColor::On);
             }
         }
     }

@@ -6,6 +6,7 @@ use super::Room;
 use super::bar::Bar;
 use super::hero::{Art, Detail, Hero};
 use super::notice::Sheet;
+use crate::face::Face;
 use crate::glass::Glass;
 use crate::icon::{Icon, Pose};
 use crate::text::Text;
@@ -217,16 +218,17 @@ fn running(run: &Run, room: &mut Room<'_>) {
         Some(total) => (words.of)(run.done, total),
         None => (words.done_so_far)(run.done),
     };
+    // The flat glass has no header for it, and no header holds ten million keys.
+    let heads = room.glass == Glass::Tall && Face::Label.width(&count) <= MOST_HEADING;
     let numbers = [
-        // The flat glass has no header for it.
-        (room.glass == Glass::Flat).then(|| count.clone()),
+        (!heads).then(|| count.clone()),
         run.left.map(|left| (words.left)(&words::time(left))),
         run.per_hour.map(words.per_hour),
         (run.refused > 0).then(|| (words.refused_so_far)(run.refused)),
     ];
     let numbers = numbers.into_iter().flatten().map(Detail::Fact).collect();
     room.hero(Hero {
-        heading: Some((Icon::Chart, count)),
+        heading: heads.then_some((Icon::Chart, count)),
         art: Some(Art::Key(Pose::Inserting(0))),
         title: words.insert_next.to_owned(),
         details: with(numbers, facts(Some(&run.name))),
@@ -234,6 +236,9 @@ fn running(run: &Run, room: &mut Room<'_>) {
         ..Hero::default()
     });
 }
+
+/// The widest text beside an icon in the header, in pixels.
+const MOST_HEADING: i32 = 108;
 
 /// The text as a fact, if there is one.
 fn facts(text: Option<&Text>) -> Vec<Detail> {
