@@ -139,6 +139,34 @@ fn yubico_otps_count_uses_and_sessions() {
 }
 
 #[test]
+fn a_swap_keeps_the_session_and_the_last_use_is_the_last() {
+    let config = Config { ext: 0x24, tkt: 0x20, cfg: 0, ..Config::hotp() };
+    let mut key = key(5, 4, 3);
+    assert!(change(&mut key, 0x03, &config.payload()));
+    key.touch(Press::Long).unwrap();
+    key.touch(Press::Long).unwrap();
+    assert!(change(&mut key, 0x06, &[]));
+    let third = otp(&mut key, &config);
+    assert_eq!((third.counter, third.session), (1, 2));
+    // The counter has 15 bits and stops.
+    let saved = key.save().replace(" 0 1 0\n", " 0 32766 0\n");
+    let mut old = YubiKeyTwin::restore(key.model().clone(), &saved, 1).unwrap();
+    for counter in [0x7fff, 0x7fff] {
+        assert_eq!(otp(&mut old, &config).counter, counter);
+        old.power().unwrap();
+    }
+}
+
+#[test]
+fn a_dormant_slot_answers_no_challenge() {
+    let mut key = key(5, 4, 3);
+    assert!(change(&mut key, 0x01, &Config { ext: 0x64, tkt: 0x40, cfg: 0x26, ..Config::hotp() }.payload()));
+    assert_eq!(ask(&mut key, 0x30, b"x", 20), None);
+    assert!(change(&mut key, 0x04, &Config::flags(0x24, 0, 0x04).payload()));
+    assert!(ask(&mut key, 0x30, b"x", 20).is_some());
+}
+
+#[test]
 fn the_timestamp_runs_at_eight_a_second_from_a_random_start() {
     let config = Config { tkt: 0x20, cfg: 0, ..Config::hotp() };
     let mut key = key(5, 4, 3);

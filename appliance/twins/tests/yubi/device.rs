@@ -44,6 +44,9 @@ fn information_came_with_4_1_and_pages_with_5_7() {
     assert_eq!(page(&mut key(4, 3, 4), 0, 13).as_deref(), four);
     // 4.2.4 is known to be wrong.
     assert_eq!(page(&mut key(4, 2, 4), 0, 13).as_deref(), Some("0c010107020400bc614e03013f"));
+    // YubiHSM Auth came with 5.4.3.
+    assert!(page(&mut key(5, 4, 2), 0, 44).unwrap().starts_with("2b0102023f0302023f"));
+    assert!(page(&mut key(5, 4, 3), 0, 44).unwrap().starts_with("2b0102033f0302033f"));
     // One page: the number is not looked at.
     assert_eq!(page(&mut key(5, 4, 3), 3, 44), page(&mut key(5, 4, 3), 0, 44));
     let mut key = key(5, 7, 1);
@@ -160,6 +163,18 @@ fn modes_are_for_firmware_3_and_4() {
 }
 
 #[test]
+fn a_mode_brings_its_times() {
+    let mut key = key(4, 3, 4);
+    assert!(change(&mut key, 0x03, &Config { tkt: 0x40, cfg: 0x2e, ..Config::hotp() }.payload()));
+    assert!(change(&mut key, 0x11, &[0x81, 4, 6, 0]));
+    // Tens of seconds; the flag is the mode's.
+    assert!(key.save().contains("\neject 60 128\n"));
+    assert_eq!(crate::host::send(&mut key, 0x38, b"x").unwrap(), crate::host::Outcome::Touch);
+    key.advance(Duration::from_secs(4)).unwrap();
+    assert_eq!(key.get_feature().unwrap()[7], 0);
+}
+
+#[test]
 fn an_access_code_stands_in_the_way_of_the_mode() {
     let mut key = key(4, 3, 4);
     key.occupy(Slot(2), Some([1; 6]));
@@ -221,6 +236,17 @@ fn a_saved_key_comes_back_whole() {
     {
         assert!(YubiKeyTwin::restore(model.clone(), &broken, 1).is_err());
     }
+}
+
+#[test]
+fn what_a_slot_went_through_is_saved_with_it() {
+    let mut key = key(4, 3, 3);
+    assert!(change(&mut key, 0x01, &Config { new_code: [1; 6], ..Config::hotp() }.payload()));
+    let update = Config { code: [1; 6], ..Config::flags(0x24, 0x20, 0) }.payload();
+    assert!(change(&mut key, 0x04, &update) && change(&mut key, 0x04, &update));
+    let mut again = YubiKeyTwin::restore(key.model().clone(), &key.save(), 1).unwrap();
+    // The third one spoils it.
+    assert!(change(&mut again, 0x04, &update) && !change(&mut again, 0x04, &update));
 }
 
 #[test]
