@@ -14,8 +14,10 @@ mod frame;
 mod glass;
 mod icon;
 mod layout;
+mod press;
 pub mod samples;
 mod scene;
+mod signal;
 mod text;
 pub mod twin;
 mod view;
@@ -25,7 +27,9 @@ mod wrap;
 pub use fits::{Misfit, fits, most_pages, pages};
 pub use frame::Frame;
 pub use glass::Glass;
+pub use press::{Debounce, Press};
 pub use scene::{Brightness, Page, Scene, draw};
+pub use signal::{Lamp, Pattern, Signal};
 pub use text::{MAX_CHARS, Text};
 pub use view::{
     Activity, BadFingerprint, Fingerprint, Notice, Port, PortLine, PortState, Progress, Run, ServerTrouble,
