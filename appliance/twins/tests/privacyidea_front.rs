@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use twins::privacyidea::front::{Server, listen, serve};
 use twins::privacyidea::tls::{Authority, Variant};
-use twins::privacyidea::{Fault, Mode, Options, ServerTwin};
+use twins::privacyidea::{Fault, Mode, Options, Request, ServerTwin};
 
 const LIVE: &str = "GET /healthz/livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const LOGIN: &str = "POST /auth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n\
@@ -126,5 +126,34 @@ async fn only_the_good_certificate_convinces() {
             }
         }
         server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_server_acts_although_the_client_has_gone() {
+    let slow = Fault { delay: Duration::from_millis(20), ..Fault::new("/token/init", Mode::Slow) };
+    let (twin, server) = start(&[slow]).await;
+    let login = Request::new("POST", "/auth").form("username=admin&password=admin-password");
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    let answer = twin.lock().unwrap().handle(&login, now).json().unwrap();
+    let jwt = answer["result"]["value"]["token"].as_str().unwrap();
+    let body = "type=hotp&serial=LATE1&genkey=1";
+    let request = format!(
+        "POST /token/init HTTP/1.1\r\nHost: localhost\r\nAuthorization: {jwt}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The server has read the request when the fault is used up; only then the client goes.
+    let patience = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !twin.lock().unwrap().faults().is_empty() {
+        assert!(tokio::time::Instant::now() < patience, "the request did not arrive");
+        tokio::task::yield_now().await;
+    }
+    drop(stream);
+    while twin.lock().unwrap().token("LATE1").is_none() {
+        assert!(tokio::time::Instant::now() < patience, "the server did not act");
+        tokio::task::yield_now().await;
     }
 }

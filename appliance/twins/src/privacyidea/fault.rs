@@ -17,7 +17,8 @@ pub enum Mode {
     Html,
     /// Half of the answer's body; the server acts.
     Truncate,
-    /// The request waits before the server sees it.
+    /// The request waits before the server acts on it, which it does even if the
+    /// client has gone by then.
     Slow,
     /// The connection ends; the server does not act.
     Cut,

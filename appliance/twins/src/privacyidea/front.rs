@@ -158,9 +158,13 @@ async fn answer(
         Outcome::CutBefore | Outcome::ActThenCut => Err(Cut),
         Outcome::Truncate { response, sent } => Ok(send(response, Some(sent))),
         Outcome::Delay(delay) => {
-            tokio::time::sleep(delay).await;
-            let response = twin.lock().unwrap_or_else(PoisonError::into_inner).handle(&request, now());
-            Ok(send(response, None))
+            // On a task of its own: a server acts on a request that it has read also when the client
+            // has lost patience meanwhile, and that is what makes this fault a nasty one.
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                twin.lock().unwrap_or_else(PoisonError::into_inner).handle(&request, now())
+            });
+            late.await.map(|response| send(response, None)).map_err(|_| Cut)
         }
     }
 }
