@@ -90,6 +90,14 @@ impl Authority {
     /// # Errors
     /// [`TlsError`].
     pub fn acceptor(&self, variant: Variant) -> Result<TlsAcceptor, TlsError> {
+        Ok(self.identity(variant)?.0)
+    }
+
+    /// The same, and the certificate that is shown, for clients that pin its key.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn identity(&self, variant: Variant) -> Result<(TlsAcceptor, CertificateDer<'static>), TlsError> {
         let names = match variant {
             Variant::WrongHost => vec!["privacyidea.example.test".to_owned()],
             _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
@@ -110,14 +118,14 @@ impl Authority {
         } else {
             params.signed_by(&key, &self.issuer)?
         };
-        let chain = vec![CertificateDer::from(certificate)];
+        let certificate = CertificateDer::from(certificate);
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+            .with_single_cert(vec![certificate.clone()], key)?;
+        Ok((TlsAcceptor::from(Arc::new(config)), certificate))
     }
 }
 
