@@ -31,7 +31,13 @@ impl SimKey {
     pub fn yubikey(firmware: Firmware, serial: u32) -> anyhow::Result<Self> {
         let twin = YubiKeyTwin::new(Model::new(firmware, serial)?, serial.into());
         let product = twin.product_id().context("this twin has no USB interface")?;
-        Ok(Self { name: format!("twin YubiKey {serial}"), product, twin: Shared::new(Box::new(twin)) })
+        Ok(Self::of(format!("twin YubiKey {serial}"), product, Box::new(twin)))
+    }
+
+    /// A YubiKey that somebody else made, and perhaps still looks into.
+    #[must_use]
+    pub fn of(name: String, product: u16, twin: Box<dyn KeyTwin>) -> Self {
+        Self { name, product, twin: Shared::new(twin) }
     }
 
     /// A key behind the line protocol, as `yubikey@ADDRESS`.
@@ -49,7 +55,7 @@ impl SimKey {
             format!("unix:{address}")
         };
         let line = LineKey::open(&address).with_context(|| format!("no key at {address}"))?;
-        Ok(Self { name: format!("{kind} at {address}"), product, twin: Shared::new(Box::new(line)) })
+        Ok(Self::of(format!("{kind} at {address}"), product, Box::new(line)))
     }
 
     /// Plugs it into `port`. The finger touches it as long as it is plugged in.
