@@ -12,6 +12,8 @@ mod face;
 mod fits;
 mod frame;
 mod glass;
+#[cfg(feature = "hardware")]
+pub mod hardware;
 mod icon;
 mod layout;
 mod press;
