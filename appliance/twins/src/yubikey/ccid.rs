@@ -91,7 +91,7 @@ impl YubiKeyTwin {
                     Written::Refused => Err(sw::WRONG_DATA),
                     Written::Kept => Ok(Vec::new()),
                     Written::Restart => {
-                        self.restart_soon();
+                        self.restart_after(self.now);
                         Ok(Vec::new())
                     }
                 }
@@ -134,7 +134,7 @@ impl YubiKeyTwin {
             Outcome::Touch(_) => Err(sw::CONDITIONS),
             Outcome::Changed => Ok(self.status().to_vec()),
             Outcome::Restart => {
-                self.restart_soon();
+                self.restart_after(self.now);
                 Ok(self.status().to_vec())
             }
             // Serial, information and challenges have an error; the rest is refused

@@ -76,7 +76,7 @@ impl YubiKeyTwin {
             (_, 0x06) => self.chance.between(300, 920),
             _ => self.chance.between(20, 60),
         };
-        Duration::from_millis(milliseconds) + self.faults.slow
+        Duration::from_millis(milliseconds).saturating_add(self.faults.slow)
     }
 
     fn change(&mut self, command: u8, payload: &[u8; 64], via: Via) -> Outcome {

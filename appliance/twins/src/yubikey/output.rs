@@ -73,7 +73,7 @@ pub(super) fn type_slot(
         typist.character(b'\r');
     }
     if mode == Mode::Hotp {
-        slot.hotp_counter += 1;
+        slot.hotp_counter = slot.hotp_counter.wrapping_add(1);
     }
     typist.done()
 }

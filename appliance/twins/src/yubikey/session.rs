@@ -120,7 +120,7 @@ impl YubiKeyTwin {
                 Link::Busy { until, then, .. } => match then {
                     Then::Respond(response) => Link::Responding(response),
                     Then::Wait(challenge) => {
-                        Link::Waiting { until: until + self.challenge_timeout(), challenge }
+                        Link::Waiting { until: until.saturating_add(self.challenge_timeout()), challenge }
                     }
                     Then::Execute(frame) => {
                         let outcome = self.execute(frame.command, &frame.payload, Via::Hid);
@@ -154,7 +154,7 @@ impl YubiKeyTwin {
         if self.faults.commit_late {
             let latency = self.latency(frame.command, &Outcome::Changed);
             let then = Then::Execute(frame);
-            self.session.link = Link::Busy { until: self.now + latency, shown, then };
+            self.session.link = Link::Busy { until: self.now.saturating_add(latency), shown, then };
             return;
         }
         let outcome = self.execute(frame.command, &frame.payload, Via::Hid);
@@ -166,11 +166,11 @@ impl YubiKeyTwin {
     }
 
     fn follow(&mut self, outcome: Outcome, now: Duration, latency: Duration) -> Link {
-        let until = now + latency;
+        let until = now.saturating_add(latency);
         let then = match outcome {
             Outcome::Refused | Outcome::Changed => Then::Status,
             Outcome::Restart => {
-                self.restart_soon();
+                self.restart_after(until);
                 Then::Status
             }
             Outcome::Data(data) => Then::Respond(Response::new(&data)),
@@ -222,16 +222,18 @@ impl YubiKeyTwin {
         }
     }
 
-    /// Restarts when the change that asked for it is done.
-    pub(super) fn restart_soon(&mut self) {
-        self.session.restart_at = Some(self.now + RESTART);
+    /// Restarts a little after the change that asked for it is done.
+    pub(super) const fn restart_after(&mut self, done: Duration) {
+        self.session.restart_at = Some(done.saturating_add(RESTART));
     }
 
-    /// The smart card was used.
+    /// The smart card was used. A key that is stuck stays so.
     pub(super) fn reclaim(&mut self) {
-        self.session.link = Link::Idle;
+        if !matches!(self.session.link, Link::Busy { then: Then::Stuck, .. }) {
+            self.session.link = Link::Idle;
+        }
         self.session.assembly.clear();
-        self.session.reclaimed_until = self.now + RECLAIM;
+        self.session.reclaimed_until = self.now.saturating_add(RECLAIM);
     }
 
     /// One report of the host.
@@ -257,7 +259,7 @@ impl YubiKeyTwin {
             }
             Link::Idle => {}
         }
-        self.session.consuming_until = self.now + self.faults.slow_reports;
+        self.session.consuming_until = self.now.saturating_add(self.faults.slow_reports);
         match self.session.assembly.take(report) {
             Taken::Whole(frame) => self.begin(frame),
             Taken::Part | Taken::Refused | Taken::Reset | Taken::Nothing => {}

@@ -59,7 +59,7 @@ impl YubiKeyTwin {
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
-        self.dead_at = faults.dead_after.map(|after| self.now + after);
+        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
         self.reads = 0;
     }
 
@@ -136,7 +136,7 @@ impl YubiKeyTwin {
             match uses.and_then(|last| last.checked_add(1)) {
                 Some(next) => session_use = next,
                 // The 16th bit is reserved.
-                None => slot.use_counter = (slot.use_counter + 1).min(0x7fff),
+                None => slot.use_counter = slot.use_counter.saturating_add(1).min(0x7fff),
             }
             *uses = Some(session_use);
             self.memory.revision += 1;

@@ -133,3 +133,30 @@ fn a_seed_is_recognised_only_where_it_is() {
     assert!(!key.slot_holds(Slot(1), &RFC4226[..19]) && !key.slot_holds(Slot(1), &[0; 64]));
     assert!(!key.slot_holds(Slot(0), RFC4226));
 }
+
+#[test]
+fn the_ends_of_numbers_and_of_time_are_survived() {
+    let mut key = key(5, 4, 3);
+    assert!(crate::host::change(&mut key, 0x01, &Config::hotp().payload()));
+    key.occupy(Slot(2), None);
+    let saved = key.save().replace(" 0 0 0\n", &format!(" {} {} {}\n", u64::MAX, u16::MAX, u8::MAX));
+    let mut key = YubiKeyTwin::restore(key.model().clone(), &saved, 1).unwrap();
+    let faults = crate::host::with(|faults| {
+        faults.slow = Duration::MAX;
+        faults.dead_after = Some(Duration::MAX);
+    });
+    key.set_faults(faults);
+    assert_eq!(key.touch(Press::Short).unwrap().len(), 14);
+    assert_eq!(key.touch(Press::Long).unwrap().len(), 90);
+    assert_eq!(key.snapshot().slots[0].as_ref().unwrap().hotp_counter, 0);
+    for _ in 0..2 {
+        key.advance(Duration::MAX).unwrap();
+        for report in reports(0x15, &[2, 0x0c, 0]) {
+            key.set_feature(&report).ok();
+        }
+        key.get_feature().ok();
+        key.apdu(&[0, 0xa4, 4, 0]).ok();
+    }
+    key.power().unwrap();
+    assert_eq!(key.touch(Press::Short).unwrap().len(), 14);
+}
