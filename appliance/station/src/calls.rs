@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use keys::device::{Answer, KeySerial, Operation};
 
-use crate::flow::Desk;
+use crate::flow::{Desk, Part};
 use crate::record::{EnrollmentId, Record, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{
@@ -86,22 +86,20 @@ impl Desk {
     }
 
     /// Asks something of the server that does no harm when it is asked twice.
-    async fn persist(
-        &self,
-        id: EnrollmentId,
-        call: impl Fn() -> ServerCall,
-    ) -> Result<ServerAnswer, Refusal> {
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let fault = match self.server(call()).await {
-                Ok(answer) => return Ok(answer),
-                Err(fault) => fault,
-            };
-            let Some(pause) = pause_after(&fault, pauses.next()) else {
-                return Err(refused(&fault));
-            };
-            self.pause(id, pause).await;
-        }
+    fn persist(&self, id: EnrollmentId, call: ServerCall) -> Part<'_, Result<ServerAnswer, Refusal>> {
+        Box::pin(async move {
+            let mut pauses = PAUSES.into_iter();
+            loop {
+                let fault = match self.server(call.clone()).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(fault) => fault,
+                };
+                let Some(pause) = pause_after(&fault, pauses.next()) else {
+                    return Err(refused(&fault));
+                };
+                self.pause(id, pause).await;
+            }
+        })
     }
 
     /// Waits, a little longer or shorter for each enrollment, so that many stations do not come back at once.
@@ -113,7 +111,7 @@ impl Desk {
 
     /// Logs in and says what the server allows.
     pub(crate) async fn prepare(&self, id: EnrollmentId) -> Result<Readiness, Refusal> {
-        match self.persist(id, || ServerCall::Prepare).await? {
+        match self.persist(id, ServerCall::Prepare).await? {
             ServerAnswer::Ready(readiness) => Ok(readiness),
             _ => Err(confused("prepare")),
         }
@@ -125,14 +123,14 @@ impl Desk {
         id: EnrollmentId,
         serial: &TokenSerial,
     ) -> Result<Option<TokenView>, Refusal> {
-        match self.persist(id, || ServerCall::Look(serial.clone())).await? {
+        match self.persist(id, ServerCall::Look(serial.clone())).await? {
             ServerAnswer::Token(view) => Ok(view),
             _ => Err(confused("look")),
         }
     }
 
     /// A call that is answered by "done" and may be repeated.
-    pub(crate) async fn done(&self, id: EnrollmentId, call: impl Fn() -> ServerCall) -> Result<(), Refusal> {
+    pub(crate) async fn done(&self, id: EnrollmentId, call: ServerCall) -> Result<(), Refusal> {
         match self.persist(id, call).await? {
             ServerAnswer::Done => Ok(()),
             _ => Err(confused("done")),
@@ -170,12 +168,12 @@ impl Desk {
         &self,
         id: EnrollmentId,
         serial: &TokenSerial,
-        registration: impl Fn() -> Registration,
+        registration: Registration,
     ) -> Result<Registered, NotRegistered> {
         let mut may_exist = false;
         let mut attempt = 0;
         loop {
-            let fault = match self.server(ServerCall::Register(Box::new(registration()))).await {
+            let fault = match self.server(ServerCall::Register(Box::new(registration.clone()))).await {
                 Ok(ServerAnswer::Registered(registered)) => return Ok(registered),
                 Ok(_) => return Err(NotRegistered { refusal: confused("register"), may_exist: true }),
                 Err(fault) => fault,
@@ -185,7 +183,7 @@ impl Desk {
                 match self.look(id, serial).await {
                     Ok(None) => {}
                     Ok(Some(view)) if view.enrollment == Some(id) => {
-                        if let Err(refusal) = self.done(id, || ServerCall::Delete(serial.clone())).await {
+                        if let Err(refusal) = self.done(id, ServerCall::Delete(serial.clone())).await {
                             return Err(NotRegistered { refusal, may_exist });
                         }
                     }
@@ -210,7 +208,7 @@ impl Desk {
     pub(crate) async fn withdraw(&self, id: EnrollmentId, serial: &TokenSerial) -> Result<(), Refusal> {
         match self.look(id, serial).await? {
             Some(view) if view.enrollment == Some(id) => {
-                self.done(id, || ServerCall::Delete(serial.clone())).await
+                self.done(id, ServerCall::Delete(serial.clone())).await
             }
             _ => Ok(()),
         }

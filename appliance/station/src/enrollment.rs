@@ -332,7 +332,7 @@ async fn register(
     let id = record.enrollment;
     let token = record.token.clone();
     let key = record.key;
-    let registration = || Registration {
+    let registration = Registration {
         serial: token.clone(),
         kind,
         secret: TokenSecret::Seed(Arc::clone(seed)),
@@ -364,7 +364,7 @@ async fn register(
     };
     let agreed = match agree(desk, order, seed, record, &registered).await {
         Ok(()) if registered.unverified => Ok(()),
-        Ok(()) => desk.done(id, || ServerCall::Disable(token.clone())).await,
+        Ok(()) => desk.done(id, ServerCall::Disable(token.clone())).await,
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = agreed {

@@ -13,6 +13,9 @@ use std::task::{Context, Poll, Waker};
 
 use crate::step::{Now, Phase, Step, StepResult};
 
+/// A part of a flow that is called from many places: one copy of its code, behind a pointer.
+pub(crate) type Part<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// What passes between a flow and whoever drives it.
 struct Exchange {
     step: Option<Step>,

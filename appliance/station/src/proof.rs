@@ -141,7 +141,7 @@ pub(crate) async fn by_server(
     unverified: bool,
     matched: &Matched,
 ) -> Checked {
-    if !unverified && let Err(refusal) = desk.done(id, || ServerCall::Enable(serial.clone())).await {
+    if !unverified && let Err(refusal) = desk.done(id, ServerCall::Enable(serial.clone())).await {
         return Checked::Unknown(refusal);
     }
     let mut attempt = 0;

@@ -13,7 +13,7 @@
 //! same key without asking anybody. Recovery deletes no token but one that bears
 //! the enrollment's name, and may itself be cut short at any step.
 
-use crate::flow::{Desk, Flow, Next};
+use crate::flow::{Desk, Flow, Next, Part};
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, TokenView};
@@ -46,19 +46,23 @@ pub fn recover(unfinished: Vec<Record>, now: Now) -> Next<Vec<Settled>> {
 }
 
 /// Puts one enrollment right.
-pub(crate) async fn settle(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
-    match record.state {
-        State::Done | State::Undone => Ok(()),
-        State::Proven => match resume(desk, record).await {
-            Ok(()) => Ok(()),
-            Err(Unfinished::Later(refusal)) => Err(refusal),
-            Err(Unfinished::Impossible(refusal)) => {
-                record.reason = Some(refusal.code);
+pub(crate) fn settle<'a>(desk: &'a Desk, record: &'a mut Record) -> Part<'a, Result<(), Refusal>> {
+    Box::pin(async move {
+        match record.state {
+            State::Done | State::Undone => Ok(()),
+            State::Proven => match resume(desk, record).await {
+                Ok(()) => Ok(()),
+                Err(Unfinished::Later(refusal)) => Err(refusal),
+                Err(Unfinished::Impossible(refusal)) => {
+                    record.reason = Some(refusal.code);
+                    take_back(desk, record).await
+                }
+            },
+            State::Planned | State::Registered | State::Written | State::Undoing => {
                 take_back(desk, record).await
             }
-        },
-        State::Planned | State::Registered | State::Written | State::Undoing => take_back(desk, record).await,
-    }
+        }
+    })
 }
 
 async fn take_back(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
@@ -95,13 +99,13 @@ pub(crate) async fn finish(desk: &Desk, record: &mut Record, view: TokenView) ->
     let id = record.enrollment;
     let token = record.token.clone();
     if !view.active {
-        desk.done(id, || ServerCall::Enable(token.clone())).await.map_err(Unfinished::Later)?;
+        desk.done(id, ServerCall::Enable(token.clone())).await.map_err(Unfinished::Later)?;
     }
     assign(desk, record, view).await?;
     let notes = vec![("enrollment.port", record.port.clone()), ("enrollment.by", record.actor.to_string())];
     // The facts are a courtesy to people who look at the token; a server that does
     // not take them (right `settokeninfo`) does not make the key any worse.
-    let _ = desk.done(id, || ServerCall::Note { serial: token.clone(), notes: notes.clone() }).await;
+    let _ = desk.done(id, ServerCall::Note { serial: token, notes }).await;
     record.remains = Remains::Secret;
     desk.record(record, State::Done).await.map_err(Unfinished::Later)
 }
@@ -114,7 +118,7 @@ async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unf
         return Ok(());
     }
     let id = record.enrollment;
-    let call = || ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
+    let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
     let Err(refusal) = desk.done(id, call).await else {
         return Ok(());
     };

@@ -44,6 +44,7 @@ pub enum TokenSecret {
 }
 
 /// A token to be made.
+#[derive(Clone)]
 pub struct Registration {
     /// Its serial.
     pub serial: TokenSerial,
@@ -71,6 +72,7 @@ pub struct Registration {
 }
 
 /// What is asked of the server.
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum ServerCall {
     /// Log in if need be, and say what the server is and allows.

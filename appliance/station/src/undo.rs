@@ -3,7 +3,7 @@
 use keys::device::KeyError;
 
 use crate::enrollment::{self, Ending, Order};
-use crate::flow::Desk;
+use crate::flow::{Desk, Part};
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::step::{KeyFault, Phase};
@@ -18,37 +18,39 @@ pub(crate) enum Slot {
 }
 
 /// Takes everything back and says how it ended.
-pub(crate) async fn all(
-    desk: &Desk,
-    order: &Order,
-    record: &mut Record,
+pub(crate) fn all<'a>(
+    desk: &'a Desk,
+    order: &'a Order,
+    record: &'a mut Record,
     refusal: Refusal,
     slot: Slot,
-) -> Ending {
-    desk.enter(Phase::Undoing);
-    record.reason = Some(refusal.code);
-    // The journal holds an earlier state when this fails, and recovery does the
-    // same from there: so going on is right.
-    let _ = desk.record(record, State::Undoing).await;
-    let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
-    if slot == Slot::Erase {
-        match desk.key(enrollment::erase(order)).await {
-            Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
-            Err(_) => record.remains = Remains::Perhaps,
-        }
-    }
-    if let Err(left) = withdrawn {
-        // What remains on the key has changed, perhaps; the journal should know.
+) -> Part<'a, Ending> {
+    Box::pin(async move {
+        desk.enter(Phase::Undoing);
+        record.reason = Some(refusal.code);
+        // The journal holds an earlier state when this fails, and recovery does the
+        // same from there: so going on is right.
         let _ = desk.record(record, State::Undoing).await;
-        return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
-    }
-    if let Err(storage) = desk.record(record, State::Undone).await {
-        return Ending::Postponed(storage);
-    }
-    match record.remains {
-        Remains::Nothing => Ending::Undone(refusal),
-        Remains::Perhaps | Remains::Secret => Ending::Quarantined(refusal),
-    }
+        let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
+        if slot == Slot::Erase {
+            match desk.key(enrollment::erase(order)).await {
+                Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
+                Err(_) => record.remains = Remains::Perhaps,
+            }
+        }
+        if let Err(left) = withdrawn {
+            // What remains on the key has changed, perhaps; the journal should know.
+            let _ = desk.record(record, State::Undoing).await;
+            return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
+        }
+        if let Err(storage) = desk.record(record, State::Undone).await {
+            return Ending::Postponed(storage);
+        }
+        match record.remains {
+            Remains::Nothing => Ending::Undone(refusal),
+            Remains::Perhaps | Remains::Secret => Ending::Quarantined(refusal),
+        }
+    })
 }
 
 /// Takes back a finished enrollment: the token is deleted, the slot emptied.
