@@ -17,7 +17,8 @@ use super::wire::Request;
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     at: Duration,
-    user: String,
+    name: String,
+    admin: bool,
     succeeded: bool,
 }
 
@@ -42,17 +43,18 @@ impl ServerTwin {
         if serial.is_none() && user.is_none() {
             return Err(Refusal::parameter("You need to specify a serial or a user."));
         }
-        let Some(pass) = params.text("pass") else {
-            return Err(if self.version().is_3_14() {
-                Refusal::fault()
-            } else {
-                Refusal::parameter("Missing parameter: 'pass'")
-            });
+        let pass = match params.0.get("pass") {
+            Some(Value::String(pass)) => Some(pass.clone()),
+            // 3.14 stumbles over it when it needs it, and not before.
+            _ if self.version().is_3_14() => None,
+            None | Some(Value::Null) => return Err(Refusal::parameter("Missing parameter: 'pass'")),
+            Some(_) => None,
         };
-        let (accepted, mut detail) = if let Some(serial) = serial {
+        let (accepted, detail) = if let Some(serial) = serial {
             if !self.tokens.contains_key(&serial) {
                 return Err(Refusal::not_found("The requested token could not be found."));
             }
+            let pass = pass.ok_or_else(Refusal::fault)?;
             if params.is_true("otponly") {
                 self.check_otp_only(&serial, &pass, now)?
             } else {
@@ -60,33 +62,24 @@ impl ServerTwin {
             }
         } else {
             let login = user.map_or("", |user| user.login);
-            self.check_user(login, about(user), &pass, now)?
+            self.check_user(login, about(user), pass.as_deref(), now)?
         };
-        detail.retain(|_, value| !value.is_null());
-        Ok(Reply { value: accepted.into(), detail: Some(detail), verdict: Some(accepted), anonymous: false })
+        Ok(Reply {
+            value: accepted.into(),
+            detail: Some(detail).filter(|detail| !detail.is_empty()),
+            verdict: Some(accepted),
+            anonymous: false,
+        })
     }
 
     fn check_user(
         &mut self,
         login: &str,
         about: About<'_>,
-        pass: &str,
+        pass: Option<&str>,
         now: Duration,
     ) -> Result<(bool, Map<String, Value>), Refusal> {
-        let limits = [("auth_max_fail", false), ("auth_max_success", true)];
-        let mut over = None;
-        for (action, succeeded) in limits {
-            let Some((count, window)) = self.policies.value("authorization", action, about).and_then(limit)
-            else {
-                continue;
-            };
-            let recent = |a: &&Attempt| a.user == login && a.succeeded == succeeded && a.at + window > now;
-            if over.is_none() && self.attempts.iter().filter(recent).count() >= count {
-                let kind = if succeeded { "successful" } else { "failed" };
-                over = Some(format!("Only {count} {kind} authentications per {} allowed.", span(window)));
-            }
-        }
-        let judged = match over {
+        let judged = match self.over_limit(login, about, false, now) {
             // The newest server does not look at the OTP any more.
             Some(message) if self.version().is_3_14() => (false, message_only(&message)),
             Some(message) => {
@@ -96,22 +89,50 @@ impl ServerTwin {
             }
             None => self.check_users_tokens(login, about, pass, now)?,
         };
-        self.attempts.push(Attempt { at: now, user: login.into(), succeeded: judged.0 });
+        self.note_attempt(login, false, judged.0, now);
         Ok(judged)
+    }
+
+    /// Remember an attempt for the rate limits: a login of an administrator, or
+    /// anything by a user.
+    pub(super) fn note_attempt(&mut self, name: &str, admin: bool, succeeded: bool, now: Duration) {
+        self.attempts.push(Attempt { at: now, name: name.into(), admin, succeeded });
+    }
+
+    /// What the rate limits say against one more attempt.
+    pub(super) fn over_limit(
+        &self,
+        name: &str,
+        about: About<'_>,
+        admin: bool,
+        now: Duration,
+    ) -> Option<String> {
+        [("auth_max_fail", false), ("auth_max_success", true)].into_iter().find_map(|(action, succeeded)| {
+            let (count, window) = self.policies.value("authorization", action, about).and_then(limit)?;
+            let counted = self.attempts.iter().filter(|attempt| {
+                attempt.name == name
+                    && attempt.admin == admin
+                    && attempt.succeeded == succeeded
+                    && attempt.at + window > now
+            });
+            let kind = if succeeded { "successful" } else { "failed" };
+            let message = format!("Only {count} {kind} authentications per {} allowed.", span(window));
+            (counted.count() >= count).then_some(message)
+        })
     }
 
     fn check_users_tokens(
         &mut self,
         login: &str,
         about: About<'_>,
-        pass: &str,
+        pass: Option<&str>,
         now: Duration,
     ) -> Result<(bool, Map<String, Value>), Refusal> {
         let owned = self.tokens.values().filter(|token| token.user.as_deref() == Some(login));
         let serials: Vec<String> = owned.map(|token| token.serial.clone()).collect();
         if serials.is_empty() {
             if self.policies.has("authentication", "passthru", about)
-                && User::named(login).is_some_and(|user| user.password == pass)
+                && User::named(login).is_some_and(|user| Some(user.password) == pass)
             {
                 let name = self.policies.0.iter().find(|(_, p)| p.actions.contains_key("passthru"));
                 let name = name.map_or("", |(name, _)| name.as_str());
@@ -119,7 +140,7 @@ impl ServerTwin {
             }
             return Ok((false, message_only("The user has no tokens assigned")));
         }
-        self.check_tokens(&serials, pass, now)
+        self.check_tokens(&serials, pass.ok_or_else(Refusal::fault)?, now)
     }
 
     /// The token's OTP alone, whatever its PIN.
@@ -134,7 +155,7 @@ impl ServerTwin {
         };
         let seen = self.check_otp(&mut token, pass, now).map_err(|Unusable| Refusal::fault())?;
         self.tokens.insert(token);
-        Ok((seen.is_some(), Map::new()))
+        Ok((seen.is_some(), seen.map_or_else(|| message_only("OTP verification failed."), |_| Map::new())))
     }
 
     /// PIN and OTP against some tokens.
@@ -186,7 +207,9 @@ impl ServerTwin {
                     continue;
                 }
                 accepted = true;
-                token.failcount = 0;
+                if token.failcount > 0 {
+                    token.forgive();
+                }
                 count_up(&mut token, "count_auth");
                 count_up(&mut token, "count_auth_success");
                 token.set_info("last_auth", super::clock::last_auth(now));
@@ -206,13 +229,15 @@ impl ServerTwin {
                 }
             }
             detail.insert("message".into(), message.into());
+            // The server counts an attempt once for each token it tried, for each of them.
+            let attempts = half.len();
             for (token, _) in half {
-                self.fail(token, now);
+                self.fail(token, attempts, now);
             }
         } else if !wrong.is_empty() {
             detail.insert("message".into(), "wrong otp pin".into());
             for token in wrong {
-                self.fail(token, now);
+                self.fail(token, 1, now);
             }
         } else {
             obstacles.sort_unstable();
@@ -232,14 +257,16 @@ impl ServerTwin {
         }
     }
 
-    fn fail(&mut self, mut token: Token, now: Duration) {
+    fn fail(&mut self, mut token: Token, attempts: usize, now: Duration) {
         if token.failcount < token.maxfail {
             token.failcount += 1;
             if token.failcount == token.maxfail {
                 token.set_info("failcounter_exceeded", super::clock::minute(now));
             }
         }
-        count_up(&mut token, "count_auth");
+        for _ in 0..attempts {
+            count_up(&mut token, "count_auth");
+        }
         self.tokens.insert(token);
     }
 
@@ -258,20 +285,26 @@ impl ServerTwin {
                 }
                 Ok(seen)
             }
-            "totp" => {
-                let step = token.info("timeStep").parse::<i64>().unwrap_or(30).max(1);
-                let window = token.info("timeWindow").parse::<i64>().unwrap_or(180) / step;
-                let here = i64::try_from(now.as_secs()).unwrap_or(0) / step;
-                let first = (here - window).max(token.count);
-                let seen = self.search(token, code, first, here + window)?;
-                if let Some(counter) = seen {
-                    token.count = counter + 1;
-                }
-                Ok(seen)
-            }
-            "yubikey" => Ok(self.check_yubico(token, code)),
+            "totp" => self.check_totp(token, code, now),
+            "yubikey" => self.check_yubico(token, code),
             _ => Ok((token.secret.as_deref() == Some(code)).then_some(0)),
         }
+    }
+
+    /// The window lies around the token's own time, which every OTP corrects.
+    fn check_totp(&self, token: &mut Token, code: &str, now: Duration) -> Result<Option<i64>, Unusable> {
+        let step = token.info("timeStep").parse::<i64>().unwrap_or(30).max(1);
+        let window = token.info("timeWindow").parse::<i64>().unwrap_or(180) / step;
+        let shift = token.info("timeShift").parse::<f64>().unwrap_or(0.0);
+        let here = ((now.as_secs_f64() + shift) / step as f64) as i64;
+        let seen = self.search(token, code, here - window, here + window - 1)?;
+        let Some(counter) = seen.filter(|counter| token.count == 0 || *counter > token.count) else {
+            return Ok(None);
+        };
+        token.count = counter;
+        let shift = counter * step - i64::try_from(now.as_secs()).unwrap_or(0);
+        token.set_info("timeShift", format!("{shift}.0"));
+        Ok(Some(counter))
     }
 
     /// The first counter of a range whose OTP is this.
@@ -289,10 +322,11 @@ impl ServerTwin {
         Ok(right.next().and_then(|c| i64::try_from(c).ok()))
     }
 
-    fn check_yubico(&self, token: &mut Token, code: &str) -> Option<i64> {
+    fn check_yubico(&self, token: &mut Token, code: &str) -> Result<Option<i64>, Unusable> {
         let lower = code.to_lowercase();
         let code = if self.version().is_recent() { lower.as_str() } else { code };
-        let said = otp::yubico(&token.key()?, code)?;
+        let key = token.key().ok_or(Unusable)?;
+        let Some(said) = otp::yubico(&key, code) else { return Ok(None) };
         if token.info("yubikey.tokenid").is_empty() {
             token.set_info("yubikey.tokenid", said.uid.clone());
         }
@@ -300,15 +334,20 @@ impl ServerTwin {
             token.set_info("yubikey.prefix", said.prefix);
         }
         if token.info("yubikey.tokenid") != said.uid || said.count < token.count {
-            return None;
+            return Ok(None);
         }
         token.count = said.count + 1;
-        Some(said.count)
+        Ok(Some(said.count))
     }
 
     fn was_previous(&self, token: &Token, code: &str) -> bool {
-        let back = token.count - 1;
-        token.kind == "hotp" && back >= 0 && matches!(self.search(token, code, back, back), Ok(Some(_)))
+        // TOTP remembers the last counter, HOTP the next one.
+        let back = match token.kind.as_str() {
+            "hotp" => token.count - 1,
+            "totp" => token.count,
+            _ => return false,
+        };
+        token.count > 0 && matches!(self.search(token, code, back, back), Ok(Some(_)))
     }
 }
 

@@ -48,11 +48,13 @@ impl ServerTwin {
             return Ok(Reply::of(json!([])));
         }
         // What a password file can be searched by, and what it cannot.
-        if ["email", "mobile", "phone", "givenname", "surname", "description"]
-            .iter()
-            .any(|f| params.has_value(f))
-        {
+        if params.has_value("email") {
             return Ok(Reply::of(json!([])));
+        }
+        if ["mobile", "phone", "givenname", "surname"].iter().any(|field| params.has_value(field)) {
+            let skipped = Map::from_iter([("skipped_resolvers".to_owned(), json!([RESOLVER]))]);
+            let detail = self.version().is_3_14().then_some(skipped);
+            return Ok(Reply { detail, ..Reply::of(json!([])) });
         }
         let pattern =
             params.filled("username").or_else(|| params.filled("user")).unwrap_or_else(|| "*".into());
@@ -99,9 +101,9 @@ impl ServerTwin {
         if self.version().is_edumfa() && !params.has("realm") {
             return Err(Refusal::parameter("Missing parameter: 'realm'"));
         }
-        self.policies.0.insert(name.into(), Policy::from_params(params));
+        let number = self.policies.insert(name, Policy::from_params(params));
         let mut value = Map::new();
-        value.insert(format!("setPolicy {name}"), self.policies.0.len().into());
+        value.insert(format!("setPolicy {name}"), number.into());
         Ok(Reply::of(Value::Object(value)))
     }
 
@@ -109,7 +111,7 @@ impl ServerTwin {
     pub(super) fn policy_delete(&mut self, name: &str, session: &Session) -> Answer {
         self.need("policydelete", session)?;
         match self.policies.0.remove(name) {
-            Some(_) => Ok(Reply::of(1)),
+            Some(policy) => Ok(Reply::of(policy.number)),
             None => Err(Refusal::not_found("The requested Policy could not be found.")),
         }
     }
@@ -130,7 +132,8 @@ impl ServerTwin {
     pub(super) fn container_init(&mut self, params: &Params, session: &Session, now: Duration) -> Answer {
         self.need("container_create", session)?;
         let user = self.user_of(params)?;
-        let kind = params.filled("type").ok_or_else(|| Refusal::parameter("Missing parameter: 'type'"))?;
+        let kind =
+            params.filled("type").ok_or_else(|| Refusal::numbered(404, "Missing parameter: 'type'"))?;
         if !self.version().recorded().container_types.contains_key(&kind.to_lowercase()) {
             return Err(Refusal::numbered(404, "This container type is not known"));
         }
@@ -222,21 +225,26 @@ impl ServerTwin {
         types.and_then(Value::as_array).is_some_and(|list| list.iter().any(|t| t == kind))
     }
 
-    /// `container_serial` of `/token/init`. Where it does not work, nothing says so.
+    /// `container_serial` of `/token/init`. Where the container does not exist or
+    /// the right is missing, nothing says so.
     pub(super) fn put_into_container(
         &self,
         token: &mut Token,
         params: &Params,
         detail: &mut Map<String, Value>,
         about: About<'_>,
-    ) {
-        let Some(serial) = params.filled("container_serial") else { return };
-        let Some(container) = self.containers.get(&serial) else { return };
-        if self.policies.allows("container_add_token", about) && self.fits_into(&container.kind, &token.kind)
-        {
-            token.container = Some(serial.clone());
-            detail.insert("container_serial".into(), serial.into());
+    ) -> Result<(), Refusal> {
+        let Some(serial) = params.filled("container_serial") else { return Ok(()) };
+        let Some(container) = self.containers.get(&serial) else { return Ok(()) };
+        if !self.policies.allows("container_add_token", about) {
+            return Ok(());
         }
+        if !self.fits_into(&container.kind, &token.kind) {
+            return Err(Refusal::parameter("This token type does not fit into this container"));
+        }
+        token.container = Some(serial.clone());
+        detail.insert("container_serial".into(), serial.into());
+        Ok(())
     }
 }
 

@@ -25,6 +25,13 @@ const DIFFICULTY: &str = "10000";
 impl ServerTwin {
     pub(super) fn init(&mut self, mut params: Params, session: &Session, now: Duration) -> Answer {
         let user = self.user_of(&params)?;
+        if user.is_some()
+            && params.filled("user") != user.map(|u| u.login.to_owned())
+            && self.version().is_3_14()
+        {
+            // The server's own policy check stumbles over `user@realm`.
+            return Err(Refusal::parameter("Cannot pass user_object as well as user"));
+        }
         let about = About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
         self.prepare(&mut params, about, now)?;
 
@@ -67,7 +74,8 @@ impl ServerTwin {
             if self.version().is_recent() {
                 token.set_info("assignment_date", super::clock::iso(now));
             }
-        } else if let Some(realm) = params.filled("realm").filter(|_| !params.has("user")) {
+        } else if let Some(realm) = params.filled("realm") {
+            // A realm that does not exist is dropped without a word.
             token.realms = Some(realm).filter(|r| r.eq_ignore_ascii_case(REALM)).into_iter().collect();
         }
 
@@ -79,7 +87,8 @@ impl ServerTwin {
             "passkey" | "webauthn" => {
                 return Err(Refusal::policy("WebAuthn needs a relying party, which no policy names."));
             }
-            "certificate" => return Err(Refusal::parameter("Missing parameter: 'ca'")),
+            // Nobody is asked for a certificate: there is no CA.
+            "certificate" => {}
             // The remaining types are none that a station enrolls.
             _ => return Err(Refusal::fault()),
         }
@@ -100,7 +109,12 @@ impl ServerTwin {
 
         let mut detail = self.detail(&token, &params, made.as_deref());
         if self.version().is_recent() {
-            self.put_into_container(&mut token, &params, &mut detail, about);
+            let put = self.put_into_container(&mut token, &params, &mut detail, about);
+            if let Err(refusal) = put {
+                // An error is answered, but the token is there.
+                self.tokens.insert(token);
+                return Err(refusal);
+            }
         }
         let asks =
             !params.has_value("verify") && !(self.version().is_recent() && params.is_true("2stepinit"));
@@ -313,17 +327,25 @@ impl ServerTwin {
         made: &mut Option<String>,
     ) -> Result<(), Refusal> {
         let registration = token.kind == "registration";
+        let about = About { user: token.user.as_deref(), realm: Some(REALM), ..About::default() };
+        let setting = |name: &str, default: &str| {
+            let value = self.policies.value("enrollment", &format!("{}.{name}", token.kind), about);
+            value.unwrap_or(default).to_owned()
+        };
+        let (length, contents) = if registration {
+            (setting("length", "24"), setting("contents", "+cns"))
+        } else {
+            (setting("length", "12"), setting("contents", "cn"))
+        };
         let given = params.filled("otpkey").filter(|_| !registration || self.version().is_edumfa());
-        let code = given.filter(|_| !params.is_true("genkey")).unwrap_or_else(|| {
-            let setting = |name: &str| {
-                let about = About { user: token.user.as_deref(), realm: Some(REALM), ..About::default() };
-                self.policies.value("enrollment", &format!("{}.{name}", token.kind), about).map(str::to_owned)
-            };
-            let length = setting("length").and_then(|n| n.parse().ok());
-            let contents = setting("contents").unwrap_or_else(|| "+cns".into());
-            let length = length.unwrap_or(if registration { 24 } else { 16 });
-            pin::random(&contents, length, &mut self.rng)
-        });
+        let code = match given.filter(|_| !params.is_true("genkey")) {
+            Some(code) => {
+                token.set_info(&format!("{}.length", token.kind), length);
+                token.set_info(&format!("{}.contents", token.kind), contents);
+                code
+            }
+            None => pin::random(&contents, length.parse().unwrap_or(24), &mut self.rng),
+        };
         token.otplen = i64::try_from(code.chars().count()).unwrap_or(0);
         let key = Key { given: Some(code), generate: false, size: 0, two_step: false };
         self.update(token, &params.without(&["otplen", "otpkeyformat"]), key, "sha1", made)?;
@@ -410,6 +432,10 @@ impl ServerTwin {
     fn detail(&self, token: &Token, params: &Params, made: Option<&str>) -> Map<String, Value> {
         let mut detail = Map::new();
         detail.insert("serial".into(), token.serial.clone().into());
+        if token.kind == "certificate" {
+            detail.insert("certificate".into(), Value::Null);
+            detail.insert("rollout_state".into(), token.rollout_state.clone().into());
+        }
         let oath = matches!(token.kind.as_str(), "hotp" | "totp");
         let mut extra = String::new();
         if oath {
@@ -421,7 +447,7 @@ impl ServerTwin {
                 detail.insert("2step_salt".into(), salt.into());
                 detail.insert("2step_output".into(), output.into());
                 detail.insert("2step_difficulty".into(), rounds.into());
-                extra = format!("2step_salt={salt}&2step_output={output}&2step_difficulty={rounds}&");
+                extra = format!("&2step_salt={salt}&2step_output={output}&2step_difficulty={rounds}");
             }
         }
         let Some(key) = made else { return detail };
@@ -436,8 +462,10 @@ impl ServerTwin {
             let google = self.google_url(token, params, &b32, &extra);
             detail.insert("googleurl".into(), with_image(google, "URL for google Authenticator"));
             let time_based = if token.kind == "totp" { "&timeBased=true" } else { "" };
-            let link =
-                format!("oathtoken:///addToken?name={}&lockdown=true&key={key}{time_based}", token.serial);
+            let link = format!(
+                "oathtoken:///addToken?name={}&lockdown=true&key={key}{time_based}{extra}",
+                token.serial
+            );
             detail.insert("oathurl".into(), with_image(link, "URL for OATH token"));
         }
         if token.kind == "registration" {
@@ -452,11 +480,6 @@ impl ServerTwin {
     fn google_url(&self, token: &Token, params: &Params, b32: &str, extra: &str) -> String {
         let (kind, serial) = (&token.kind, &token.serial);
         let digits = params.text("otplen").unwrap_or_else(|| "6".into());
-        let moving = match (kind.as_str(), self.version().is_recent()) {
-            ("totp", true) => format!("period={}", token.info("timeStep")),
-            ("totp", false) => format!("period={}", params.text("timeStep").unwrap_or_else(|| "30".into())),
-            _ => "counter=1".to_owned(),
-        };
         let hash = if self.version().is_recent() {
             token.hash_name().to_owned()
         } else {
@@ -467,6 +490,17 @@ impl ServerTwin {
         } else {
             format!("algorithm={}&", hash.to_uppercase())
         };
+        let recent = self.version().is_recent();
+        let moving = if kind == "totp" {
+            let step = if recent {
+                token.info("timeStep").to_owned()
+            } else {
+                params.text("timeStep").unwrap_or_else(|| "30".into())
+            };
+            format!("{algorithm}period={step}&")
+        } else {
+            format!("counter=1&{algorithm}")
+        };
         let issuer = if self.version().is_edumfa() { "eduMFA" } else { "privacyIDEA" };
         let (creator, named) = if self.version().is_recent() {
             ("creator=privacyidea&", format!("&serial={serial}"))
@@ -474,7 +508,7 @@ impl ServerTwin {
             ("", String::new())
         };
         format!(
-            "otpauth://{kind}/{serial}?secret={b32}&{algorithm}{moving}&digits={digits}&{creator}{extra}issuer={issuer}{named}"
+            "otpauth://{kind}/{serial}?secret={b32}&{moving}digits={digits}&{creator}issuer={issuer}{named}{extra}"
         )
     }
 

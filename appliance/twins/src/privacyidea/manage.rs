@@ -15,6 +15,10 @@ use super::token::Token;
 /// How many characters of a description the newest server keeps.
 const DESCRIPTION: usize = 80;
 
+fn locked() -> Refusal {
+    Refusal::numbered(1007, "This action is not possible, since the token is locked")
+}
+
 impl ServerTwin {
     /// `POST /token/<verb>` with the serial in the body or the path.
     pub(super) fn act(&mut self, verb: &str, params: &Params, session: &Session, now: Duration) -> Answer {
@@ -38,9 +42,8 @@ impl ServerTwin {
                 About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
             self.check_pin_rules(&token.kind, &pin, about)?;
         }
-        let locked = Refusal::numbered(1007, "This action is not possible, since the token is locked");
-        if token.revoked && !matches!(verb, "reset" | "description" | "set" | "setpin") {
-            return Err(locked);
+        if token.revoked && !matches!(verb, "revoke" | "disable" | "set") {
+            return Err(locked());
         }
         let value = match verb {
             "enable" => i64::from(!std::mem::replace(&mut token.active, true)).into(),
@@ -51,7 +54,7 @@ impl ServerTwin {
                 1.into()
             }
             "reset" => {
-                token.failcount = 0;
+                token.forgive();
                 1.into()
             }
             "setpin" => {
@@ -74,7 +77,7 @@ impl ServerTwin {
                 }
                 token.user = Some(user.login.into());
                 token.realms = vec![REALM.into()];
-                token.failcount = 0;
+                token.forgive();
                 if let Some(pin) = params.text("pin") {
                     token.pin = pin;
                 }
@@ -86,7 +89,7 @@ impl ServerTwin {
             "unassign" => {
                 token.user = None;
                 token.pin.clear();
-                token.failcount = 0;
+                token.forgive();
                 1.into()
             }
             "resync" => {
@@ -194,19 +197,26 @@ impl ServerTwin {
                 "The token info key is managed by the token and can not be modified.",
             ));
         }
-        let changed = match value {
-            Some(value) => {
-                token.set_info(key, value);
-                true
-            }
-            None => token.info.remove(key).is_some(),
-        };
+        if token.revoked {
+            return Err(locked());
+        }
+        match value {
+            Some(value) => token.set_info(key, value),
+            None => drop(token.info.remove(key)),
+        }
         self.tokens.insert(token);
-        Ok(Reply::of(changed))
+        Ok(Reply::of(true))
     }
 
-    /// `GET /token/getserial/<otp>`.
-    pub(super) fn serial_of(&self, otp: &str, params: &Params, session: &Session) -> Answer {
+    /// `GET /token/getserial/<otp>`. Although it only asks, **it moves the
+    /// counter** of every token that knows the OTP.
+    pub(super) fn serial_of(
+        &mut self,
+        otp: &str,
+        params: &Params,
+        session: &Session,
+        now: Duration,
+    ) -> Answer {
         if !self.policies.allows("getserial", session.about()) {
             return Err(Refusal::policy(
                 "Admin actions are defined, but the action getserial is not allowed!",
@@ -219,14 +229,21 @@ impl ServerTwin {
             matches(&part, &token.serial)
                 && kind.as_ref().is_none_or(|kind| token.kind.eq_ignore_ascii_case(kind))
         };
-        let tokens: Vec<&Token> = self.tokens.values().filter(fits).collect();
-        let owner = tokens.iter().find(|token| {
-            let last = token.count + window - 1;
-            matches!(token.kind.as_str(), "hotp")
-                && matches!(self.search(token, otp, token.count, last), Ok(Some(_)))
-        });
-        let serial = owner.filter(|_| !params.has_value("count")).map(|token| token.serial.clone());
-        Ok(Reply::of(json!({"serial": serial, "count": tokens.len()})))
+        let tokens: Vec<Token> = self.tokens.values().filter(fits).cloned().collect();
+        let count = tokens.len();
+        let mut owners = Vec::new();
+        for mut token in tokens.into_iter().filter(|_| !params.has_value("count")) {
+            let usual = std::mem::replace(&mut token.count_window, window);
+            if matches!(self.check_otp(&mut token, otp, now), Ok(Some(_))) {
+                owners.push(token.serial.clone());
+                token.count_window = usual;
+                self.tokens.insert(token);
+            }
+        }
+        if owners.len() > 1 {
+            return Err(Refusal::numbered(1200, "multiple tokens are matching this OTP value!"));
+        }
+        Ok(Reply::of(json!({"serial": owners.pop(), "count": count})))
     }
 
     /// `GET /token/`.

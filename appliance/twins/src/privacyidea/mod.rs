@@ -169,7 +169,9 @@ impl ServerTwin {
     /// [`UnknownPreset`].
     pub fn policy_set(&mut self, name: &str) -> Result<(), UnknownPreset> {
         let policies = presets::preset(self.version(), name).ok_or_else(|| UnknownPreset(name.into()))?;
-        self.policies.0.extend(policies);
+        for (name, policy) in policies {
+            self.policies.insert(&name, policy);
+        }
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub struct Policy {
     pub realm: Vec<String>,
     /// The users it is about.
     pub user: Vec<String>,
+    /// Its row in the server's database.
+    pub(super) number: u64,
 }
 
 /// Whom a question to the policies is about.
@@ -53,6 +55,7 @@ impl Policy {
             adminuser: list(params, "adminuser"),
             realm: list(params, "realm"),
             user: list(params, "user"),
+            number: 0,
         }
     }
 
@@ -114,6 +117,14 @@ fn list(params: &Params, name: &str) -> Vec<String> {
 pub(super) struct Policies(pub(super) BTreeMap<String, Policy>);
 
 impl Policies {
+    /// Add or replace a policy. Gives its row, which is the first free one after the last.
+    pub(super) fn insert(&mut self, name: &str, policy: Policy) -> u64 {
+        let next = self.0.values().map(|p| p.number).max().unwrap_or(0) + 1;
+        let number = self.0.get(name).map_or(next, |known| known.number);
+        self.0.insert(name.into(), Policy { number, ..policy });
+        number
+    }
+
     /// Whether the scope `admin` is a white list.
     fn guarded(&self) -> bool {
         self.0.values().any(|policy| policy.active && policy.scope == "admin")

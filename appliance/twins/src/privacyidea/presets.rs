@@ -113,6 +113,7 @@ pub(super) fn preset(version: Version, name: &str) -> Option<Vec<(String, Policy
             adminuser: Some(part.adminuser).filter(|a| !a.is_empty()).map(String::from).into_iter().collect(),
             realm: Vec::new(),
             user: Vec::new(),
+            number: 0,
         };
         (format!("{name}.{number}"), policy)
     });

@@ -93,7 +93,7 @@ impl ServerTwin {
                     params.text("value").ok_or_else(|| Refusal::parameter("Missing parameter: 'value'"))?;
                 self.info(&serial, &key, Some(value), session)
             }
-            Call::SerialOf(otp) => self.serial_of(&otp, params, session),
+            Call::SerialOf(otp) => self.serial_of(&otp, params, session, now),
             Call::Users => self.users(params, session),
             Call::Realms => self.realms(),
             Call::Policies(name) => self.policies_shown(name.as_deref(), session),
@@ -177,7 +177,7 @@ fn allowed(parts: &[&str], recent: bool) -> Option<&'static str> {
         ["container", "init"] if recent => Some("OPTIONS, POST"),
         ["container", _, "add" | "remove"] if recent => Some("OPTIONS, POST"),
         ["container", _] if recent => Some("DELETE, OPTIONS"),
-        ["healthz", _] if recent => Some("GET, HEAD, OPTIONS"),
+        ["healthz", "" | "livez" | "readyz"] if recent => Some("GET, HEAD, OPTIONS"),
         _ => None,
     }
 }

@@ -32,31 +32,63 @@ impl Session {
     }
 }
 
+/// A login that did not succeed: its `detail` is empty, but there.
+fn refused(code: i64, why: &str) -> Refusal {
+    let detail = Value::Object(Map::new());
+    Refusal::Error { status: 401, code, message: format!("Authentication failure. {why}"), detail }
+}
+
+/// The right without which a menu is not shown.
+fn needed(menu: &str) -> &'static str {
+    match menu {
+        "users" => "userlist",
+        "tokens" => "tokenlist",
+        "audit" => "auditlog",
+        "machines" => "machinelist",
+        "components" => "clienttype",
+        _ => "configread",
+    }
+}
+
 impl ServerTwin {
     /// `POST /auth`.
     pub(super) fn login(&mut self, params: &Params, now: Duration) -> Answer {
-        let name = params.text("username").unwrap_or_default();
+        let Some(name) = params.filled("username") else {
+            return Err(refused(4032, "Missing Username"));
+        };
         let password = params.text("password").unwrap_or_default();
+        let is_admin = [ADMIN.0, HELPDESK.0].contains(&name.as_str());
+        let about = About {
+            user: Some(&name).filter(|_| !is_admin).map(String::as_str),
+            realm: Some(REALM),
+            ..About::default()
+        };
+        if let Some(message) =
+            self.over_limit(&name, about, is_admin, now).filter(|_| self.version().is_3_14())
+        {
+            self.note_attempt(&name, is_admin, false, now);
+            let detail = json!({ "message": message });
+            return Err(Refusal::Error { status: 401, code: 403, message: message.clone(), detail });
+        }
         let is = |(n, p): (&str, &str)| n == name && p == password;
         let (role, realm) = if is(ADMIN) || is(HELPDESK) {
             ("admin", "")
         } else if User::named(&name).is_some_and(|user| user.password == password) {
             ("user", REALM)
         } else {
-            let message =
-                if self.version().is_3_14() { "Authentication failed." } else { "Wrong credentials" };
-            return Err(Refusal::Error {
-                status: 401,
-                code: 4031,
-                message: message.into(),
-                detail: Value::Object(Map::new()),
-            });
+            self.note_attempt(&name, is_admin, false, now);
+            return Err(refused(4031, "Wrong credentials"));
         };
+        self.note_attempt(&name, is_admin, true, now);
         let recorded = self.version().recorded();
         let mut value = if role == "admin" { recorded.login.clone() } else { recorded.user_login.clone() };
         if role == "admin" {
             let about = About { admin: &name, ..About::default() };
-            value.insert("rights".into(), self.policies.rights(self.version(), about).into());
+            let rights = self.policies.rights(self.version(), about);
+            if let Some(Value::Array(menus)) = value.get_mut("menus") {
+                menus.retain(|menu| rights.contains(&needed(menu.as_str().unwrap_or(""))));
+            }
+            value.insert("rights".into(), rights.into());
         }
         let rights = value.get("rights").cloned().unwrap_or_default();
         let validity = Some("jwt_validity")

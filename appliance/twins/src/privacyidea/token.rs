@@ -10,6 +10,18 @@ use super::Version;
 use super::otp::Hash;
 use super::people::{RESOLVER, User};
 
+/// Token info that belongs to the token, but may be set by `POST /token/set` (3.14).
+const SETTABLE: [&str; 8] = [
+    "hashlib",
+    "timeWindow",
+    "timeShift",
+    "timeStep",
+    "count_auth_max",
+    "count_auth_success_max",
+    "validity_period_start",
+    "validity_period_end",
+];
+
 /// A token as plain data.
 #[derive(Clone, Debug)]
 pub struct Token {
@@ -142,9 +154,21 @@ impl Token {
             && end("validity_period_end").is_none_or(|end| end >= now)
     }
 
-    /// Whether an OTP of this token would be accepted now.
+    /// Whether an OTP of this token would be accepted now. A token without a
+    /// key is no exception: the server takes OTPs of the empty key for right.
     pub(super) fn counts(&self, now: Duration) -> bool {
-        self.obstacle(now).is_none() && !self.revoked && self.secret.is_some()
+        let usable = match self.kind.as_str() {
+            "hotp" | "totp" => self.hash().is_some() && (self.secret.is_none() || self.key().is_some()),
+            "yubikey" => self.key().is_some_and(|key| key.len() == 16),
+            _ => self.secret.is_some(),
+        };
+        self.obstacle(now).is_none() && !self.revoked && usable
+    }
+
+    /// Back to no wrong OTPs at all.
+    pub(super) fn forgive(&mut self) {
+        self.failcount = 0;
+        self.info.remove("failcounter_exceeded");
     }
 
     /// The token as `GET /token/` shows it.
@@ -178,9 +202,7 @@ impl Token {
     /// 3.14 says which token info an administrator may touch.
     fn describe_info(&self, fields: &mut Map<String, Value>) {
         let owned: Vec<&String> = self.info.keys().filter(|key| self.owns_info(key)).collect();
-        let settable = owned
-            .iter()
-            .filter(|key| matches!(key.as_str(), "hashlib" | "timeWindow" | "timeShift" | "timeStep"));
+        let settable = owned.iter().filter(|key| SETTABLE.contains(&key.as_str()));
         fields.insert("settable_info_keys".into(), settable.map(|key| key.as_str()).collect());
         fields.insert("undeletable_info_keys".into(), json!(owned));
         fields.insert("readonly_info_keys".into(), json!(owned));
