@@ -1,5 +1,13 @@
 //! The twin behind HTTP and TLS: connections that live, are cut, and lie.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -13,6 +13,10 @@ use super::policy::About;
 use super::token::Token;
 use super::wire::Request;
 
+/// The longest search for a counter. A real server would search on, and be busy
+/// for so long that its client gives up.
+const SEARCH: i64 = 100_000;
+
 /// An attempt to authenticate as a user, for the rate limits.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -113,7 +117,7 @@ impl ServerTwin {
                 attempt.name == name
                     && attempt.admin == admin
                     && attempt.succeeded == succeeded
-                    && attempt.at + window > now
+                    && attempt.at.saturating_add(window) > now
             });
             let kind = if succeeded { "successful" } else { "failed" };
             let message = format!("Only {count} {kind} authentications per {} allowed.", span(window));
@@ -173,11 +177,9 @@ impl ServerTwin {
         usable.sort_by_key(|token| token.kind.chars().next());
         let (mut valid, mut half, mut wrong, mut obstacles) = (vec![], vec![], vec![], vec![]);
         for mut token in usable {
-            if self.version().is_3_14() {
-                if let Some(why) = token.obstacle(now) {
-                    obstacles.push(why);
-                    continue;
-                }
+            if let (true, Some(why)) = (self.version().is_3_14(), token.obstacle(now)) {
+                obstacles.push(why);
+                continue;
             }
             let digits = token.digits();
             let length = pass.chars().count();
@@ -279,9 +281,14 @@ impl ServerTwin {
     ) -> Result<Option<i64>, Unusable> {
         match token.kind.as_str() {
             "hotp" => {
-                let seen = self.search(token, code, token.count, token.count + token.count_window - 1)?;
+                let seen = self.search(
+                    token,
+                    code,
+                    token.count,
+                    token.count.saturating_add(token.count_window).saturating_sub(1),
+                )?;
                 if let Some(counter) = seen {
-                    token.count = counter + 1;
+                    token.count = counter.saturating_add(1);
                 }
                 Ok(seen)
             }
@@ -297,12 +304,13 @@ impl ServerTwin {
         let window = token.info("timeWindow").parse::<i64>().unwrap_or(180) / step;
         let shift = token.info("timeShift").parse::<f64>().unwrap_or(0.0);
         let here = ((now.as_secs_f64() + shift) / step as f64) as i64;
-        let seen = self.search(token, code, here - window, here + window - 1)?;
+        let last = here.saturating_add(window).saturating_sub(1);
+        let seen = self.search(token, code, here.saturating_sub(window), last)?;
         let Some(counter) = seen.filter(|counter| token.count == 0 || *counter > token.count) else {
             return Ok(None);
         };
         token.count = counter;
-        let shift = counter * step - i64::try_from(now.as_secs()).unwrap_or(0);
+        let shift = counter.saturating_mul(step).saturating_sub_unsigned(now.as_secs());
         token.set_info("timeShift", format!("{shift}.0"));
         Ok(Some(counter))
     }
@@ -317,6 +325,7 @@ impl ServerTwin {
     ) -> Result<Option<i64>, Unusable> {
         let hash = token.hash().ok_or(Unusable)?;
         let key = if token.secret.is_some() { token.key().ok_or(Unusable)? } else { Vec::new() };
+        let last = last.min(first.saturating_add(SEARCH));
         let counters = (first.max(0)..=last).filter_map(|c| u64::try_from(c).ok());
         let mut right = counters.filter(|c| otp::hotp(hash, &key, *c, token.digits()) == code);
         Ok(right.next().and_then(|c| i64::try_from(c).ok()))
@@ -362,7 +371,7 @@ fn message_only(message: &str) -> Map<String, Value> {
 }
 
 fn count_up(token: &mut Token, key: &str) {
-    let count = token.info(key).parse::<u64>().unwrap_or(0) + 1;
+    let count = token.info(key).parse::<u64>().unwrap_or(0).saturating_add(1);
     token.set_info(key, count.to_string());
 }
 
@@ -379,7 +388,10 @@ fn limit(text: &str) -> Option<(usize, Duration)> {
         "d" => 86_400,
         _ => return None,
     };
-    Some((count.trim().parse().ok()?, Duration::from_secs(number.parse::<u64>().ok()? * seconds)))
+    Some((
+        count.trim().parse().ok()?,
+        Duration::from_secs(number.parse::<u64>().ok()?.saturating_mul(seconds)),
+    ))
 }
 
 /// A time as Python prints a `timedelta` below a day.

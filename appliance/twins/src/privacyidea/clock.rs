@@ -26,13 +26,16 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     let (date, time) = text.split_once(['T', ' '])?;
     let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
+    if !(1..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
     let split = time.find(['+', '-', 'Z']).unwrap_or(time.len());
     let (clock, offset) = time.split_at_checked(split)?;
     let mut clock = clock.split(':').map(|part| part.parse::<f64>().ok());
     let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next().flatten().unwrap_or(0.0));
     let digits: String = offset.chars().filter(char::is_ascii_digit).collect();
     let (hours, minutes) = digits.split_at_checked(2).unwrap_or(("0", "0"));
-    let shift = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().unwrap_or(0);
+    let shift = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().unwrap_or(0).min(59);
     let shift = if offset.starts_with('-') { -shift } else { shift };
     let seconds = days(year, month, day) as f64 * 86_400.0 + hour * 3600.0 + minute * 60.0 + second;
     Duration::try_from_secs_f64(seconds - shift as f64 * 60.0).ok()

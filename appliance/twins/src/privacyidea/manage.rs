@@ -42,7 +42,7 @@ impl ServerTwin {
                 About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
             self.check_pin_rules(&token.kind, &pin, about)?;
         }
-        if token.revoked && !matches!(verb, "revoke" | "disable" | "set") {
+        if token.revoked && !matches!(verb, "revoke" | "disable") {
             return Err(locked());
         }
         let value = match verb {
@@ -151,7 +151,7 @@ impl ServerTwin {
         if token.kind != "hotp" {
             return Ok(false);
         }
-        let last = token.count + token.sync_window - 1;
+        let last = token.count.saturating_add(token.sync_window).saturating_sub(1);
         let fault = |_| Refusal::fault();
         let Some(counter) = self.search(token, first, token.count, last).map_err(fault)? else {
             return Ok(false);
@@ -285,10 +285,14 @@ impl ServerTwin {
         };
         let (page, size) = (int("page", 1).max(1), int("pagesize", 15).max(1));
         let count = found.len();
-        let shown = found.iter().skip((page - 1) * size).take(size).map(|token| token.shown(self.version()));
+        let shown = found
+            .iter()
+            .skip((page - 1).saturating_mul(size))
+            .take(size)
+            .map(|token| token.shown(self.version()));
         let mut value = json!({
             "count": count, "tokens": shown.collect::<Vec<_>>(),
-            "next": (page * size < count).then_some(page + 1), "prev": (page > 1).then_some(page - 1),
+            "next": (page.saturating_mul(size) < count).then_some(page + 1), "prev": (page > 1).then_some(page - 1),
         });
         if let (false, Value::Object(fields)) = (self.version().is_recent(), &mut value) {
             fields.insert("current".into(), page.into());

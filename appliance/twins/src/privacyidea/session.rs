@@ -96,7 +96,11 @@ impl ServerTwin {
             .and_then(|action| self.policies.value("webui", action, About::default()))
             .and_then(|seconds| seconds.parse().ok())
             .unwrap_or(VALIDITY);
-        let session = Session { name: name.clone(), role: role.into(), expires: now.as_secs() + validity };
+        let session = Session {
+            name: name.clone(),
+            role: role.into(),
+            expires: now.as_secs().saturating_add(validity),
+        };
         let nonce = HEXLOWER.encode(&self.rng.bytes(20));
         let claims = json!({
             "username": name, "realm": realm, "nonce": nonce, "role": role,
@@ -114,7 +118,7 @@ impl ServerTwin {
     /// An API key, as `pi-manage api createtoken` prints it: a JWT that needs
     /// no login. `role` is `admin` or `validate`.
     pub fn api_key(&mut self, role: &str, lifetime: Duration, now: Duration) -> String {
-        let expires = (now + lifetime).as_secs();
+        let expires = now.saturating_add(lifetime).as_secs();
         let session = Session { name: "station".into(), role: role.into(), expires };
         let nonce = HEXLOWER.encode(&self.rng.bytes(20));
         let claims = json!({

@@ -12,6 +12,14 @@
 //! scenarios run against real servers of these versions as well, and what those
 //! answer must equal the recordings too.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
 mod normal;
 mod otp;
 mod real;
