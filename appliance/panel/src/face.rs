@@ -4,7 +4,7 @@
 //! acts, regular where a person reads. The fingerprint alone is set in a fixed
 //! width, in which `0 O`, `1 l I` differ.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
 use u8g2_fonts::types::{FontColor, VerticalPosition};
@@ -39,7 +39,7 @@ pub(crate) struct Metrics {
 }
 
 /// The pixels a text covers, as distances from the start of its base line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Ink {
     /// Rows above the base line.
     pub(crate) above: i32,
@@ -92,26 +92,37 @@ impl Face {
 
     /// How far the pen moves for `c`, in pixels.
     pub(crate) fn advance(self, c: char) -> i32 {
-        // Finding a glyph walks the font; wrapping asks for the same few again and again.
-        static WIDTHS: [OnceLock<Box<[u8; WIDTHS_KEPT]>>; 7] = [const { OnceLock::new() }; 7];
-        let measure = |c: char| {
-            self.renderer()
-                .get_rendered_dimensions(c, Point::zero(), VerticalPosition::Baseline)
-                .map_or(0, |d| d.advance.x)
+        self.glyph(c).advance.into()
+    }
+
+    /// The measures of `c`. Finding a glyph walks the font, and fitting a text
+    /// asks for the same few again and again, so they are kept.
+    fn glyph(self, c: char) -> Glyph {
+        static KEPT: [[AtomicU64; KEPT_CHARS]; 7] = [const { [const { AtomicU64::new(0) }; KEPT_CHARS] }; 7];
+        let Some(kept) = KEPT.get(self as usize).and_then(|face| face.get(c as usize)) else {
+            return self.measure(c);
         };
-        let kept = WIDTHS.get(self as usize).and_then(|widths| {
-            widths
-                .get_or_init(|| {
-                    let mut all = Box::new([0; WIDTHS_KEPT]);
-                    for (c, width) in (0_u32..).zip(all.iter_mut()) {
-                        let advance = char::from_u32(c).map_or(0, measure);
-                        *width = u8::try_from(advance).unwrap_or(0);
-                    }
-                    all
-                })
-                .get(c as usize)
-        });
-        kept.map_or_else(|| measure(c), |width| i32::from(*width))
+        if let Some(glyph) = Glyph::unpack(kept.load(Ordering::Relaxed)) {
+            return glyph;
+        }
+        let glyph = self.measure(c);
+        kept.store(glyph.pack(), Ordering::Relaxed);
+        glyph
+    }
+
+    fn measure(self, c: char) -> Glyph {
+        let measured = self.renderer().get_rendered_dimensions(c, Point::zero(), VerticalPosition::Baseline);
+        let Ok(measured) = measured else { return Glyph::default() };
+        let small = |n: i32| i8::try_from(n).unwrap_or_default();
+        let mut glyph = Glyph { advance: small(measured.advance.x), ..Glyph::default() };
+        if let Some(bounds) = measured.bounding_box {
+            let (width, height) = (bounds.size.width.cast_signed(), bounds.size.height.cast_signed());
+            glyph.above = small(-bounds.top_left.y);
+            glyph.below = small(bounds.top_left.y + height);
+            glyph.left = small(bounds.top_left.x);
+            glyph.right = small(bounds.top_left.x + width);
+        }
+        glyph
     }
 
     /// How wide `text` is, in pixels, the gap after the last character included.
@@ -121,19 +132,24 @@ impl Face {
 
     /// What `text` really covers: Scandinavian and Czech capitals stand higher than `Ä`.
     pub(crate) fn ink(self, text: &str) -> Ink {
-        let bounds = self
-            .renderer()
-            .get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline)
-            .ok()
-            .and_then(|dimensions| dimensions.bounding_box)
-            .unwrap_or_default();
-        let (width, height) = (bounds.size.width.cast_signed(), bounds.size.height.cast_signed());
-        Ink {
-            above: (-bounds.top_left.y).max(0),
-            below: (bounds.top_left.y + height).max(0),
-            left: bounds.top_left.x,
-            right: bounds.top_left.x + width,
+        let mut ink: Option<Ink> = None;
+        let mut pen = 0;
+        for c in text.chars() {
+            let glyph = self.glyph(c);
+            if glyph.right > glyph.left {
+                let this = Ink {
+                    above: glyph.above.into(),
+                    below: glyph.below.into(),
+                    left: pen + i32::from(glyph.left),
+                    right: pen + i32::from(glyph.right),
+                };
+                ink = Some(ink.map_or(this, |ink| ink.with(this)));
+            }
+            pen += i32::from(glyph.advance);
         }
+        let mut ink = ink.unwrap_or_default();
+        (ink.above, ink.below) = (ink.above.max(0), ink.below.max(0));
+        ink
     }
 
     /// Draws `text` with its base line at `at`.
@@ -159,8 +175,44 @@ impl Face {
     }
 }
 
+impl Ink {
+    fn with(self, other: Self) -> Self {
+        Self {
+            above: self.above.max(other.above),
+            below: self.below.max(other.below),
+            left: self.left.min(other.left),
+            right: self.right.max(other.right),
+        }
+    }
+}
+
 /// Latin-1 and Latin Extended-A.
-const WIDTHS_KEPT: usize = 0x180;
+const KEPT_CHARS: usize = 0x180;
+
+/// One character: how far the pen moves, and its ink.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Glyph {
+    advance: i8,
+    above: i8,
+    below: i8,
+    left: i8,
+    right: i8,
+}
+
+impl Glyph {
+    /// Never 0.
+    fn pack(self) -> u64 {
+        let [advance, above, below, left, right] =
+            [self.advance, self.above, self.below, self.left, self.right].map(i8::cast_unsigned);
+        u64::from_le_bytes([1, advance, above, below, left, right, 0, 0])
+    }
+
+    /// `None` for 0.
+    fn unpack(packed: u64) -> Option<Self> {
+        let [known, advance, above, below, left, right, ..] = packed.to_le_bytes().map(u8::cast_signed);
+        (known == 1).then_some(Self { advance, above, below, left, right })
+    }
+}
 
 /// Whether the faces have a glyph for `c`.
 pub(crate) fn has(c: char) -> bool {

@@ -297,7 +297,7 @@ mod tests {
             for phrase in &all {
                 assert!(!phrase.trim().is_empty());
                 assert_eq!(Text::new(phrase).as_str(), phrase, "{}: {phrase}", language.code());
-                assert!(phrase.chars().all(|c| face::has(c)), "{phrase}");
+                assert!(phrase.chars().all(face::has), "{phrase}");
             }
             assert_eq!(Language::from_code(language.code()), Some(language));
         }

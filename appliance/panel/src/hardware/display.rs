@@ -129,35 +129,35 @@ impl Display {
 
     fn try_refresh(&mut self, now: Duration, frame: &Frame, brightness: Brightness) -> Result<(), BusError> {
         let config = self.config;
-        let fresh = self.bus.is_none();
         let bus = match &mut self.bus {
             Some(bus) => bus,
             None => self.bus.insert((self.open)()?),
         };
+        // Unknown until the bytes are through.
         let shown = self.shown.take();
-        let rewrite = fresh || now >= self.written_at.saturating_add(REWRITE);
-        let sent = match &shown {
-            Some((before, level)) if !rewrite => {
-                let windows = changes(before, frame);
-                let dimmed = (*level != brightness).then_some(brightness);
-                let quiet = windows.is_empty() && dimmed.is_none();
-                let ask = quiet && now >= self.heard_at.saturating_add(HEARTBEAT);
-                update(bus.as_mut(), &config, frame, &windows, dimmed, ask)?;
-                !quiet || ask
+        let due = now >= self.written_at.saturating_add(REWRITE);
+        match shown {
+            Some((before, level)) => {
+                let windows = changes(&before, frame);
+                let dimmed = (level != brightness).then_some(brightness);
+                if !windows.is_empty() || dimmed.is_some() {
+                    // A change does not wait for upkeep, which is due right after it.
+                    update(bus.as_mut(), &config, frame, &windows, dimmed)?;
+                    self.heard_at = now;
+                } else if due {
+                    write_all(bus.as_mut(), &config, frame, brightness, false)?;
+                    (self.heard_at, self.written_at) = (now, now);
+                } else if now >= self.heard_at.saturating_add(HEARTBEAT) {
+                    ask(bus.as_mut())?;
+                    self.heard_at = now;
+                }
             }
-            _ => {
-                write_all(bus.as_mut(), &config, frame, brightness, fresh)?;
-                self.written_at = now;
-                true
+            None => {
+                write_all(bus.as_mut(), &config, frame, brightness, true)?;
+                (self.heard_at, self.written_at) = (now, now);
             }
-        };
-        if sent {
-            self.heard_at = now;
         }
-        self.shown = match shown {
-            Some((before, level)) if !sent => Some((before, level)),
-            _ => Some((frame.clone(), brightness)),
-        };
+        self.shown = Some((frame.clone(), brightness));
         Ok(())
     }
 
@@ -197,21 +197,24 @@ fn write_all(
     finish(wire, sent)
 }
 
+/// Whether the display is still there: a command that does nothing.
+fn ask(bus: &mut dyn Bus) -> Result<(), BusError> {
+    let mut wire = Wire::new(bus);
+    let sent = Command::Noop.send(&mut wire);
+    finish(wire, sent)
+}
+
 fn update(
     bus: &mut dyn Bus,
     config: &DisplayConfig,
     frame: &Frame,
     windows: &[Window],
     dimmed: Option<Brightness>,
-    ask: bool,
 ) -> Result<(), BusError> {
     let mut wire = Wire::new(bus);
     let sent = (|| {
         if let Some(brightness) = dimmed {
             Command::Contrast(contrast(config, brightness)).send(&mut wire)?;
-        }
-        if ask {
-            Command::Noop.send(&mut wire)?;
         }
         windows.iter().try_for_each(|window| send_window(&mut wire, frame, window))
     })();

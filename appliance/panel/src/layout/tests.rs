@@ -169,11 +169,11 @@ fn spelled(lines: &[String], text: &Text) -> bool {
     let mut rest = text.as_str();
     for line in lines {
         // A line may begin with our own label, such as the code of a refusal.
-        let starts = line.char_indices().map(|(at, _)| letters(&line[at..]));
-        let Some(found) = starts.filter(|l| !l.is_empty()).find(|l| rest.starts_with(l.as_str())) else {
-            continue;
-        };
-        rest = &rest[found.len()..];
+        let starts = line.char_indices().filter_map(|(at, _)| line.get(at..)).map(letters);
+        let mut starts = starts.filter(|start| !start.is_empty());
+        if let Some(left) = starts.find_map(|start| rest.strip_prefix(start.as_str())) {
+            rest = left;
+        }
     }
     rest.is_empty()
 }

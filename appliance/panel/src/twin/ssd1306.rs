@@ -352,10 +352,9 @@ mod tests {
         {
             let mut chip = ready();
             command(&mut chip, &[0x20, mode, 0x21, 10, 11, 0x22, 1, 2]);
-            for at in 0..4 {
+            for (x, y) in expect {
                 data(&mut chip, &[1]);
-                let (x, y) = expect[at];
-                assert!(chip.picture().lit(x, y), "mode {mode}, byte {at}");
+                assert!(chip.picture().lit(x, y), "mode {mode}, {x},{y}");
             }
             data(&mut chip, &[2]);
             assert!(chip.picture().lit(10, 9) && !chip.picture().lit(10, 8), "back at the start");
