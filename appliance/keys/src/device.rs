@@ -67,7 +67,7 @@ impl fmt::Display for KeySerial {
 }
 
 /// A place in a key that holds one credential, counted as the vendor counts
-/// (YubiKey 1 and 2, Nitrokey Pro HOTP 0 to 2).
+/// (YubiKey 1 and 2, Nitrokey Pro HOTP 0 to 2 and TOTP 0 to 14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u8);
 
@@ -176,6 +176,14 @@ pub struct SlotState {
     pub label: Option<String>,
 }
 
+impl SlotState {
+    /// How it would hold a credential of that kind; `None` when it cannot.
+    #[must_use]
+    pub fn ability(&self, kind: Kind) -> Option<&Ability> {
+        self.abilities.iter().find(|ability| ability.kind == kind)
+    }
+}
+
 /// What must be presented before a slot can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -215,10 +223,17 @@ pub struct KeyInfo {
 }
 
 impl KeyInfo {
-    /// The slot of that number.
+    /// The first slot of that number.
     #[must_use]
     pub fn slot(&self, slot: Slot) -> Option<&SlotState> {
         self.slots.iter().find(|state| state.slot == slot)
+    }
+
+    /// The slot of that number for that kind of credential. Some keys count the
+    /// slots of each kind by themselves.
+    #[must_use]
+    pub fn slot_for(&self, kind: Kind, slot: Slot) -> Option<&SlotState> {
+        self.slots.iter().find(|state| state.slot == slot && state.ability(kind).is_some())
     }
 }
 
@@ -291,6 +306,18 @@ pub enum Unlock {
     AdminPin(Pin),
 }
 
+/// What a key wants before it gives a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub enum Guard {
+    /// Nothing more than it always wants.
+    #[default]
+    Nothing,
+    /// A touch.
+    Touch,
+    /// Its user's PIN.
+    Pin,
+}
+
 /// What can be asked of a key.
 #[non_exhaustive]
 pub enum Operation {
@@ -308,13 +335,19 @@ pub enum Operation {
         new_code: Option<AccessCode>,
         /// What the key shall call the slot, where keys keep names.
         label: String,
+        /// What the key shall want before it gives a code, where keys can be told.
+        guard: Guard,
     },
     /// Empty a slot.
     Erase {
         /// Which.
         slot: Slot,
+        /// The kind of credential in it: keys may count each kind by itself.
+        kind: Kind,
         /// What unlocks it.
         unlock: Unlock,
+        /// What the key calls the slot, where keys find slots by name.
+        label: String,
     },
     /// Ask for a code, of a key that returns codes.
     AskCode {
@@ -358,6 +391,9 @@ pub enum KeyError {
     /// No touch came in time.
     #[error("the key was not touched in time")]
     NotTouched,
+    /// The smart card inside the key, which keeps its PINs, does not answer.
+    #[error("the smart card inside the key does not answer")]
+    CardSilent,
     /// The key lacks what is asked.
     #[error("firmware {firmware} of this key cannot do this: {what}")]
     NotAble {
@@ -375,6 +411,9 @@ pub enum KeyError {
         /// Tries until it is blocked.
         tries_left: u8,
     },
+    /// A PIN is needed, and none was given.
+    #[error("the key wants {0}")]
+    PinNeeded(&'static str),
     /// The PIN is blocked, or so low that the station does not try.
     #[error("the PIN has too few tries left ({tries_left}); the station does not risk them")]
     PinAtRisk {

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use keys::device::{
-    Ability, Answer, Credential, HashAlgorithm, KeyError, KeyInfo, KeySerial, Kind, Operation, Unlock,
+    Ability, Answer, Credential, Guard, HashAlgorithm, KeyError, KeyInfo, KeySerial, Kind, Operation, Unlock,
 };
 use keys::secret::{AccessCode, Pin, Seed};
 use rand_core::CryptoRng;
@@ -301,7 +301,7 @@ async fn transact(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, ready: R
 /// Empties a slot that may be overwritten, which shows whether the access code is right.
 async fn clear(desk: &Desk, order: &Order, record: &mut Record) -> Result<(), Ending> {
     desk.enter(Phase::Writing);
-    let fault = match desk.key(erase(order)).await {
+    let fault = match desk.key(erase(order, &record.token)).await {
         Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => {
             record.remains = Remains::Nothing;
             return Ok(());
@@ -429,6 +429,7 @@ async fn write(desk: &Desk, order: &Order, seed: &Seed, record: &mut Record) -> 
         unlock: Unlock::None,
         new_code: None,
         label: record.token.to_string(),
+        guard: Guard::Nothing,
     };
     let fault = match desk.key(operation).await {
         Ok(_) => {
@@ -485,14 +486,19 @@ async fn pulled(desk: &Desk, order: &Order, record: &mut Record) -> Ending {
     undo::all(desk, order, record, refusal, Undone::LeaveAlone).await
 }
 
-/// Erasing the slot of an order.
-pub(crate) fn erase(order: &Order) -> Operation {
+/// Erasing the slot of an order, which the key calls by the token's name.
+pub(crate) fn erase(order: &Order, token: &TokenSerial) -> Operation {
     let unlock = order
         .unlock
         .as_ref()
         .and_then(|code| AccessCode::new(code.expose()).ok())
         .map_or(Unlock::None, Unlock::AccessCode);
-    Operation::Erase { slot: order.profile.slot, unlock }
+    Operation::Erase {
+        slot: order.profile.slot,
+        kind: order.profile.kind,
+        unlock,
+        label: token.to_string(),
+    }
 }
 
 /// What a fault of the key means while nothing of ours is on it.

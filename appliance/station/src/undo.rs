@@ -33,7 +33,7 @@ pub(crate) fn all<'a>(
         let _ = desk.record(record, State::Undoing).await;
         let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
         if slot == Slot::Erase {
-            match desk.key(enrollment::erase(order)).await {
+            match desk.key(enrollment::erase(order, &record.token)).await {
                 Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
                 Err(_) => record.remains = Remains::Perhaps,
             }

@@ -12,7 +12,7 @@ mod program;
 mod waiting;
 
 use key::ToyKey;
-use keys::device::{Answer, Credential, Digits, Firmware, KeyError, Kind, Operation, Slot, Unlock};
+use keys::device::{Answer, Credential, Digits, Firmware, Guard, KeyError, Kind, Operation, Slot, Unlock};
 use keys::secret::{AccessCode, Seed};
 use keys::wire::Failure;
 use keys::yubikey::config::SlotConfig;
@@ -38,11 +38,12 @@ pub(crate) fn hmac(touch: bool) -> SlotConfig {
 
 pub(crate) fn program(slot: u8, unlock: Unlock, new_code: Option<AccessCode>) -> Operation {
     let credential = Credential::Hotp { seed: seed(), digits: Digits::Six };
-    Operation::Program { slot: Slot(slot), credential, unlock, new_code, label: "UBOM12345678_1".into() }
+    let label = "UBOM12345678_1".into();
+    Operation::Program { slot: Slot(slot), credential, unlock, new_code, label, guard: Guard::Nothing }
 }
 
 pub(crate) fn erase(slot: u8, unlock: Unlock) -> Operation {
-    Operation::Erase { slot: Slot(slot), unlock }
+    Operation::Erase { slot: Slot(slot), kind: Kind::Hotp, unlock, label: String::new() }
 }
 
 pub(crate) fn ask_code(slot: u8, kind: Kind, challenge: &[u8]) -> Operation {

@@ -1,7 +1,7 @@
 //! Writing and emptying slots.
 
 use crate::key::ToyKey;
-use keys::device::{Answer, Credential, Digits, KeyError, Kind, Operation, Slot, Unlock};
+use keys::device::{Answer, Credential, Digits, Guard, KeyError, Kind, Operation, Slot, Unlock};
 use keys::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 use keys::yubikey::command::{Command, OtpSlot};
 use keys::yubikey::config::Mode;
@@ -78,6 +78,7 @@ fn all_kinds_that_fit_are_written() {
                 unlock: Unlock::None,
                 new_code: None,
                 label: String::new(),
+                guard: Guard::Nothing,
             };
             let answer = key.ask(None, operation);
             assert!(matches!(answer, Ok(Answer::Programmed)), "{version:?} {mode:?} {answer:?}");
@@ -170,6 +171,7 @@ fn what_no_yubikey_can_do_is_refused_before_a_word_is_said() {
         unlock: Unlock::None,
         new_code: None,
         label: String::new(),
+        guard: Guard::Nothing,
     };
     let long = || Seed::new(&[1; 21]).unwrap();
     refused(with(Credential::Hotp { seed: long(), digits: Digits::Six }));

@@ -65,6 +65,7 @@ impl Defect {
                     unlock: Unlock::None,
                     new_code: None,
                     label: String::new(),
+                    guard: keys::device::Guard::Nothing,
                 };
                 // Whatever comes of it, the engine goes on as if nothing had been.
                 let _ = driver::operate(world, operation, key, &mut None);
@@ -79,7 +80,12 @@ impl Defect {
         if let (Some(Self::EraseForeign), Operation::Erase { .. } | Operation::Program { .. }) =
             (world.defect, operation)
         {
-            let erase = Operation::Erase { slot: super::world::FOREIGN, unlock: Unlock::None };
+            let erase = Operation::Erase {
+                slot: super::world::FOREIGN,
+                kind: keys::device::Kind::Hotp,
+                unlock: Unlock::None,
+                label: String::new(),
+            };
             let _ = driver::operate(world, erase, Some(0), &mut None);
         }
         None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keys::conversation::Hint;
 use keys::device::{
-    Answer, Credential, Digits, Firmware, KeyError, KeyInfo, Kind, Occupancy, Operation, Slot, Unlock,
+    Answer, Credential, Digits, Firmware, Guard, KeyError, KeyInfo, Kind, Occupancy, Operation, Slot, Unlock,
 };
 use keys::secret::{AccessCode, Seed};
 use keys::wire::{Failure, run};
@@ -125,7 +125,8 @@ pub(crate) fn write(
     unlock: Unlock,
     new_code: Option<AccessCode>,
 ) -> Operation {
-    Operation::Program { slot: Slot(slot), credential, unlock, new_code, label: String::new() }
+    let guard = Guard::Nothing;
+    Operation::Program { slot: Slot(slot), credential, unlock, new_code, label: String::new(), guard }
 }
 
 pub(crate) fn hotp(slot: u8) -> Operation {
@@ -133,7 +134,7 @@ pub(crate) fn hotp(slot: u8) -> Operation {
 }
 
 pub(crate) fn erase(slot: u8, unlock: Unlock) -> Operation {
-    Operation::Erase { slot: Slot(slot), unlock }
+    Operation::Erase { slot: Slot(slot), kind: Kind::Hotp, unlock, label: String::new() }
 }
 
 pub(crate) fn challenge(slot: u8, kind: Kind, challenge: &[u8]) -> Operation {

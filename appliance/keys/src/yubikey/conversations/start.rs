@@ -6,7 +6,7 @@ use super::ask::{Ask, Form};
 use super::inspect::Inspect;
 use super::write::Write;
 use crate::device::{
-    BoxedConversation, Credential, Digits, KeyError, KeyInfo, Kind, Operation, Slot, Unlock,
+    BoxedConversation, Credential, Digits, Guard, KeyError, KeyInfo, Kind, Operation, Slot, Unlock,
 };
 use crate::secret::AccessCode;
 use crate::yubikey::command::OtpSlot;
@@ -68,7 +68,10 @@ pub fn start(
     let wanted = known.and_then(|known| known.serial);
     Ok(match operation {
         Operation::Inspect => Box::new(Inspect::new(identity)),
-        Operation::Program { slot, credential, unlock, new_code, label: _ } => {
+        Operation::Program { slot, credential, unlock, new_code, label: _, guard } => {
+            if guard != Guard::Nothing {
+                return Err(KeyError::DoesNotFit("its slots ask for nothing but a touch"));
+            }
             let mut config = configuration(&credential)?;
             if let Some(code) = &new_code {
                 if code.is_none() {
@@ -78,7 +81,7 @@ pub fn start(
             }
             Box::new(Write::program(identity, wanted, otp_slot(slot)?, config, access_code(unlock)?))
         }
-        Operation::Erase { slot, unlock } => {
+        Operation::Erase { slot, kind: _, unlock, label: _ } => {
             Box::new(Write::erase(identity, wanted, otp_slot(slot)?, access_code(unlock)?))
         }
         Operation::AskCode { slot, kind, challenge, digits, label: _ } => {
