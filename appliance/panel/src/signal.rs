@@ -124,10 +124,19 @@ impl Pattern {
         Self { steps, then: Some(Lamp::DARK) }
     }
 
+    /// How long one round takes; `None` if there is only one.
+    pub fn cycle(&self) -> Option<Duration> {
+        self.then.is_none().then(|| self.length())
+    }
+
+    fn length(&self) -> Duration {
+        self.steps.iter().map(|(_, ms)| Duration::from_millis((*ms).into())).sum()
+    }
+
     /// The lamp `elapsed` after the pattern began, and when it changes next on
     /// the same scale.
     pub fn at(&self, elapsed: Duration) -> (Lamp, Option<Duration>) {
-        let cycle: Duration = self.steps.iter().map(|(_, ms)| Duration::from_millis((*ms).into())).sum();
+        let cycle = self.length();
         let start = match self.then {
             Some(lamp) if elapsed >= cycle => return (lamp, None),
             Some(_) => Duration::ZERO,

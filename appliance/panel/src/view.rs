@@ -300,6 +300,17 @@ impl Fingerprint {
 pub struct BadFingerprint;
 
 impl View {
+    /// Whether a finger is asked for anew, so that the buzzer sounds again: for
+    /// another key, or for another attempt.
+    pub fn calls_again(&self, before: &Self) -> bool {
+        match (self, before) {
+            (Self::Touch { port, attempt, .. }, Self::Touch { port: port0, attempt: attempt0, .. }) => {
+                (port, attempt) != (port0, attempt0)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether `self` goes on where `before` was: pages and animations continue
     /// instead of starting over. Numbers that tick may differ.
     pub fn continues(&self, before: &Self) -> bool {
@@ -356,5 +367,8 @@ mod tests {
         let touch = |seconds_left| View::Touch { port: None, seconds_left, attempt: Progress::new(1, 3) };
         assert!(touch(9).continues(&touch(9)));
         assert!(!touch(8).continues(&touch(9)), "the countdown starts from the new number");
+        assert!(!touch(8).calls_again(&touch(9)));
+        let second = View::Touch { port: None, seconds_left: 15, attempt: Progress::new(2, 3) };
+        assert!(second.calls_again(&touch(1)));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use panel::twin::{braille, film, png};
-use panel::{Frame, Glass, Language, Scene, samples};
+use panel::{Frame, Glass, Lamp, Language, Pattern, Scene, Signal, samples};
 
 /// Pixels of a picture for each pixel of the glass.
 const SCALE: u8 = 3;
@@ -125,14 +125,25 @@ fn an_enrollment_as_a_film() {
 }
 
 #[test]
-fn the_gallery_shows_every_view() {
-    const BEGIN: &str = "<!-- gallery: written by scripts/bless-panel -->\n";
-    const END: &str = "<!-- end of gallery -->\n";
+fn the_page_shows_every_view_and_every_signal() {
     let path = root().join("../../docs/panel.md");
     let page = fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("docs/panel.md has a place for the gallery");
-    let (_, after) = rest.split_once(END).expect("docs/panel.md ends its gallery");
-    let mut gallery = String::from("\n| | English | Deutsch |\n|---|---|---|\n");
+    let page = with_part(&page, "gallery", &gallery());
+    let page = with_part(&page, "light", &lights());
+    check(&path, page.as_bytes(), |stored, fresh| stored == fresh);
+}
+
+/// `page` with what stands between the marks of `part` replaced.
+fn with_part(page: &str, part: &str, fresh: &str) -> String {
+    let begin = format!("<!-- {part}: written by scripts/bless-panel -->\n");
+    let end = format!("<!-- end of {part} -->\n");
+    let (before, rest) = page.split_once(&begin).expect("docs/panel.md has a place for it");
+    let (_, after) = rest.split_once(&end).expect("docs/panel.md marks its end");
+    format!("{before}{begin}\n{fresh}\n{end}{after}")
+}
+
+fn gallery() -> String {
+    let mut gallery = String::from("| | English | Deutsch |\n|---|---|---|\n");
     for sample in samples::all(Language::English) {
         write!(gallery, "| {} |", sample.name.replace('-', " ")).unwrap();
         for language in Language::ALL {
@@ -145,8 +156,65 @@ fn the_gallery_shows_every_view() {
         }
         gallery.push('\n');
     }
-    let fresh = format!("{before}{BEGIN}{gallery}\n{END}{after}");
-    check(&path, fresh.as_bytes(), |stored, fresh| stored == fresh);
+    gallery
+}
+
+/// The signals as a table of words, played step by step.
+fn lights() -> String {
+    let mut table = String::from("| signal | light | buzzer |\n|---|---|---|\n");
+    for signal in Signal::ALL {
+        let name = format!("{signal:?}").to_lowercase();
+        writeln!(table, "| {name} | {} | {} |", rhythm(signal.light(), true), rhythm(signal.tune(), false))
+            .unwrap();
+    }
+    table
+}
+
+fn rhythm(pattern: Pattern, lamp: bool) -> String {
+    let colour = |lit: Lamp| match (lit.red, lit.green, lit.blue) {
+        (false, false, false) => "dark",
+        _ if !lamp => "sound",
+        (true, false, false) => "red",
+        (false, true, false) => "green",
+        (false, false, true) => "blue",
+        (true, true, false) => "yellow",
+        (true, true, true) => "white",
+        _ => "mixed",
+    };
+    let mut words = Vec::new();
+    let mut at = Duration::ZERO;
+    loop {
+        let (lit, next) = pattern.at(at);
+        let Some(next) = next else {
+            if words.is_empty() && lit.is_lit() {
+                words.push(colour(lit).to_owned());
+            }
+            break;
+        };
+        words.push(format!("{} {} ms", colour(lit), (next - at).as_millis()));
+        at = next;
+        if Some(at) == pattern.cycle() {
+            break;
+        }
+    }
+    let repeated = if pattern.cycle().is_some() { ", again" } else { "" };
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        format!("{}{repeated}", words.join(", ")).replace("dark", if lamp { "dark" } else { "silent" })
+    }
+}
+
+#[test]
+fn the_crate_shows_some_of_its_pictures() {
+    let mut text = String::new();
+    for (name, glass) in [("ready", Glass::Tall), ("touch", Glass::Tall), ("refused", Glass::Flat)] {
+        let all = samples::all(Language::English);
+        let sample = all.iter().find(|sample| sample.name == name).unwrap();
+        let scene = Scene::new(&sample.view, glass, Language::English, sample.elapsed);
+        writeln!(text, "{}, {}:\n\n```text\n{}```\n", name, glass.name(), braille(&scene.frame())).unwrap();
+    }
+    check(&root().join("doc/pictures.md"), text.as_bytes(), |stored, fresh| stored == fresh);
 }
 
 /// What the picture says, for people who do not see it.

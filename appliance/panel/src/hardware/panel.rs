@@ -13,7 +13,7 @@ use super::watch::{News, Watch};
 use crate::frame::Frame;
 use crate::glass::Glass;
 use crate::press::{Debounce, Press};
-use crate::scene::Scene;
+use crate::scene::{Brightness, Scene};
 use crate::signal::{Lamp, Signal};
 use crate::view::View;
 use crate::words::Language;
@@ -70,7 +70,12 @@ struct Showing {
     since: Instant,
     /// Time that the button skipped.
     skipped: Duration,
+    /// Until when the glass stays bright because somebody pressed the button.
+    awake_until: Instant,
 }
+
+/// How long a press of the button keeps a resting glass bright.
+const AWAKE: Duration = Duration::from_secs(60);
 
 impl Showing {
     fn elapsed(&self, now: Instant) -> Duration {
@@ -99,7 +104,8 @@ impl Panel {
     ) -> (Self, Receiver<Press>) {
         let now = Instant::now();
         let signal = first.signal();
-        let showing = Showing { view: Arc::new(first), since: now, skipped: Duration::ZERO };
+        let showing =
+            Showing { view: Arc::new(first), since: now, skipped: Duration::ZERO, awake_until: now };
         let glass = config.display.map(|display| display.glass).unwrap_or_default();
         let mut panel = Self {
             glass,
@@ -127,11 +133,12 @@ impl Panel {
     /// is drawn is never seen.
     pub fn show(&self, view: View) {
         let now = Instant::now();
+        let before = self.showing.get().view;
         let signal = view.signal();
-        if signal != self.signal.get().0 {
+        if signal != self.signal.get().0 || view.calls_again(&before) {
             self.signal.change(|slot| *slot = (signal, now));
         }
-        if *self.showing.get().view == view {
+        if *before == view {
             return;
         }
         self.showing.change(|showing| {
@@ -237,12 +244,14 @@ impl Drop for Panel {
 
 fn next_page(showing: &Watch<Showing>, glass: Glass, language: Language) {
     let current = showing.get();
-    let elapsed = current.elapsed(Instant::now());
+    let now = Instant::now();
+    let elapsed = current.elapsed(now);
     let page = Scene::new(&current.view, glass, language, elapsed).page();
-    if let Some(until) = page.until {
-        let ahead = until.saturating_sub(elapsed);
-        showing.change(|showing| showing.skipped = showing.skipped.saturating_add(ahead));
-    }
+    let ahead = page.until.map(|until| until.saturating_sub(elapsed)).unwrap_or_default();
+    showing.change(|showing| {
+        showing.skipped = showing.skipped.saturating_add(ahead);
+        showing.awake_until = now.checked_add(AWAKE).unwrap_or(now);
+    });
 }
 
 fn run_display(
@@ -272,7 +281,9 @@ fn run_display(
         }
         let now = Instant::now();
         let scene = Scene::new(&current.view, glass, language, current.elapsed(now));
-        display.refresh(now.saturating_duration_since(start), &scene.frame(), scene.brightness());
+        let awake = current.awake_until.checked_duration_since(now).is_some_and(|left| !left.is_zero());
+        let brightness = if awake { Brightness::Full } else { scene.brightness() };
+        display.refresh(now.saturating_duration_since(start), &scene.frame(), brightness);
         let mut slot = status.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.as_ref() != Some(display.status()) {
             *slot = Some(display.status().clone());
@@ -280,7 +291,8 @@ fn run_display(
         drop(slot);
         let animation = scene.next_change().and_then(|at| current.moment(at));
         let upkeep = start.checked_add(display.wake_at());
-        deadline = [animation, upkeep].into_iter().flatten().min();
+        let sleep = awake.then_some(current.awake_until);
+        deadline = [animation, upkeep, sleep].into_iter().flatten().min();
     }
 }
 
