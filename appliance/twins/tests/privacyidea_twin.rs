@@ -1,13 +1,7 @@
 //! What the server twin promises beyond being equal to a server: that it can be
 //! replayed, forked, broken on demand, and fed with anything.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![cfg(test)]
 
 use std::time::Duration;
 

@@ -74,8 +74,8 @@ impl Refusal {
     }
 }
 
-/// Put an answer into its envelope.
-pub(super) fn seal(version: Version, now: Duration, answer: Answer) -> Response {
+/// Put an answer into its envelope. `hidden`: the server does not say its version.
+pub(super) fn seal(version: Version, now: Duration, answer: Answer, hidden: bool) -> Response {
     let mut envelope = Map::new();
     let status = match answer {
         Ok(reply) => {
@@ -92,9 +92,11 @@ pub(super) fn seal(version: Version, now: Duration, answer: Answer) -> Response 
             result.insert("value".into(), reply.value);
             envelope.insert("id".into(), if reply.verdict.is_some() { 2 } else { 1 }.into());
             envelope.insert("result".into(), Value::Object(result));
-            if !reply.anonymous {
+            if !reply.anonymous && !hidden {
                 envelope.insert("version".into(), version.text().into());
                 envelope.insert("versionnumber".into(), version.number().into());
+            }
+            if !reply.anonymous {
                 envelope.insert("signature".into(), signature().into());
             }
             200
@@ -106,7 +108,9 @@ pub(super) fn seal(version: Version, now: Duration, answer: Answer) -> Response 
                 "result".into(),
                 json!({"status": false, "error": {"code": code, "message": message}}),
             );
-            envelope.insert("version".into(), version.text().into());
+            if !hidden {
+                envelope.insert("version".into(), version.text().into());
+            }
             status
         }
         Err(Refusal::Page(status, name, allow)) => return page(status, name, allow),

@@ -17,6 +17,9 @@ use super::wire::Request;
 /// for so long that its client gives up.
 const SEARCH: i64 = 100_000;
 
+/// How many attempts are remembered. A limit counts some in a minute.
+const ATTEMPTS: usize = 10_000;
+
 /// An attempt to authenticate as a user, for the rate limits.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -100,6 +103,9 @@ impl ServerTwin {
     /// Remember an attempt for the rate limits: a login of an administrator, or
     /// anything by a user.
     pub(super) fn note_attempt(&mut self, name: &str, admin: bool, succeeded: bool, now: Duration) {
+        if self.attempts.len() >= ATTEMPTS {
+            self.attempts.drain(..ATTEMPTS / 2);
+        }
         self.attempts.push(Attempt { at: now, name: name.into(), admin, succeeded });
     }
 
@@ -120,7 +126,8 @@ impl ServerTwin {
                     && attempt.at.saturating_add(window) > now
             });
             let kind = if succeeded { "successful" } else { "failed" };
-            let message = format!("Only {count} {kind} authentications per {} allowed.", span(window));
+            let end = if self.version().is_3_14() { " allowed." } else { "" };
+            let message = format!("Only {count} {kind} authentications per {}{end}", span(window));
             (counted.count() >= count).then_some(message)
         })
     }
@@ -334,7 +341,7 @@ impl ServerTwin {
     fn check_yubico(&self, token: &mut Token, code: &str) -> Result<Option<i64>, Unusable> {
         let lower = code.to_lowercase();
         let code = if self.version().is_recent() { lower.as_str() } else { code };
-        let key = token.key().ok_or(Unusable)?;
+        let key = token.key().filter(|key| key.len() == 16).ok_or(Unusable)?;
         let Some(said) = otp::yubico(&key, code) else { return Ok(None) };
         if token.info("yubikey.tokenid").is_empty() {
             token.set_info("yubikey.tokenid", said.uid.clone());

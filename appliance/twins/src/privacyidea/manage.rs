@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
 use super::params::Params;
-use super::people::{REALM, matches};
+use super::people::{REALM, matches, matches_like};
 use super::policy::About;
 use super::session::Session;
 use super::token::Token;
@@ -135,10 +135,6 @@ impl ServerTwin {
             count += 1;
             token.description = self.fit_description(&description);
         }
-        if let (false, Some(pin)) = (self.version().is_3_14(), params.text("pin")) {
-            count += 1;
-            token.pin = pin;
-        }
         Ok(count.into())
     }
 
@@ -197,7 +193,7 @@ impl ServerTwin {
                 "The token info key is managed by the token and can not be modified.",
             ));
         }
-        if token.revoked {
+        if token.revoked && (value.is_some() || self.version().is_3_14()) {
             return Err(locked());
         }
         match value {
@@ -256,7 +252,11 @@ impl ServerTwin {
         let flag = |name: &str| params.filled(name).map(|text| text.eq_ignore_ascii_case("true"));
         let (assigned, active) = (flag("assigned"), flag("active"));
         let container = params.filled("container_serial");
-        let like = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|p| matches(p, text));
+        // Before 3.14 the underscore of SQL's LIKE went through to the database.
+        let sql = !self.version().is_3_14();
+        let like = |pattern: &Option<String>, text: &str| {
+            pattern.as_ref().is_none_or(|p| matches_like(p, text, sql))
+        };
         let fits = |token: &&Token| {
             like(&serial, &token.serial)
                 && like(&kind, &token.kind)
@@ -277,7 +277,9 @@ impl ServerTwin {
         // thousands of tokens exist.
         let found: Vec<&Token> = match &serial {
             _ if !listed => Vec::new(),
-            Some(exact) if !exact.contains('*') => self.tokens.alike(exact).filter(fits).collect(),
+            Some(exact) if !(exact.contains('*') || sql && exact.contains('_')) => {
+                self.tokens.alike(exact).filter(fits).collect()
+            }
             _ => self.tokens.values().filter(fits).collect(),
         };
         let int = |name: &str, default: usize| {

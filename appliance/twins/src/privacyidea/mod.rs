@@ -65,7 +65,7 @@ pub use wire::{Outcome, Request, Response};
 
 use check::Attempt;
 use directory::Container;
-use policy::Policies;
+use policy::{About, Policies};
 use rng::Rng;
 use session::Session;
 use token::Tokens;
@@ -137,8 +137,11 @@ impl ServerTwin {
 
     /// Answer a request. `now` is Unix time. Faults are not looked at.
     pub fn handle(&mut self, request: &Request, now: Duration) -> Response {
-        let answer = self.dispatch(request, now);
-        answer::seal(self.version(), now, answer)
+        let (answer, known) = self.dispatch(request, now);
+        let hidden = !known
+            && self.version().is_3_14()
+            && self.policies.has("hardening", "hide_version", About::default());
+        answer::seal(self.version(), now, answer, hidden)
     }
 
     /// Answer a request, or let a fault that waits for it happen instead.

@@ -101,21 +101,36 @@ impl User {
 
 /// A name against a pattern with `*`, without regard to case.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.to_lowercase(), text.to_lowercase());
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or("");
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some((_, after)) = rest.split_once(part) else { return false };
-        rest = after;
+    matches_like(pattern, text, false)
+}
+
+/// The same; with `sql`, `_` stands for any one character.
+pub(super) fn matches_like(pattern: &str, text: &str, sql: bool) -> bool {
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    // reached[i]: the pattern so far matches the first i characters.
+    let mut reached: Vec<bool> = std::iter::once(true).chain(text.iter().map(|_| false)).collect();
+    for wanted in pattern {
+        let next = if wanted == '*' {
+            reached
+                .iter()
+                .scan(false, |any, now| {
+                    *any |= now;
+                    Some(*any)
+                })
+                .collect()
+        } else {
+            let fits = text.iter().map(|c| *c == wanted || (sql && wanted == '_'));
+            std::iter::once(false).chain(reached.iter().zip(fits).map(|(now, fits)| *now && fits)).collect()
+        };
+        reached = next;
     }
-    rest.ends_with(last)
+    reached.last().copied().unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::{matches, matches_like};
 
     #[test]
     fn stars_are_the_only_wildcards() {
@@ -129,5 +144,8 @@ mod tests {
         {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
+        assert!(matches_like("ub_m1", "UBOM1", true));
+        assert!(!matches_like("ub_m1", "UBOM1", false));
+        assert!(!matches_like("ub_om1", "UBOM1", true));
     }
 }

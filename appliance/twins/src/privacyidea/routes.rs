@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
@@ -39,52 +39,57 @@ const VERBS: [&str; 10] =
     ["enable", "disable", "revoke", "reset", "setpin", "description", "set", "assign", "unassign", "resync"];
 
 impl ServerTwin {
-    pub(super) fn dispatch(&mut self, request: &Request, now: Duration) -> Answer {
+    /// The answer, and whether the server knows who asked.
+    pub(super) fn dispatch(&mut self, request: &Request, now: Duration) -> (Answer, bool) {
+        let (call, params) = match self.read(request) {
+            Ok(read) => read,
+            Err(refusal) => return (Err(refusal), false),
+        };
+        match call {
+            Call::Login => {
+                let answer = self.login(&params, now);
+                let known = answer.is_ok();
+                (answer, known)
+            }
+            Call::Check => (self.check(&params, request, now), false),
+            Call::Health(value) => (Ok(Reply { anonymous: true, ..Reply::of(health(value)) }), false),
+            call => match self.session(request, now) {
+                Ok(session) if session.role == "admin" => {
+                    (self.serve(call, request, params, &session, now), true)
+                }
+                // Self-service is not modelled: a station refuses such a login.
+                Ok(_) => (Err(Refusal::unauthorised(4306, "You do not have the necessary role")), true),
+                Err(refusal) => (Err(refusal), false),
+            },
+        }
+    }
+
+    fn read(&self, request: &Request) -> Result<(Call, Params), Refusal> {
         let call = self.route(request)?;
-        let mut params = Params::of(request).map_err(|bad| match bad {
+        let params = Params::of(request).map_err(|bad| match bad {
             BadBody::Malformed if self.version().is_3_14() => Refusal::Page(400, "Bad Request", None),
             BadBody::Malformed | BadBody::NotAnObject => Refusal::fault(),
         })?;
-        match call {
-            Call::Login => return self.login(&params, now),
-            Call::Check => return self.check(&params, request, now),
-            Call::Health(value) => {
-                let value = if value == "livez" {
-                    json!({"status": "OK"})
-                } else {
-                    json!({"hsm": "OK", "status": "ready"})
-                };
-                return Ok(Reply { anonymous: true, ..Reply::of(value) });
-            }
-            _ => {}
-        }
-        let session = self.session(request, now)?;
-        if session.role != "admin" {
-            // Self-service is not modelled: a station refuses such a login.
-            return Err(Refusal::policy(
-                "You do not have the necessary role (['admin']) to access this resource!",
-            ));
-        }
-        self.serve(call, request, &mut params, &session, now)
+        Ok((call, params))
     }
 
     fn serve(
         &mut self,
         call: Call,
         request: &Request,
-        params: &mut Params,
+        mut params: Params,
         session: &Session,
         now: Duration,
     ) -> Answer {
         match call {
             Call::Rights => self.enrollable(session),
-            Call::Init => self.init(std::mem::take(params), session, now),
-            Call::List => self.list(params, session),
+            Call::Init => self.init(params, session, now),
+            Call::List => self.list(&params, session),
             Call::Act(verb, serial) => {
                 if let Some(serial) = serial {
                     params.set("serial", serial);
                 }
-                self.act(&verb, params, session, now)
+                self.act(&verb, &params, session, now)
             }
             Call::Delete(serial) => self.delete(&serial, session),
             Call::Info(serial, key) if request.method == "DELETE" => self.info(&serial, &key, None, session),
@@ -93,18 +98,18 @@ impl ServerTwin {
                     params.text("value").ok_or_else(|| Refusal::parameter("Missing parameter: 'value'"))?;
                 self.info(&serial, &key, Some(value), session)
             }
-            Call::SerialOf(otp) => self.serial_of(&otp, params, session, now),
-            Call::Users => self.users(params, session),
+            Call::SerialOf(otp) => self.serial_of(&otp, &params, session, now),
+            Call::Users => self.users(&params, session),
             Call::Realms => self.realms(),
             Call::Policies(name) => self.policies_shown(name.as_deref(), session),
             Call::PolicyDefinitions => self.policy_definitions(session),
             Call::Policy(name) if request.method == "DELETE" => self.policy_delete(&name, session),
-            Call::Policy(name) => self.policy_write(&name, params, session),
+            Call::Policy(name) => self.policy_write(&name, &params, session),
             Call::ContainerTypes => self.container_types(),
-            Call::ContainerInit => self.container_init(params, session, now),
-            Call::Containers => self.container_list(params, session),
+            Call::ContainerInit => self.container_init(&params, session, now),
+            Call::Containers => self.container_list(&params, session),
             Call::ContainerDelete(serial) => self.container_delete(&serial, session),
-            Call::ContainerMove(serial, add) => self.container_move(&serial, add, params, session),
+            Call::ContainerMove(serial, add) => self.container_move(&serial, add, &params, session),
             Call::Login | Call::Check | Call::Health(_) => Err(Refusal::NoRoute),
         }
     }
@@ -156,6 +161,10 @@ impl ServerTwin {
         };
         Ok(call)
     }
+}
+
+fn health(probe: &str) -> Value {
+    if probe == "livez" { json!({"status": "OK"}) } else { json!({"hsm": "OK", "status": "ready"}) }
 }
 
 /// The methods of a path that exists.

@@ -13,6 +13,9 @@ use super::people::{ADMIN, HELPDESK, REALM, User};
 use super::policy::About;
 use super::wire::Request;
 
+/// How many JWTs are remembered, of some kilobytes each.
+const SESSIONS: usize = 256;
+
 /// How long a login lasts unless a policy says otherwise, in seconds.
 const VALIDITY: u64 = 3600;
 
@@ -54,7 +57,11 @@ impl ServerTwin {
     /// `POST /auth`.
     pub(super) fn login(&mut self, params: &Params, now: Duration) -> Answer {
         let Some(name) = params.filled("username") else {
-            return Err(refused(4032, "Missing Username"));
+            return Err(if self.version().is_3_14() {
+                refused(4032, "Missing Username")
+            } else {
+                Refusal::unauthorised(4032, "Missing Username")
+            });
         };
         let password = params.text("password").unwrap_or_default();
         let is_admin = [ADMIN.0, HELPDESK.0].contains(&name.as_str());
@@ -133,7 +140,11 @@ impl ServerTwin {
         let signed = format!("{}.{}", part(&json!({"alg": "HS256", "typ": "JWT"})), part(claims));
         let tag = BASE64URL_NOPAD.encode(&hmac_sha256(&self.jwt_key, signed.as_bytes()));
         let token = format!("{signed}.{tag}");
-        // A signature that the twin made itself need not be computed again.
+        // A signature that the twin made itself need not be computed again. When
+        // there are too many, all are forgotten, and computed after all.
+        if self.sessions.len() >= SESSIONS {
+            self.sessions.clear();
+        }
         self.sessions.insert(token.clone(), session);
         token
     }

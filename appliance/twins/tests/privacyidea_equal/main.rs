@@ -12,13 +12,8 @@
 //! scenarios run against real servers of these versions as well, and what those
 //! answer must equal the recordings too.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::string_slice
-)]
+#![cfg(test)]
+#![allow(clippy::string_slice)]
 
 mod normal;
 mod otp;

@@ -28,9 +28,8 @@ fn reduce(key: &str, value: Value, names: &[(String, String)]) -> Value {
     match value {
         Value::Object(map) => {
             let is_error = map.contains_key("code") && map.contains_key("message");
-            let kept = map
-                .into_iter()
-                .filter(|(k, _)| !NOISE.contains(&k.as_str()) && !(is_error && k == "message"));
+            let kept =
+                map.into_iter().filter(|(k, _)| !(NOISE.contains(&k.as_str()) || is_error && k == "message"));
             let reduced: Map<String, Value> = kept
                 .map(|(k, v)| {
                     let value = reduce(&k, v, names);

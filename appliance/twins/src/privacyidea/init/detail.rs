@@ -35,19 +35,23 @@ impl ServerTwin {
         let image = self.image();
         let with_image = |value: String, description: &str| json!({"value": value, "description": description, "img": image});
         let mut seed = with_image(format!("seed://{key}"), "OTP seed");
-        if let (true, Ok(bytes)) = (oath, HEXLOWER_PERMISSIVE.decode(key.as_bytes())) {
+        if let (true, Ok(bytes)) = (oath && !key.is_empty(), HEXLOWER_PERMISSIVE.decode(key.as_bytes())) {
             let b32 = BASE32_NOPAD.encode(&bytes);
             if let Value::Object(fields) = &mut seed {
                 fields.insert("value_b32".into(), b32.clone().into());
             }
-            let google = self.google_url(token, params, &b32, &extra);
-            detail.insert("googleurl".into(), with_image(google, "URL for google Authenticator"));
-            let time_based = if token.kind == "totp" { "&timeBased=true" } else { "" };
-            let link = format!(
-                "oathtoken:///addToken?name={}&lockdown=true&key={key}{time_based}{extra}",
-                token.serial
-            );
-            detail.insert("oathurl".into(), with_image(link, "URL for OATH token"));
+            // Before 3.10, a realm without a user left nobody to name the URLs after.
+            let unnamed = params.filled("realm").is_some() && params.filled("user").is_none();
+            if self.version().is_recent() || !unnamed {
+                let google = self.google_url(token, params, &b32, &extra);
+                detail.insert("googleurl".into(), with_image(google, "URL for google Authenticator"));
+                let time_based = if token.kind == "totp" { "&timeBased=true" } else { "" };
+                let link = format!(
+                    "oathtoken:///addToken?name={}&lockdown=true&key={key}{time_based}{extra}",
+                    token.serial
+                );
+                detail.insert("oathurl".into(), with_image(link, "URL for OATH token"));
+            }
         }
         if token.kind == "registration" {
             detail.insert("registrationcode".into(), key.into());
@@ -66,11 +70,9 @@ impl ServerTwin {
         } else {
             params.text("hashlib").unwrap_or_else(|| "sha1".into())
         };
-        let algorithm = if hash.eq_ignore_ascii_case("sha1") {
-            String::new()
-        } else {
-            format!("algorithm={}&", hash.to_uppercase())
-        };
+        let hash = if self.version().is_recent() { hash.to_uppercase() } else { hash };
+        let algorithm =
+            if hash.eq_ignore_ascii_case("sha1") { String::new() } else { format!("algorithm={hash}&") };
         let recent = self.version().is_recent();
         let moving = if kind == "totp" {
             let step = if recent {

@@ -23,10 +23,7 @@ use super::token::Token;
 impl ServerTwin {
     pub(super) fn init(&mut self, mut params: Params, session: &Session, now: Duration) -> Answer {
         let user = self.user_of(&params)?;
-        if user.is_some()
-            && params.filled("user") != user.map(|u| u.login.to_owned())
-            && self.version().is_3_14()
-        {
+        if user.is_some() && params.filled("user") != user.map(|u| u.login.to_owned()) {
             // The server's own policy check stumbles over `user@realm`.
             return Err(Refusal::parameter("Cannot pass user_object as well as user"));
         }
@@ -87,6 +84,7 @@ impl ServerTwin {
             }
             // Nobody is asked for a certificate: there is no CA.
             "certificate" => {}
+            "u2f" => return Err(Refusal::numbered(301, "The token needs the device's answer")),
             // The remaining types are none that a station enrolls.
             _ => return Err(Refusal::fault()),
         }

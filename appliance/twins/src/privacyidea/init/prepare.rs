@@ -51,12 +51,7 @@ impl ServerTwin {
             Some("allow") => {}
             Some("force") => {
                 let waits = known.as_ref().is_some_and(|t| t.rollout_state == "clientwait");
-                let starts = if version.is_recent() {
-                    known.is_none() || (!waits && params.is_true("rollover"))
-                } else {
-                    !waits
-                };
-                if starts {
+                if known.is_none() || (!waits && params.is_true("rollover")) {
                     params.set("2stepinit", 1);
                 }
             }
@@ -107,9 +102,7 @@ impl ServerTwin {
         if seen.is_none() {
             return Err(Refusal::parameter("Verification of the new token failed."));
         }
-        if self.version().is_3_14() {
-            params.set("type", token.kind.clone());
-        }
+        params.set("type", token.kind.clone());
         token.rollout_state = "enrolled".into();
         self.tokens.insert(token);
         Ok(())

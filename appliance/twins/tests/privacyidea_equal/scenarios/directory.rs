@@ -47,6 +47,25 @@ fn policies(s: &mut Script<'_>) {
     s.post("/policy/other", json!({"scope": "enrollment", "realm": ""}));
     s.post("/policy/other", json!({"action": "enable", "realm": ""}));
     s.post("/policy/other", json!({"scope": "enrollment", "action": "otp_pin_random=8"}));
+    s.post("/policy/other2", json!({"scope": "enrollment", "action": "otp_pin_random=8", "realm": ""}));
+    s.post("/policy/other3", json!({"scope": "enrollment", "action": "otp_pin_random=8", "active": true}));
+    s.post(
+        "/policy/other4",
+        json!({"scope": "enrollment", "action": "otp_pin_random=8", "active": "False", "realm": ""}),
+    );
+    s.post(
+        "/policy/other5",
+        json!({"scope": "enrollment", "action": "otp_pin_random=8", "active": 0, "realm": ""}),
+    );
+    s.post(
+        "/policy/other6",
+        json!({"scope": "enrollment", "action": "otp_pin_random=8", "active": false, "realm": ""}),
+    );
+    s.post(
+        "/policy/other6",
+        json!({"scope": "enrollment", "action": "otp_pin_random=8", "active": true, "realm": ""}),
+    );
+    s.get("/policy/");
 }
 
 fn containers(s: &mut Script<'_>) {
