@@ -1,0 +1,82 @@
+//! A key that answers with whatever the fuzzer says, for targets that hold a
+//! whole conversation.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use keys::conversation::{Conversation, Report};
+use keys::wire::{Clock, Wire, WireFault, run};
+
+/// No conversation needs so many transfers: at a millisecond each it is beyond
+/// every time limit of every protocol.
+const MOST_TRANSFERS: u32 = 200_000;
+
+struct Key<'a> {
+    answers: &'a [u8],
+    now: Rc<Cell<Duration>>,
+    transfers: u32,
+}
+
+impl Key<'_> {
+    fn transfer(&mut self) {
+        self.now.set(self.now.get() + Duration::from_millis(1));
+        self.transfers += 1;
+        assert!(self.transfers < MOST_TRANSFERS, "the conversation does not end");
+    }
+
+    /// The next bytes, with zeros for those that are missing.
+    fn answer(&mut self, length: usize) -> Result<Report, WireFault> {
+        let (next, rest) = self.answers.split_at(length.min(self.answers.len()));
+        self.answers = rest;
+        let mut bytes = next.to_vec();
+        bytes.resize(length, 0);
+        Report::new(&bytes).ok_or(WireFault::Gone)
+    }
+}
+
+impl Wire for Key<'_> {
+    fn set_feature(&mut self, _: &[u8]) -> Result<(), WireFault> {
+        self.transfer();
+        Ok(())
+    }
+
+    fn feature(&mut self, length: usize) -> Result<Report, WireFault> {
+        self.transfer();
+        self.answer(length)
+    }
+
+    fn output(&mut self, _: &[u8]) -> Result<(), WireFault> {
+        self.transfer();
+        Ok(())
+    }
+
+    fn input(&mut self, timeout: Duration) -> Result<Option<Report>, WireFault> {
+        self.transfer();
+        if self.answers.is_empty() {
+            self.now.set(self.now.get() + timeout);
+            return Ok(None);
+        }
+        self.answer(64).map(Some)
+    }
+}
+
+struct Time(Rc<Cell<Duration>>);
+
+impl Clock for Time {
+    fn now(&self) -> Duration {
+        self.0.get()
+    }
+
+    fn wait_until(&mut self, until: Duration) {
+        self.0.set(self.0.get().max(until));
+    }
+}
+
+/// Holds a conversation with a key that answers with `answers` and then with
+/// zeros. It has to come to an end, whichever.
+pub fn converse<T>(conversation: &mut (impl Conversation<Output = T> + ?Sized), answers: &[u8]) {
+    let now = Rc::new(Cell::new(Duration::ZERO));
+    let mut key = Key { answers, now: now.clone(), transfers: 0 };
+    let _ = run(conversation, &mut key, &mut Time(now), |_| ());
+}
