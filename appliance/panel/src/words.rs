@@ -164,7 +164,7 @@ const GERMAN: Words = Words {
     locked: "Gesperrt",
     locked_todo: "Ein Operator muss die Station entsperren.",
     ready: "Bereit",
-    insert: "Schlüssel ein\u{ad}stecken",
+    insert: "Schlüssel einstecken",
     insert_next: "Nächster Schlüssel",
     reading: "Lesen",
     writing: "Schreiben",
@@ -202,7 +202,7 @@ const GERMAN: Words = Words {
     list_quarantined: "Beiseite",
 };
 
-/// `left` as people say it: `45 s`, `12 min`, `3 h 08 min`, `2 d 4 h`.
+/// `left` as people say it: `45 s`, `12 min`, `3:08 h`, `2 d 4 h`.
 pub(crate) fn time(left: Duration) -> String {
     let seconds = left.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -212,7 +212,7 @@ pub(crate) fn time(left: Duration) -> String {
     } else if hours == 0 {
         format!("{minutes}{nbsp}min")
     } else if days == 0 {
-        format!("{hours}{nbsp}h {:02}{nbsp}min", minutes % 60)
+        format!("{hours}:{:02}{nbsp}h", minutes % 60)
     } else {
         format!("{days}{nbsp}d {}{nbsp}h", hours % 24)
     }
@@ -315,6 +315,6 @@ mod tests {
     fn time_is_rounded_to_what_matters() {
         let said = |s| time(Duration::from_secs(s)).replace('\u{a0}', " ");
         assert_eq!([said(0), said(59), said(60)], ["0 s", "59 s", "1 min"]);
-        assert_eq!([said(3599), said(11_300), said(90_000)], ["59 min", "3 h 08 min", "1 d 1 h"]);
+        assert_eq!([said(3599), said(11_300), said(90_000)], ["59 min", "3:08 h", "1 d 1 h"]);
     }
 }

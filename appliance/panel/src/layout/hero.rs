@@ -9,7 +9,7 @@ use crate::face::Face;
 use crate::icon::{Icon, Key, Pose, Size as IconSize};
 use crate::scene::Item;
 use crate::view::Port;
-use crate::wrap::{fit, wrap};
+use crate::wrap::{Wrapped, fit, wrap};
 
 /// What to draw; the two glasses place it differently.
 #[derive(Debug, Clone, Default)]
@@ -56,16 +56,18 @@ impl Detail {
         }
     }
 
-    /// As a paragraph in the largest of `faces` that divides no word.
+    /// As a paragraph: in the largest of `faces` that takes one line, else in
+    /// the largest that divides no word.
     fn lines(&self, faces: &[Face], width: i32) -> Vec<Line> {
         let (width, mark) = match self {
             Self::Fact(_) => (width, None),
             Self::Todo(_) => (width - MARGIN, Some(REMEDY)),
         };
-        let whole =
-            faces.iter().map(|&face| wrap(self.text(), face, width)).find(|lines| !lines.broke_a_word);
-        let least = faces.last().copied().unwrap_or(Face::Text);
-        paragraph(whole.unwrap_or_else(|| wrap(self.text(), least, width)), mark)
+        let mut wrapped: Vec<Wrapped> = faces.iter().map(|&face| wrap(self.text(), face, width)).collect();
+        let one_line = wrapped.iter().position(|lines| !lines.broke_a_word && lines.lines.len() == 1);
+        let whole = || wrapped.iter().position(|lines| !lines.broke_a_word);
+        let best = one_line.or_else(whole).unwrap_or(wrapped.len().saturating_sub(1));
+        if best < wrapped.len() { paragraph(wrapped.swap_remove(best), mark) } else { Vec::new() }
     }
 }
 
@@ -86,7 +88,7 @@ impl Room<'_> {
             return self.wide_hero(&hero);
         }
         let header = hero.port.is_some() || hero.corner.is_some() || hero.heading.is_some();
-        let top = if header { 16 } else { 1 };
+        let top = if header { 15 } else { 1 };
         if header {
             let port = hero.port.map(|port| (self.words.port)(port)).unwrap_or_default();
             let (icon, left) = match &hero.heading {
@@ -106,16 +108,19 @@ impl Room<'_> {
             }
             None => 3,
         };
-        let mut bottom = 63;
-        if let Some(bar) = hero.bar {
-            bottom = 54;
-            let mut right = 126;
-            if let Some(count) = &hero.count {
+        let mut bottom = 64;
+        match (hero.bar, &hero.count) {
+            (Some(bar), Some(count)) => {
                 bottom = 50;
                 self.text_before(Face::Title, count, 126, 63, BinaryColor::On);
-                right -= Face::Title.ink(count).right + 4;
+                let right = 122 - Face::Title.ink(count).right;
+                self.bar(bar, area(left, 56, right, 62));
             }
-            self.bar(bar, area(left, 56, right, 62));
+            (Some(bar), None) => {
+                bottom = 57;
+                self.bar(bar, area(left, 58, 126, 63));
+            }
+            (None, _) => {}
         }
         let ladder = [Face::Giant, Face::Hero, Face::Large, Face::Title];
         self.column(&hero, area(left, top, 127, bottom), &ladder, Leading::TALL);
@@ -140,6 +145,8 @@ impl Room<'_> {
         let ladder = [Face::Giant, Face::Hero, Face::Large, Face::Title, Face::Label];
         let title = ladder
             .iter()
+            // Beside a port's number the giant would stand on the details.
+            .filter(|&&face| face != Face::Giant || hero.port.is_none())
             .map(|&face| wrap(&hero.title, face, width))
             .filter(|title| !title.broke_a_word)
             .map(|title| paragraph(title, None))
@@ -326,13 +333,20 @@ fn compose(hero: &Hero, room: Rectangle, ladder: &[Face], leading: Leading) -> C
     let details = |faces: &[Face]| -> Vec<Line> {
         hero.details.iter().flat_map(|detail| detail.lines(faces, width)).collect()
     };
-    let titles: Vec<Vec<Line>> = ladder
-        .iter()
-        .map(|&face| wrap(&hero.title, face, width))
-        .filter(|title| !title.broke_a_word && title.lines.len() <= 3)
-        .map(|title| paragraph(title, None))
-        .filter(|title| stack(title, leading).1 <= height)
-        .collect();
+    let titles_in = |faces: &[Face]| -> Vec<Vec<Line>> {
+        faces
+            .iter()
+            .map(|&face| wrap(&hero.title, face, width))
+            .filter(|title| !title.broke_a_word && title.lines.len() <= 3)
+            .map(|title| paragraph(title, None))
+            .filter(|title| stack(title, leading).1 <= height)
+            .collect()
+    };
+    let mut titles = titles_in(ladder);
+    if titles.is_empty() {
+        // A name from outside, too long for a title.
+        titles = titles_in(&[Face::Label]);
+    }
     for faces in [&[Face::Label, Face::Text][..], &[Face::Text]] {
         let details = details(faces);
         for title in &titles {
