@@ -26,6 +26,10 @@ const PAUSES: [Duration; 4] = [
     Duration::from_millis(3_500),
 ];
 
+/// How long a registration whose answer never came is given to arrive late, before
+/// it is taken for granted that what the server has is all there will be.
+const LATE: Duration = Duration::from_millis(3_500);
+
 /// The longest that a server may make us wait at a time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -163,7 +167,7 @@ impl Desk {
     /// When the answer does not come, the server is asked what it has. A token
     /// whose secret it did not confirm is worth nothing, so it is deleted and made
     /// anew, with the same secret: should the lost request arrive late after all,
-    /// it changes nothing.
+    /// it changes nothing. Late requests are why it is waited first and asked then.
     pub(crate) async fn register(
         &self,
         id: EnrollmentId,
@@ -178,8 +182,15 @@ impl Desk {
                 Ok(_) => return Err(NotRegistered { refusal: confused("register"), may_exist: true }),
                 Err(fault) => fault,
             };
-            if let ServerFault::Unknown { .. } = fault {
-                may_exist = true;
+            let lost = matches!(fault, ServerFault::Unknown { .. });
+            may_exist |= lost;
+            if !self.wait_after(id, &fault, attempt).await {
+                if lost {
+                    self.pause(id, LATE).await;
+                }
+                return Err(NotRegistered { refusal: refused(&fault), may_exist });
+            }
+            if lost {
                 match self.look(id, serial).await {
                     Ok(None) => {}
                     Ok(Some(view)) if view.enrollment == Some(id) => {
@@ -196,9 +207,6 @@ impl Desk {
                         return Err(NotRegistered { refusal, may_exist });
                     }
                 }
-            }
-            if !self.wait_after(id, &fault, attempt).await {
-                return Err(NotRegistered { refusal: refused(&fault), may_exist });
             }
             attempt += 1;
         }
@@ -220,9 +228,12 @@ fn pause_after(fault: &ServerFault, planned: Option<Duration>) -> Option<Duratio
     let planned = planned?;
     match fault {
         ServerFault::Later { after, .. } => Some(planned.max(*after).min(LONGEST_PAUSE)),
-        ServerFault::Unknown { .. } | ServerFault::NotSent { code: Code::ServerUnreachable, .. } => {
-            Some(planned)
-        }
+        ServerFault::Unknown { .. } => Some(planned),
+        // What keeps a login from succeeding may pass as what keeps any other call from it.
+        ServerFault::NotSent {
+            code: Code::ServerUnreachable | Code::ServerFault | Code::ServerBusy | Code::AnswerUnreadable,
+            ..
+        } => Some(planned),
         ServerFault::NotSent { .. } | ServerFault::Refused { .. } => None,
     }
 }

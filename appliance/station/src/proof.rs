@@ -144,6 +144,7 @@ pub(crate) async fn by_server(
     if !unverified && let Err(refusal) = desk.done(id, ServerCall::Enable(serial.clone())).await {
         return Checked::Unknown(refusal);
     }
+    let mut lost = false;
     let mut attempt = 0;
     loop {
         let code = matched.code.clone();
@@ -152,18 +153,19 @@ pub(crate) async fn by_server(
         } else {
             ServerCall::Check { serial: serial.clone(), code }
         };
-        let fault = match desk.verdict(call).await {
+        let (refusal, again) = match desk.verdict(call).await {
             Ok(Verdict::Accepted) => return Checked::Accepted,
-            Ok(Verdict::Rejected(words)) => {
-                return Checked::Rejected(Refusal::new(Code::CodeRejected, words));
+            Ok(Verdict::Rejected(words)) => (Refusal::new(Code::CodeRejected, words), None),
+            Err(ServerFault::Refused { code, detail }) => (Refusal::new(code, detail), None),
+            Err(fault) => {
+                lost |= matches!(fault, ServerFault::Unknown { .. });
+                let again = desk.wait_after(id, &fault, attempt).await;
+                (Refusal::new(fault.code(), fault.detail()), Some(again))
             }
-            Err(ServerFault::Refused { code, detail }) => {
-                return Checked::Rejected(Refusal::new(code, detail));
-            }
-            Err(fault) => fault,
         };
-        // The lost request may have used the code up: then the server has moved on.
-        if let ServerFault::Unknown { .. } = fault {
+        // A request whose answer was lost may have used the code up, were it late: then
+        // the server has moved on, and rightly rejects the same code.
+        if lost {
             match desk.look(id, serial).await {
                 Ok(None) => return Checked::Rejected(Refusal::new(Code::TokenVanished, serial.to_string())),
                 Ok(Some(view)) => {
@@ -175,9 +177,10 @@ pub(crate) async fn by_server(
                 Err(refusal) => return Checked::Unknown(Refusal::new(Code::OutcomeUnknown, refusal.detail)),
             }
         }
-        if !desk.wait_after(id, &fault, attempt).await {
-            return Checked::Unknown(Refusal::new(fault.code(), fault.detail()));
+        match again {
+            None => return Checked::Rejected(refusal),
+            Some(false) => return Checked::Unknown(refusal),
+            Some(true) => attempt += 1,
         }
-        attempt += 1;
     }
 }
