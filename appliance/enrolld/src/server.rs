@@ -55,7 +55,7 @@ impl<T: Transport> PrivacyIdea<T> {
         match call {
             ServerCall::Prepare => self.prepare().await.map(ServerAnswer::Ready),
             ServerCall::Look(serial) => {
-                let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| fault(&e))?;
+                let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| looking(fault(&e)))?;
                 Ok(ServerAnswer::Token(found.map(|token| view(&token))))
             }
             ServerCall::Register(registration) => {
@@ -273,6 +273,16 @@ pub fn fault(error: &Error) -> ServerFault {
     }
 }
 
+/// What a fault means to a call that only looks: a lost answer leaves nothing open.
+fn looking(fault: ServerFault) -> ServerFault {
+    match fault {
+        ServerFault::Unknown { code: Code::OutcomeUnknown, detail, after } => {
+            ServerFault::Unknown { code: Code::ServerUnreachable, detail, after }
+        }
+        fault => fault,
+    }
+}
+
 /// The server's own words, where it had some.
 fn words(error: &Error) -> Option<String> {
     match error {
@@ -301,6 +311,8 @@ fn code(error: &Error) -> Code {
             Code::ServerBusy
         }
         Error::Garbled { .. } => Code::AnswerUnreadable,
+        // Whatever number comes with it, it is not about the token.
+        Error::Server(error) if error.status >= 500 => Code::ServerFault,
         Error::Server(error) => server_code(error.code),
         _ => Code::Internal,
     }
@@ -310,7 +322,8 @@ fn server_code(code: ServerCode) -> Code {
     match code {
         ServerCode::WrongCredentials => Code::WrongCredentials,
         ServerCode::NoToken | ServerCode::BadToken | ServerCode::TokenExpired => Code::SessionRefused,
-        ServerCode::Forbidden => Code::PolicyForbids,
+        // Two steps are forced by a policy, too; this station enrolls in one.
+        ServerCode::Forbidden | ServerCode::TwoStepForced => Code::PolicyForbids,
         ServerCode::TypeOrOwner | ServerCode::Revoked => Code::SerialTaken,
         ServerCode::UnknownUser => Code::PersonUnknown,
         ServerCode::NotFound => Code::TokenVanished,
