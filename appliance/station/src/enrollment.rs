@@ -164,10 +164,11 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
         Err(fault) => return Err(early_fault(&fault)),
     };
     outcome.key = Some(info.clone());
+    // First, since a key too old for the profile may be too old to tell its serial.
+    let ability = preflight::able(&info, order)?;
     let serial = info.serial.ok_or_else(|| Refusal::new(Code::SerialHidden, info.model.clone()))?;
     let profile = &order.profile;
     outcome.token = Some(TokenSerial::of(serial, profile.kind, profile.slot));
-    let ability = preflight::able(&info, order)?;
     let kind = TokenKind::of(profile.kind)
         .ok_or_else(|| Refusal::new(Code::Internal, "this kind of credential has no token"))?;
 
@@ -178,13 +179,7 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
     outcome.server = Some(readiness.product.clone());
     preflight::rights(&readiness, kind, order)?;
     let token = TokenSerial::of(serial, profile.kind, profile.slot);
-    if let Some(view) = desk.look(id, &token).await? {
-        let of_ours =
-            matches!(&ground, Ground::ToRelease(record) if Some(record.enrollment) == view.enrollment);
-        if !of_ours {
-            return Err(Refusal::new(Code::SerialTaken, token.to_string()));
-        }
-    }
+    preflight::serial_is_free(desk, id, &token, &records, &ground).await?;
     let record = plan(order, serial, token, id, &ground);
     Ok(Ready { ability, ground, kind, record })
 }

@@ -4,11 +4,13 @@
 use keys::device::{Ability, Digits, KeyInfo, Kind, Occupancy, Slot};
 
 use crate::enrollment::Order;
+use crate::flow::Desk;
 use crate::profile::Overwrite;
-use crate::record::{Record, Remains, State};
+use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{Readiness, Right};
-use crate::token::TokenKind;
+use crate::step::Phase;
+use crate::token::{TokenKind, TokenSerial};
 
 /// Whether the key can hold what the profile wants; how it will prove it.
 pub(crate) fn able(info: &KeyInfo, order: &Order) -> Result<Ability, Refusal> {
@@ -74,6 +76,32 @@ pub(crate) fn ground(info: &KeyInfo, records: &[Record], order: &Order) -> Resul
 /// The newest record about a slot.
 pub(crate) fn latest_of(records: &[Record], slot: Slot) -> Option<&Record> {
     records.iter().rev().find(|record| record.slot == slot)
+}
+
+/// Whether the token's serial can be had: nobody has it, or the enrollment that has it gives it up.
+pub(crate) async fn serial_is_free(
+    desk: &Desk,
+    id: EnrollmentId,
+    token: &TokenSerial,
+    records: &[Record],
+    ground: &Ground,
+) -> Result<(), Refusal> {
+    let Some(view) = desk.look(id, token).await? else {
+        return Ok(());
+    };
+    let of = |record: &Record| Some(record.enrollment) == view.enrollment;
+    if matches!(ground, Ground::ToRelease(record) if of(record)) {
+        return Ok(());
+    }
+    // A registration that was taken back may have been carried out all the same, much too late.
+    let late = records.iter().find(|record| record.state == State::Undone && of(record));
+    let Some(late) = late else {
+        return Err(Refusal::new(Code::SerialTaken, token.to_string()));
+    };
+    desk.enter(Phase::Recovering);
+    desk.withdraw(late.enrollment, token).await?;
+    desk.enter(Phase::Checking);
+    Ok(())
 }
 
 /// Whether the login may do all that the enrollment needs, its undoing included.
