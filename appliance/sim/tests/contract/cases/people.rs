@@ -1,0 +1,23 @@
+//! Whom the token is for.
+
+use station::refusal::Code;
+
+use crate::plan::{Expect, Plan};
+
+use Expect::{Enrolled, Undone};
+
+pub(super) fn plans() -> Vec<Plan> {
+    let plan = |name: &str, expect| Plan::new(format!("people / {name}"), expect);
+    vec![
+        plan("bob", Enrolled).person("bob"),
+        plan("jörg", Enrolled).person("jörg"),
+        plan("dave.o'neil, with a PIN of other letters", Enrolled).person("dave.o'neil").pin("Grüße 7"),
+        plan("jörg, verify-enrollment", Enrolled).person("jörg").policies(&["verify-enrollment"]),
+        plan("nobody, in a realm", Enrolled).profile(|profile| profile.realm = Some("office".to_owned())),
+        plan("bob, and the profile names his realm", Enrolled)
+            .person("bob")
+            .profile(|profile| profile.realm = Some("office".to_owned())),
+        plan("an unknown user", Undone(Code::PersonUnknown)).person("nobody"),
+        plan("an unknown realm", Undone(Code::PersonUnknown)).person_in("bob", "nowhere"),
+    ]
+}

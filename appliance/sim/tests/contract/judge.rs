@@ -1,0 +1,229 @@
+//! What must be true after an enrollment: of its ending, the requests, the
+//! server's own state, the key's memory, and the journal.
+//!
+//! Most of it must be true of an ending whether or not the case expected it.
+
+use enrolld::drive::Report;
+use keys::device::Slot;
+use station::enrollment::{Ending, Proof};
+use station::record::State;
+use station::refusal::Refusal;
+use twins::privacyidea::USERS;
+use twins::yubikey::Mode as SlotMode;
+
+use crate::Broken;
+use crate::observer::{TokenSeen, Whose};
+use crate::plan::{Expect, Later, Plan, STATION};
+use crate::room::{Room, Sight};
+use crate::story::Story;
+use crate::wire::{Sent, changes};
+
+/// Judges the ending of an enrollment that began at `before`, and everything around it.
+pub(crate) async fn ending(
+    story: &mut Story,
+    room: &Room,
+    plan: &Plan,
+    expect: Expect,
+    before: &Sight,
+    report: &Report,
+    sent: &[Sent],
+) -> Result<(), Broken> {
+    let ending = &report.outcome.ending;
+    story.note(expect, in_short(ending));
+    story.claim(fits(expect, ending), || match ending.refusal() {
+        Some(Refusal { code, detail }) => format!("it ended as {}: {code} {detail}", ending.word()),
+        None => format!("it ended as {}", ending.word()),
+    });
+    let after = room.look().await?;
+    let unfinished = room.store.unfinished().await?.len();
+    let postponed = matches!(ending, Ending::Postponed(_));
+    story.equal("the number of unfinished records in the journal", unfinished, usize::from(postponed));
+    match ending {
+        Ending::Enrolled(proof) => {
+            let held_back = plan.policies.contains(&"verify-enrollment");
+            story.equal("held back by the policy", proof.verified_by_policy, held_back);
+            counts(story, room, plan, before, &after, Some((proof, report))).await?;
+        }
+        Ending::Refused(_) => {
+            let changing: Vec<&Sent> = sent.iter().filter(|sent| changes(sent)).collect();
+            let allowed = matches!(expect, Expect::Declined(_));
+            story.claim(changing.iter().all(|sent| allowed && *sent == "POST /token/init"), || {
+                format!("it was refused, yet this was sent: {changing:?}")
+            });
+            unchanged(story, before, &after);
+        }
+        Ending::Undone(refusal) | Ending::Quarantined(refusal) => {
+            taken_back(story, room, plan, before, &after);
+            let touched = report.steps.iter().any(|step| matches!(&*step.step, "key program" | "key erase"));
+            if !touched {
+                story.claim(before.key == after.key, || "the key's memory has changed".to_owned());
+            } else if matches!(ending, Ending::Undone(_)) {
+                let slot = in_slot(&after, plan.profile.slot);
+                story.claim(slot.is_none(), || "something is still in the slot".to_owned());
+            }
+            let record = room.record(plan.profile.slot).await?;
+            let noted = record.as_ref().map(|record| (record.state, record.reason));
+            story.equal("the journal's record", noted, Some((State::Undone, Some(refusal.code))));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Judges what a recovery brought after an ending that left something to do.
+pub(crate) async fn recovered(
+    story: &mut Story,
+    room: &Room,
+    plan: &Plan,
+    later: Later,
+    before: &Sight,
+) -> Result<(), Broken> {
+    let after = room.look().await?;
+    story.equal("the number of records still unfinished", room.store.unfinished().await?.len(), 0);
+    let state = room.record(plan.profile.slot).await?.map(|record| record.state);
+    match later {
+        Later::Gone => {
+            story.equal("the journal's record", state, Some(State::Undone));
+            taken_back(story, room, plan, before, &after);
+        }
+        Later::Counts => counts(story, room, plan, before, &after, None).await?,
+    }
+    Ok(())
+}
+
+fn in_short(ending: &Ending) -> String {
+    match ending {
+        Ending::Enrolled(Proof { counter, .. }) => format!("enrolled, counter {counter}"),
+        other => {
+            format!("{} {}", other.word(), other.refusal().map(|r| r.code.to_string()).unwrap_or_default())
+        }
+    }
+}
+
+fn fits(expect: Expect, ending: &Ending) -> bool {
+    match (expect, ending) {
+        (Expect::Enrolled, Ending::Enrolled(_)) => true,
+        (Expect::Refused(code) | Expect::Declined(code), Ending::Refused(refusal))
+        | (Expect::Undone(code), Ending::Undone(refusal))
+        | (Expect::Quarantined(code), Ending::Quarantined(refusal))
+        | (Expect::Postponed(code, _), Ending::Postponed(refusal)) => refusal.code == code,
+        _ => false,
+    }
+}
+
+fn in_slot(sight: &Sight, slot: Slot) -> Option<&twins::yubikey::SlotView> {
+    sight.key.slots.slots.get(usize::from(slot.0).checked_sub(1)?)?.as_ref()
+}
+
+const fn other(slot: Slot) -> Slot {
+    if slot.0 == 1 { Slot(2) } else { Slot(1) }
+}
+
+fn unchanged(story: &mut Story, before: &Sight, after: &Sight) {
+    story.claim(before.tokens == after.tokens, || "the server's tokens have changed".to_owned());
+    story.claim(before.key == after.key, || "the key's memory has changed".to_owned());
+}
+
+/// What is nobody's business of this enrollment is as before.
+fn others_untouched(story: &mut Story, plan: &Plan, ours: &str, before: &Sight, after: &Sight) {
+    let others = |sight: &Sight| -> Vec<TokenSeen> {
+        sight.tokens.values().filter(|token| token.serial != ours).cloned().collect()
+    };
+    story.equal("the other tokens", others(after), others(before));
+    let slot = other(plan.profile.slot);
+    story.equal("the other slot", in_slot(after, slot), in_slot(before, slot));
+}
+
+fn taken_back(story: &mut Story, room: &Room, plan: &Plan, before: &Sight, after: &Sight) {
+    let ours = room.token(plan.profile.slot);
+    story.claim(!after.tokens.contains_key(ours.as_str()), || format!("{ours} is still there"));
+    others_untouched(story, plan, ours.as_str(), before, after);
+}
+
+/// The token counts, is as it was ordered, and the key answers with its secret.
+async fn counts(
+    story: &mut Story,
+    room: &Room,
+    plan: &Plan,
+    before: &Sight,
+    after: &Sight,
+    proof: Option<(&Proof, &Report)>,
+) -> Result<(), Broken> {
+    let slot = plan.profile.slot;
+    let serial = room.token(slot);
+    others_untouched(story, plan, serial.as_str(), before, after);
+    let Some(token) = after.tokens.get(serial.as_str()) else {
+        story.complaints.push(format!("there is no token {serial}"));
+        return Ok(());
+    };
+    let record = room.record(slot).await?;
+    story.equal("the journal's record", record.as_ref().map(|record| record.state), Some(State::Done));
+    let enrollment = record.map(|record| record.enrollment.to_string()).unwrap_or_default();
+    as_ordered(story, room, plan, token, &enrollment);
+
+    let held = in_slot(after, slot);
+    story.equal("what the slot does", held.map(|held| held.mode), Some(SlotMode::Hotp));
+    let counter = held.map(|held| held.hotp_counter).unwrap_or_default();
+    story.equal("the token's counter, against the key's", token.count, counter);
+    if let Some((proof, report)) = proof {
+        story.equal("the proven counter", proof.counter + 1, counter);
+        let named = report.outcome.token.as_ref().map(ToString::to_string);
+        story.equal("the token in the report", named.as_deref(), Some(serial.as_str()));
+        story.equal("the enrollment in the report", report.outcome.enrollment.to_string(), enrollment);
+    }
+    if let Some(secret) = room.site.secret(serial.as_str()) {
+        story.claim(room.key.holds(slot, &secret), || "the slot holds another secret".to_owned());
+    }
+    used(story, room, plan, token).await
+}
+
+fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, enrollment: &str) {
+    story.equal("the token's type", token.tokentype.to_lowercase(), "hotp".to_owned());
+    let state = (token.active, token.revoked, token.locked);
+    story.equal("active, revoked, locked", state, (true, false, false));
+    story.claim(matches!(&*token.rollout_state, "" | "enrolled"), || {
+        format!("the token's rollout_state is {:?}", token.rollout_state)
+    });
+    let owner = plan.person.map_or(("", ""), |user| (user, plan.realm_of_person));
+    story.equal("the owner", (&*token.username, &*token.user_realm), owner);
+    let realm = plan.person.map(|_| plan.realm_of_person).or(plan.profile.realm.as_deref());
+    story.equal("the realms", token.realms.iter().map(String::as_str).collect(), Vec::from_iter(realm));
+    story.equal("otplen", token.otplen, u64::from(plan.profile.digits.count()));
+    story.claim(matches!(token.info("hashlib"), "" | "sha1"), || {
+        format!("the hash is {}", token.info("hashlib"))
+    });
+    story.equal("failcount", token.failcount, 0);
+    story.equal("the enrollment in the token", token.info("hotp.enrollment"), enrollment);
+    let description = plan.profile.describe(STATION, &room.key.serial.to_string(), plan.profile_name);
+    story.equal("the description", &*token.description, &*description);
+    // Notes are a courtesy, which a server that does not take them is not made to.
+    let deaf = plan.faults.iter().any(|fault| fault.path == "/token/info" && fault.shots > 1);
+    if !deaf {
+        let notes = (token.info("enrollment.by"), token.info("enrollment.port"));
+        story.equal("the notes", notes, ("tester", crate::plan::PORT));
+    }
+}
+
+/// The key's next code is accepted, and no second time.
+async fn used(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen) -> Result<(), Broken> {
+    let code = room.key.type_code(plan.profile.slot).await?;
+    story.equal("the length of a code", code.len(), usize::from(plan.profile.digits.count()));
+    let has = |policy| plan.policies.contains(&policy);
+    let api_key = if has("api-key-required") { Some(room.site.api_key("validate")?) } else { None };
+    // A random PIN is known to nobody.
+    let (whose, pass) = match plan.person.filter(|_| !has("pin-random")) {
+        Some(user) => {
+            let password = USERS.iter().find(|known| known.login == user).map(|known| known.password);
+            let pin = if has("userstore-pin") { password } else { plan.pin };
+            (Whose::User(user, plan.realm_of_person), format!("{}{code}", pin.unwrap_or_default()))
+        }
+        None => (Whose::Token(&token.serial), code),
+    };
+    for (what, wanted) in [("the next code of the key", true), ("the same code again", false)] {
+        let accepted = room.site.observer.accepts(&whose, &pass, api_key.as_deref()).await?;
+        story.claim(accepted == wanted, || {
+            format!("{what} is {}", if accepted { "accepted" } else { "rejected" })
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! Carries a case out.
+
+use station::enrollment::Ending;
+use station::refusal::Code;
+
+use crate::Broken;
+use crate::judge;
+use crate::plan::{Expect, Plan, Then};
+use crate::room::Room;
+use crate::site::Site;
+use crate::story::Story;
+
+/// Plays a plan.
+pub(crate) async fn play(plan: &Plan, site: Site) -> Result<Story, Broken> {
+    let mut story = Story::default();
+    let mut room = Room::open(site, plan).await?;
+    let before = room.look().await?;
+    room.site.add_faults(&plan.faults)?;
+    let (report, sent) = room.enroll(plan.order()?).await?;
+    room.site.clear_faults()?;
+    judge::ending(&mut story, &room, plan, plan.expect, &before, &report, &sent).await?;
+    if let Expect::Postponed(_, later) = plan.expect {
+        let settled = room.restart().await?;
+        story.claim(settled.iter().all(|settled| settled.left.is_none()), || {
+            let left: Vec<_> = settled.iter().filter_map(|settled| settled.left.as_ref()).collect();
+            format!("recovery left {left:?}")
+        });
+        judge::recovered(&mut story, &room, plan, later, &before).await?;
+    }
+    if plan.then == Then::Again && story.complaints.is_empty() {
+        let counts = matches!(report.outcome.ending, Ending::Enrolled(_))
+            || matches!(plan.expect, Expect::Postponed(_, crate::plan::Later::Counts));
+        let expect = if counts { Expect::Refused(Code::AlreadyEnrolled) } else { Expect::Enrolled };
+        once_more(&mut story, &mut room, plan, expect).await?;
+    }
+    Ok(story)
+}
+
+/// Inserts the same key again, at a server without faults.
+pub(crate) async fn once_more(
+    story: &mut Story,
+    room: &mut Room,
+    plan: &Plan,
+    expect: Expect,
+) -> Result<(), Broken> {
+    let before = room.look().await?;
+    let (report, sent) = room.enroll(plan.order()?).await?;
+    judge::ending(story, room, plan, expect, &before, &report, &sent).await
+}

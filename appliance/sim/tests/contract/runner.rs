@@ -1,0 +1,193 @@
+//! Runs the cases and says of each what was expected and what came.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use twins::privacyidea::Version;
+use twins::privacyidea::tls::Authority;
+
+use crate::Broken;
+use crate::cases::{self, Case};
+use crate::real::Real;
+use crate::site::Site;
+use crate::story::Story;
+
+/// How many cases are played at the same time at twins. Most of them wait most of the time.
+const AT_ONCE: usize = 128;
+
+/// A case that takes longer is stuck.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What was asked for on the command line: the options of cargo's own harness, as far as they fit.
+#[derive(Default)]
+struct Wanted {
+    words: Vec<String>,
+    exact: bool,
+    list: bool,
+    quiet: bool,
+}
+
+impl Wanted {
+    fn from_arguments() -> Result<Self, Broken> {
+        let mut wanted = Self::default();
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--exact" => wanted.exact = true,
+                "--list" => wanted.list = true,
+                "-q" | "--quiet" => wanted.quiet = true,
+                "--nocapture" | "--no-capture" | "--show-output" | "--include-ignored" => {}
+                "--test-threads" | "--color" | "--format" => drop(arguments.next()),
+                other if other.starts_with("--test-threads=") || other.starts_with("--color=") => {}
+                other if other.starts_with('-') => return Err(format!("unknown option {other}").into()),
+                _ => wanted.words.push(argument),
+            }
+        }
+        Ok(wanted)
+    }
+
+    fn is(&self, name: &str) -> bool {
+        let fits = |word: &String| if self.exact { name == word } else { name.contains(word.as_str()) };
+        self.words.is_empty() || self.words.iter().any(fits)
+    }
+}
+
+/// What came of the cases so far.
+struct Tally {
+    quiet: bool,
+    passed: usize,
+    failed: Vec<String>,
+}
+
+impl Tally {
+    fn count(&mut self, name: &str, result: Result<Story, Broken>, took: Duration) {
+        let (verdict, complaints) = match result {
+            Ok(story) => (story.to_string(), story.complaints),
+            Err(broken) => ("it could not be carried out".to_owned(), vec![broken.to_string()]),
+        };
+        let seconds = took.as_secs_f64();
+        if complaints.is_empty() {
+            self.passed += 1;
+            if !self.quiet {
+                println!("test {name} ... ok ({verdict}; {seconds:.1} s)");
+            }
+        } else {
+            self.failed.push(name.to_owned());
+            println!("test {name} ... FAILED ({verdict}; {seconds:.1} s)");
+            complaints.iter().for_each(|complaint| println!("    {complaint}"));
+        }
+    }
+}
+
+/// The whole of the test program.
+pub(crate) fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(101),
+        Err(broken) => {
+            eprintln!("contract: {broken}");
+            ExitCode::from(101)
+        }
+    }
+}
+
+fn run() -> Result<bool, Broken> {
+    let wanted = Wanted::from_arguments()?;
+    let real = Real::of_environment()?.map(Arc::new);
+    let versions = real.as_ref().map_or_else(|| Version::ALL.to_vec(), |real| vec![real.version]);
+    let place = if real.is_some() { "real" } else { "twin" };
+    let mut chosen = Vec::new();
+    for version in versions {
+        for case in cases::of(version, real.is_some()) {
+            let name = format!("{place} {}: {}", version.name(), case.name);
+            if wanted.is(&name) {
+                chosen.push((name, version, case));
+            }
+        }
+    }
+    if wanted.list {
+        chosen.iter().for_each(|(name, ..)| println!("{name}: test"));
+        return Ok(true);
+    }
+    println!("\nrunning {} cases", chosen.len());
+    let started = Instant::now();
+    let mut tally = Tally { quiet: wanted.quiet, passed: 0, failed: Vec::new() };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    match real {
+        Some(real) => runtime.block_on(at_real(&real, chosen, &mut tally))?,
+        None => runtime.block_on(at_twins(chosen, &mut tally))?,
+    }
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    let (passed, failed) = (tally.passed, tally.failed.len());
+    if failed > 0 {
+        println!("\nfailures:");
+        tally.failed.iter().for_each(|name| println!("    {name}"));
+    }
+    println!("\n{passed} passed, {failed} failed in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(failed == 0)
+}
+
+/// Every case has a twin of its own, so they are played side by side; the longest begin first.
+async fn at_twins(mut cases: Vec<(String, Version, Case)>, tally: &mut Tally) -> Result<(), Broken> {
+    cases.sort_by_key(|(_, _, case)| std::cmp::Reverse(case.weight));
+    let authority = Arc::new(Authority::new("contract")?);
+    let room = Arc::new(Semaphore::new(AT_ONCE));
+    let mut playing = JoinSet::new();
+    for (name, version, case) in cases {
+        let (authority, place) = (Arc::clone(&authority), Arc::clone(&room).acquire_owned().await?);
+        playing.spawn(async move {
+            let started = Instant::now();
+            let play = async {
+                let site = Site::twin(version, authority, &case.policies).await?;
+                case.play(site).await
+            };
+            let result = limited(play).await;
+            drop(place);
+            (name, result, started.elapsed())
+        });
+        while let Some(done) = playing.try_join_next() {
+            let (name, result, took) = done?;
+            tally.count(&name, result, took);
+        }
+    }
+    while let Some(done) = playing.join_next().await {
+        let (name, result, took) = done?;
+        tally.count(&name, result, took);
+    }
+    Ok(())
+}
+
+/// All cases share the server: one at a time, those with the same policies after each other.
+async fn at_real(
+    real: &Arc<Real>,
+    mut cases: Vec<(String, Version, Case)>,
+    tally: &mut Tally,
+) -> Result<(), Broken> {
+    cases.sort_by(|(_, _, one), (_, _, two)| one.policies.cmp(&two.policies));
+    let mut in_force: Option<Vec<&str>> = None;
+    for (name, _, case) in cases {
+        let started = Instant::now();
+        real.clear_faults()?;
+        if in_force.as_ref() != Some(&case.policies) {
+            real.set_policies(&case.policies).await?;
+            in_force = Some(case.policies.clone());
+        }
+        let result = limited(case.play(Site::real(real))).await;
+        real.clear_faults()?;
+        for serial in real.observer.tokens().await?.keys() {
+            real.observer.delete(serial).await?;
+        }
+        tally.count(&name, result, started.elapsed());
+    }
+    real.set_policies(&[]).await
+}
+
+async fn limited(play: impl Future<Output = Result<Story, Broken>>) -> Result<Story, Broken> {
+    match tokio::time::timeout(LIMIT, play).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("stuck for {} s", LIMIT.as_secs()).into()),
+    }
+}
