@@ -146,6 +146,9 @@ pub enum ProofWay {
         /// Whether it waits for a touch first.
         touch: bool,
     },
+    /// It returns the code, but only after its user's PIN, which the station does
+    /// not have.
+    BehindPin,
 }
 
 /// What can be put into one slot.
@@ -362,6 +365,13 @@ pub enum Operation {
         /// What the key calls the slot, where keys find slots by name.
         label: String,
     },
+    /// Change the PIN by which slots are unlocked, or set it for the first time.
+    ChangePin {
+        /// What it is now; `None` when the key has none.
+        old: Option<Pin>,
+        /// What it shall be.
+        new: Pin,
+    },
 }
 
 /// What an operation found out.
@@ -376,6 +386,8 @@ pub enum Answer {
     Erased,
     /// Of [`Operation::AskCode`]: the digits, or the raw response as hex.
     Code(String),
+    /// Of [`Operation::ChangePin`]: the new one holds.
+    PinChanged,
 }
 
 /// Why a conversation with a key did not end as wanted.

@@ -12,7 +12,9 @@
 mod bytes;
 pub mod conversation;
 pub mod device;
+pub mod nitrokey_pro;
 pub mod otp;
+mod script;
 pub mod secret;
 pub mod wire;
 pub mod yubikey;

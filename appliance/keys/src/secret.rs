@@ -122,6 +122,12 @@ fixed_secret!(
     LockCode, 16, "a lock code"
 );
 
+fixed_secret!(
+    /// Random bytes for one conversation: keys want passwords and nonces made up
+    /// by the host. Fresh ones for each.
+    Entropy, 32, "entropy"
+);
+
 impl AccessCode {
     /// Whether this is the all-zero code, by which keys mean "no code".
     #[must_use]

@@ -92,6 +92,9 @@ pub fn start(
             let form = form_of(kind, digits)?;
             Box::new(Ask::new(identity, wanted, otp_slot(slot)?, challenge, form))
         }
+        Operation::ChangePin { .. } => {
+            return Err(KeyError::DoesNotFit("its slots have access codes, not a PIN"));
+        }
     })
 }
 
