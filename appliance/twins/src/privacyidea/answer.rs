@@ -17,7 +17,7 @@ pub(super) struct Reply {
     pub(super) detail: Option<Map<String, Value>>,
     /// `ACCEPT` or `REJECT`, for answers that judge somebody's credentials.
     pub(super) verdict: Option<bool>,
-    /// `/healthz` does not say who answers.
+    /// `/healthz` of 3.14 does not say who answers.
     pub(super) anonymous: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Refusal {
     Error { status: u16, code: i64, message: String, detail: Value },
     /// A page of the web framework: the status and its name.
     Page(u16, &'static str, Option<String>),
-    /// 3.14's answer to a route that does not exist.
+    /// The recent servers' answer to a route that does not exist.
     NoRoute,
 }
 

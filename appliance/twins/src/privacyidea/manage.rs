@@ -42,7 +42,7 @@ impl ServerTwin {
                 About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
             self.check_pin_rules(&token.kind, &pin, about)?;
         }
-        if token.revoked && !matches!(verb, "revoke" | "disable") {
+        if token.revoked && !matches!(verb, "revoke" | "disable" | "resync") {
             return Err(locked());
         }
         let value = match verb {
@@ -155,6 +155,9 @@ impl ServerTwin {
         if self.search(token, second, counter + 1, counter + 1).map_err(fault)?.is_none() {
             return Ok(false);
         }
+        if token.revoked {
+            return Err(locked());
+        }
         token.count = counter + 2;
         Ok(true)
     }
@@ -164,7 +167,7 @@ impl ServerTwin {
         let allowed = self.policies.allows(right, session.about());
         let denied =
             || Refusal::policy(&format!("Admin actions are defined, but the action {right} is not allowed!"));
-        if !allowed && !self.version().is_3_14() {
+        if !allowed && !self.version().is_recent() {
             return Err(denied());
         }
         let token =

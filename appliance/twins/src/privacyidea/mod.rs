@@ -9,7 +9,7 @@
 //!
 //! It never talks to a network by itself, hashes no password (an account's
 //! password is compared as text), signs no answer (the field is there, its
-//! value is zeros), and keeps no audit log. Of token types it knows `hotp`,
+//! value is zeros). Of token types it knows `hotp`,
 //! `totp`, `yubikey`, `registration` and `pw`; self-service users can log in,
 //! and then do nothing.
 //!
@@ -34,6 +34,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 mod answer;
+mod audit;
 mod check;
 mod clock;
 mod directory;
@@ -101,6 +102,7 @@ pub struct ServerTwin {
     containers: BTreeMap<String, Container>,
     policies: Policies,
     attempts: Vec<Attempt>,
+    audit: audit::Log,
     faults: Vec<Fault>,
 }
 
@@ -125,6 +127,7 @@ impl ServerTwin {
             containers: BTreeMap::new(),
             policies: Policies::default(),
             attempts: Vec::new(),
+            audit: audit::Log::default(),
             faults: Vec::new(),
         }
     }

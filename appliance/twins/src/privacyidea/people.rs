@@ -92,7 +92,7 @@ impl User {
             "resolver": RESOLVER, "editable": false,
             "description": format!("{given} {surname},Room {room},{},,{}", self.phone, self.email),
         });
-        if let (true, Value::Object(fields)) = (version.is_recent(), &mut shown) {
+        if let (true, Value::Object(fields)) = (version.is_3_14(), &mut shown) {
             fields.insert("realm".into(), REALM.into());
         }
         shown

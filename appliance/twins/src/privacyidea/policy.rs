@@ -82,9 +82,12 @@ impl Policy {
         let mut shown = json!({
             "name": name, "active": self.active, "scope": self.scope, "action": action,
             "adminuser": self.adminuser, "adminrealm": [], "realm": self.realm, "resolver": [],
-            "user": self.user, "client": [], "time": "", "conditions": [], "pinode": [],
+            "user": self.user, "client": [], "time": "", "conditions": [],
             "priority": 1, "check_all_resolvers": false,
         });
+        if let Value::Object(fields) = &mut shown {
+            fields.insert(if version.is_edumfa() { "edumfanode" } else { "pinode" }.into(), json!([]));
+        }
         if let (true, Value::Object(fields)) = (version.is_recent(), &mut shown) {
             fields.insert("description".into(), Value::Null);
             fields.insert("user_case_insensitive".into(), false.into());

@@ -31,7 +31,39 @@ enum Call {
     ContainerDelete(String),
     ContainerMove(String, bool),
     Check,
+    Audit,
     Health(&'static str),
+}
+
+impl Call {
+    /// What the server's audit log calls it, and the serial in its path.
+    fn name(&self) -> (String, Option<String>) {
+        let known = |name: &str| (name.to_owned(), None);
+        match self {
+            Self::Login => known("/auth"),
+            Self::Rights => known("/auth/rights"),
+            Self::Init => known("/token/init"),
+            Self::List => known("/token/"),
+            Self::Act(verb, None) => (format!("/token/{verb}"), None),
+            Self::Act(verb, serial) => (format!("/token/{verb}/<serial>"), serial.clone()),
+            Self::Delete(serial) => ("/token/<serial>".into(), Some(serial.clone())),
+            Self::Info(serial, _) => ("/token/info/<serial>/<key>".into(), Some(serial.clone())),
+            Self::SerialOf(_) => known("/token/getserial/<otp>"),
+            Self::Users => known("/user/"),
+            Self::Realms => known("/realm/"),
+            Self::Policies(None) => known("/policy/"),
+            Self::Policies(Some(_)) | Self::Policy(_) | Self::PolicyDefinitions => known("/policy/<name>"),
+            Self::ContainerTypes => known("/container/types"),
+            Self::ContainerInit => known("/container/init"),
+            Self::Containers => known("/container/"),
+            Self::ContainerDelete(_) => known("/container/<container_serial>"),
+            Self::ContainerMove(_, true) => known("/container/<container_serial>/add"),
+            Self::ContainerMove(_, false) => known("/container/<container_serial>/remove"),
+            Self::Check => known("/validate/check"),
+            Self::Audit => known("/audit/"),
+            Self::Health(_) => known("/healthz/"),
+        }
+    }
 }
 
 /// What can be done to a token by `POST /token/<verb>`.
@@ -51,11 +83,40 @@ impl ServerTwin {
                 let known = answer.is_ok();
                 (answer, known)
             }
-            Call::Check => (self.check(&params, request, now), false),
-            Call::Health(value) => (Ok(Reply { anonymous: true, ..Reply::of(health(value)) }), false),
+            Call::Check => {
+                let answer = self.check(&params, request, now);
+                let accepted = matches!(&answer, Ok(reply) if reply.verdict == Some(true));
+                let named = match &answer {
+                    Ok(Reply { detail: Some(detail), .. }) => detail.get("serial").and_then(Value::as_str),
+                    _ => None,
+                };
+                let serial = params.filled("serial").or(named.map(str::to_owned)).unwrap_or_default();
+                self.note(format!("{} /validate/check", request.method), &serial, "", accepted, now);
+                (answer, false)
+            }
+            Call::Health(value) => {
+                (Ok(Reply { anonymous: self.version().is_3_14(), ..Reply::of(health(value)) }), false)
+            }
             call => match self.session(request, now) {
                 Ok(session) if session.role == "admin" => {
-                    (self.serve(call, request, params, &session, now), true)
+                    let (name, told) = call.name();
+                    let serial = told.or_else(|| params.filled("serial")).unwrap_or_default();
+                    let answer = self.serve(call, request, params, &session, now);
+                    let made = match &answer {
+                        Ok(Reply { detail: Some(detail), .. }) => {
+                            detail.get("serial").and_then(Value::as_str)
+                        }
+                        _ => None,
+                    };
+                    let serial = made.map_or(serial, str::to_owned);
+                    self.note(
+                        format!("{} {name}", request.method),
+                        &serial,
+                        &session.name,
+                        answer.is_ok(),
+                        now,
+                    );
+                    (answer, true)
                 }
                 // Self-service is not modelled: a station refuses such a login.
                 Ok(_) => (Err(Refusal::unauthorised(4306, "You do not have the necessary role")), true),
@@ -99,6 +160,7 @@ impl ServerTwin {
                 self.info(&serial, &key, Some(value), session)
             }
             Call::SerialOf(otp) => self.serial_of(&otp, &params, session, now),
+            Call::Audit => self.audit_list(&params, session),
             Call::Users => self.users(&params, session),
             Call::Realms => self.realms(),
             Call::Policies(name) => self.policies_shown(name.as_deref(), session),
@@ -147,6 +209,7 @@ impl ServerTwin {
             ("DELETE", ["container", serial]) if recent => Call::ContainerDelete(text(serial)),
             ("POST", ["container", serial, "add"]) if recent => Call::ContainerMove(text(serial), true),
             ("POST", ["container", serial, "remove"]) if recent => Call::ContainerMove(text(serial), false),
+            ("GET", ["audit", ""]) => Call::Audit,
             ("GET", ["healthz", "livez"]) if recent => Call::Health("livez"),
             ("GET", ["healthz", "" | "readyz"]) if recent => Call::Health("readyz"),
             ("GET", ["token" | "user" | "realm" | "policy"]) => {
@@ -172,7 +235,9 @@ fn allowed(parts: &[&str], recent: bool) -> Option<&'static str> {
     match parts {
         ["validate", "check"] => Some("GET, HEAD, OPTIONS, POST"),
         ["auth"] => Some("OPTIONS, POST"),
-        ["auth", "rights"] | ["token", "getserial", _] | ["user" | "realm", ""] => Some("GET, HEAD, OPTIONS"),
+        ["auth", "rights"] | ["token", "getserial", _] | ["user" | "realm" | "audit", ""] => {
+            Some("GET, HEAD, OPTIONS")
+        }
         ["token", ""] => Some("DELETE, GET, HEAD, OPTIONS"),
         ["token", "init"] => Some("DELETE, OPTIONS, POST"),
         ["token", verb] if VERBS.contains(verb) => Some("DELETE, OPTIONS, POST"),

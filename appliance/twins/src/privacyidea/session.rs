@@ -57,7 +57,7 @@ impl ServerTwin {
     /// `POST /auth`.
     pub(super) fn login(&mut self, params: &Params, now: Duration) -> Answer {
         let Some(name) = params.filled("username") else {
-            return Err(if self.version().is_3_14() {
+            return Err(if self.version().is_recent() {
                 refused(4032, "Missing Username")
             } else {
                 Refusal::unauthorised(4032, "Missing Username")
@@ -151,7 +151,9 @@ impl ServerTwin {
 
     /// Who sends this request.
     pub(super) fn session(&self, request: &Request, now: Duration) -> Result<Session, Refusal> {
-        let header = request.header_value("PI-Authorization").or(request.header_value("Authorization"));
+        // eduMFA has dropped the header that is named after privacyIDEA.
+        let own = request.header_value("PI-Authorization").filter(|_| !self.version().is_edumfa());
+        let header = own.or(request.header_value("Authorization"));
         let Some(token) = header.filter(|token| !token.is_empty()) else {
             return Err(Refusal::unauthorised(4033, "Missing Authorization header."));
         };

@@ -110,7 +110,7 @@ impl Version {
     }
 
     pub(super) fn speaks_json_for_unknown_routes(self) -> bool {
-        self.is_3_14()
+        self.is_recent()
     }
 
     pub(super) fn recorded(self) -> &'static Recorded {

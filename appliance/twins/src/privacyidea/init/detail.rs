@@ -3,10 +3,10 @@
 use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use serde_json::{Map, Value, json};
 
-use super::super::ServerTwin;
 use super::super::otp::Hash;
 use super::super::params::Params;
 use super::super::token::Token;
+use super::super::{ServerTwin, Version};
 
 impl ServerTwin {
     /// `detail` of the answer: the key in three forms.
@@ -70,7 +70,7 @@ impl ServerTwin {
         } else {
             params.text("hashlib").unwrap_or_else(|| "sha1".into())
         };
-        let hash = if self.version().is_recent() { hash.to_uppercase() } else { hash };
+        let hash = if self.version() == Version::V3_9_3 { hash } else { hash.to_uppercase() };
         let algorithm =
             if hash.eq_ignore_ascii_case("sha1") { String::new() } else { format!("algorithm={hash}&") };
         let recent = self.version().is_recent();

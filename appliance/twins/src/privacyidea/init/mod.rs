@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
 use super::clock;
 use super::params::Params;
@@ -19,6 +18,7 @@ use super::people::REALM;
 use super::policy::About;
 use super::session::Session;
 use super::token::Token;
+use super::{ServerTwin, Version};
 
 impl ServerTwin {
     pub(super) fn init(&mut self, mut params: Params, session: &Session, now: Duration) -> Answer {
@@ -32,6 +32,9 @@ impl ServerTwin {
 
         let kind = params.filled("type").unwrap_or_else(|| "hotp".into()).to_lowercase();
         let recorded = self.version().recorded();
+        if kind == "u2f" && self.version() == Version::V3_13_4 {
+            return Err(Refusal::numbered(1610, "Unknown token type"));
+        }
         if !recorded.enrollable.contains_key(&kind) && kind != "pw" {
             return Err(Refusal::fault());
         }
@@ -78,7 +81,7 @@ impl ServerTwin {
         match kind.as_str() {
             "hotp" | "totp" => self.update_oath(&mut token, &params, about, &mut made)?,
             "yubikey" => self.update_yubikey(&mut token, &params, &mut made)?,
-            "registration" | "pw" => self.update_password(&mut token, &params, &mut made)?,
+            "registration" | "pw" => self.update_password(&mut token, &params, about, &mut made)?,
             "passkey" | "webauthn" => {
                 return Err(Refusal::policy("WebAuthn needs a relying party, which no policy names."));
             }

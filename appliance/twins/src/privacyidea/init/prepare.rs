@@ -98,6 +98,9 @@ impl ServerTwin {
             }
             return Ok(());
         };
+        if token.revoked {
+            return Err(Refusal::numbered(1007, "This action is not possible, since the token is locked"));
+        }
         let seen = self.check_otp(&mut token, &otp, now).ok().flatten();
         if seen.is_none() {
             return Err(Refusal::parameter("Verification of the new token failed."));

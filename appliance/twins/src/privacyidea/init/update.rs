@@ -5,7 +5,6 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use super::super::answer::Refusal;
 use super::super::otp::{Hash, base32check, pbkdf2_sha1};
 use super::super::params::{Params, python_str};
-use super::super::people::REALM;
 use super::super::policy::About;
 use super::super::token::Token;
 use super::super::{ServerTwin, pin};
@@ -108,10 +107,10 @@ impl ServerTwin {
         &mut self,
         token: &mut Token,
         params: &Params,
+        about: About<'_>,
         made: &mut Option<String>,
     ) -> Result<(), Refusal> {
         let registration = token.kind == "registration";
-        let about = About { user: token.user.as_deref(), realm: Some(REALM), ..About::default() };
         let setting = |name: &str, default: &str| {
             let value = self.policies.value("enrollment", &format!("{}.{name}", token.kind), about);
             value.unwrap_or(default).to_owned()
@@ -122,7 +121,8 @@ impl ServerTwin {
             (setting("length", "12"), setting("contents", "cn"))
         };
         let given = params.filled("otpkey").filter(|_| !registration || self.version().is_edumfa());
-        let code = match given.filter(|_| !params.is_true("genkey")) {
+        let forced = self.generates_by_force(&token.kind, about);
+        let code = match given.filter(|_| !params.is_true("genkey") && !forced) {
             Some(code) => {
                 token.set_info(&format!("{}.length", token.kind), length);
                 token.set_info(&format!("{}.contents", token.kind), contents);

@@ -6,8 +6,12 @@ use super::Scenario;
 use crate::otp::KEY;
 use crate::script::Script;
 
-pub(crate) const ALL: &[Scenario] =
-    &[("directory: users", users), ("directory: policies", policies), ("directory: containers", containers)];
+pub(crate) const ALL: &[Scenario] = &[
+    ("directory: users", users),
+    ("directory: policies", policies),
+    ("directory: containers", containers),
+    ("directory: audit", audit),
+];
 
 fn users(s: &mut Script<'_>) {
     for target in [
@@ -98,4 +102,17 @@ fn containers(s: &mut Script<'_>) {
     s.delete("/container/YUBI-1");
     s.delete("/container/YUBI-1");
     s.show("C1");
+}
+
+fn audit(s: &mut Script<'_>) {
+    s.init(json!({"type": "hotp", "serial": "AU1", "otpkey": KEY, "user": "alice", "realm": "office"}));
+    s.init(json!({"type": "totp", "serial": "AU1", "otpkey": KEY}));
+    s.post("/token/disable", json!({"serial": "AU1"}));
+    s.post("/token/enable/AU1", json!({}));
+    s.check("AU1", "000000");
+    s.delete("/token/AU1");
+    s.get("/audit/?serial=AU1&sortorder=asc");
+    s.get("/audit/?serial=AU1&action=*token/init*&sortorder=desc");
+    s.get("/audit/?serial=AU1&success=0&page_size=1&sortorder=desc");
+    s.get("/audit/?serial=AU*&page_size=2&page=2&sortorder=desc");
 }

@@ -1,13 +1,14 @@
 //! What each preset of policies does to a client.
 
 use serde_json::json;
-use twins::privacyidea::{Request, Version};
+use twins::privacyidea::{Request, Version, preset_names};
 
 use super::Scenario;
 use crate::otp::{KEY, hotp, hotp_sha256};
 use crate::script::Script;
 
 pub(crate) const ALL: &[Scenario] = &[
+    ("policy: presets", presets),
     ("policy: admin rights", admin_rights),
     ("policy: server generates", server_generates),
     ("policy: hotp defaults", hotp_defaults),
@@ -26,6 +27,18 @@ pub(crate) const ALL: &[Scenario] = &[
     ("policy: password as pin", userstore),
     ("policy: hide version", hide_version),
 ];
+
+fn presets(s: &mut Script<'_>) {
+    let late = |name: &str| name.starts_with("auth-max");
+    let possible = |name: &&str| *name != "hide-version" || s.version == Version::V3_14;
+    let mut names: Vec<&str> = preset_names().filter(possible).collect();
+    // Each is set with a login of its own, which these would limit.
+    names.sort_by_key(|name| late(name));
+    for name in names {
+        s.policy(name);
+    }
+    s.get("/policy/");
+}
 
 fn admin_rights(s: &mut Script<'_>) {
     s.policy("admin-rights");
