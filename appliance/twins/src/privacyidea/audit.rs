@@ -70,19 +70,32 @@ struct Line {
 impl ServerTwin {
     /// Note a call: its method, the server's name for its path, and how it ended.
     pub(super) fn note(&mut self, action: String, serial: &str, admin: &str, succeeded: bool, now: Duration) {
+        let about = self.tokens.get(serial).map(|token| (token.kind.clone(), token.user.clone()));
+        self.note_about(action, serial, about.unwrap_or_default(), admin, succeeded, now);
+    }
+
+    /// The same, of a token that may be gone: its type and its owner.
+    pub(super) fn note_about(
+        &mut self,
+        action: String,
+        serial: &str,
+        (kind, user): (String, Option<String>),
+        admin: &str,
+        succeeded: bool,
+        now: Duration,
+    ) {
         self.audit.last += 1;
         if self.audit.lines.len() >= LINES {
             self.audit.lines.pop_front();
         }
-        let token = self.tokens.get(serial);
         self.audit.lines.push_back(Line {
             number: self.audit.last,
             at: now,
             action,
             succeeded,
             serial: serial.into(),
-            kind: token.map_or(String::new(), |token| token.kind.clone()),
-            user: token.and_then(|token| token.user.clone()),
+            kind,
+            user,
             administrator: admin.into(),
         });
     }
@@ -112,10 +125,10 @@ impl ServerTwin {
         let (page, size) = (int("page", 1).max(1), int("page_size", 15).max(1));
         let count = found.len();
         let shown = found.iter().skip((page - 1).saturating_mul(size)).take(size);
-        let columns = self.audit_columns();
+        let (columns, recent) = (self.audit_columns(), self.version().is_recent());
         Ok(Reply::of(json!({
             "auditcolumns": columns,
-            "auditdata": shown.map(|line| line.shown(&columns)).collect::<Vec<_>>(),
+            "auditdata": shown.map(|line| line.shown(&columns, recent)).collect::<Vec<_>>(),
             "count": count, "current": page,
             "next": (page.saturating_mul(size) < count).then_some(page + 1),
             "prev": (page > 1).then_some(page - 1),
@@ -129,7 +142,7 @@ impl ServerTwin {
 }
 
 impl Line {
-    fn shown(&self, columns: &[&str]) -> Value {
+    fn shown(&self, columns: &[&str], recent: bool) -> Value {
         let date = super::clock::iso(self.at).replace("+00:00", ".000000");
         let owned = self.user.is_some();
         let value = |column: &str| match column {
@@ -144,9 +157,13 @@ impl Line {
             "realm" if owned => REALM.into(),
             "resolver" if owned => RESOLVER.into(),
             "administrator" => self.administrator.clone().into(),
+            "authentication" if self.action.ends_with("/validate/check") => {
+                if self.succeeded { "ACCEPT" } else { "REJECT" }.into()
+            }
             "privacyidea_server" => "fixture".into(),
             "client" => "127.0.0.1".into(),
-            "log_level" | "clearance_level" => "default".into(),
+            "log_level" | "clearance_level" if recent => "default".into(),
+            "log_level" | "clearance_level" => Value::Null,
             "sig_check" | "missing_line" => "OK".into(),
             _ => Value::from(""),
         };

@@ -79,8 +79,11 @@ impl ServerTwin {
     /// `GET /policy/` and `GET /policy/<name>`.
     pub(super) fn policies_shown(&self, name: Option<&str>, session: &Session) -> Answer {
         self.need("policyread", session)?;
-        let wanted = self.policies.0.iter().filter(|(known, _)| name.is_none_or(|name| name == *known));
-        Ok(Reply::of(wanted.map(|(name, policy)| policy.shown(name, self.version())).collect::<Vec<_>>()))
+        let mut wanted: Vec<_> =
+            self.policies.0.iter().filter(|(known, _)| name.is_none_or(|name| name == *known)).collect();
+        wanted.sort_by_key(|(_, policy)| policy.number);
+        let shown = wanted.into_iter().map(|(name, policy)| policy.shown(name, self.version()));
+        Ok(Reply::of(shown.collect::<Vec<_>>()))
     }
 
     /// `GET /policy/defs/admin`: the type of every admin action.
@@ -98,10 +101,10 @@ impl ServerTwin {
         if params.filled("scope").is_none() || !params.has("action") {
             return Err(Refusal::parameter("Missing parameter: 'scope' or 'action'"));
         }
-        if self.version().is_edumfa() && !params.has("realm") {
+        if !self.version().is_recent() && !params.has("realm") {
             return Err(Refusal::parameter("Missing parameter: 'realm'"));
         }
-        let number = self.policies.insert(name, Policy::from_params(params));
+        let number = self.policies.insert(name, Policy::from_params(params, self.version()));
         let mut value = Map::new();
         value.insert(format!("setPolicy {name}"), number.into());
         Ok(Reply::of(Value::Object(value)))

@@ -70,22 +70,29 @@ pub(super) fn hotp(hash: Hash, key: &[u8], counter: u64, digits: usize) -> Strin
     text.chars().skip(10_usize.saturating_sub(digits)).collect()
 }
 
-/// PBKDF2-HMAC-SHA1 (RFC 8018), for keys made in two steps.
-pub(super) fn pbkdf2_sha1(password: &[u8], salt: &[u8], rounds: u32, length: usize) -> Vec<u8> {
+/// PBKDF2-HMAC-SHA1 (RFC 8018), for keys made in two steps. `None` never: HMAC
+/// takes keys of any length.
+pub(super) fn pbkdf2_sha1(password: &[u8], salt: &[u8], rounds: u32, length: usize) -> Option<Vec<u8>> {
+    let keyed = Hmac::<Sha1>::new_from_slice(password).ok()?;
+    let mac = |message: &[u8]| {
+        let mut mac = keyed.clone();
+        mac.update(message);
+        mac.finalize().into_bytes()
+    };
     let mut key = Vec::with_capacity(length + 20);
     let mut block = 1_u32;
     while key.len() < length {
-        let mut link = mac(Hash::Sha1, password, &[salt, &block.to_be_bytes()].concat());
-        let mut sum = link.clone();
+        let mut link = mac(&[salt, &block.to_be_bytes()].concat());
+        let mut sum = link;
         for _ in 1..rounds {
-            link = mac(Hash::Sha1, password, &link);
+            link = mac(&link);
             sum.iter_mut().zip(&link).for_each(|(s, l)| *s ^= l);
         }
         key.extend_from_slice(&sum);
         block += 1;
     }
     key.truncate(length);
-    key
+    Some(key)
 }
 
 /// What a Yubico OTP says about itself.
@@ -163,7 +170,7 @@ mod tests {
         let client = base32check("3vlyhpabaibqibiga4ea").unwrap();
         assert_eq!(client, "0102030405060708");
         let client = HEXLOWER_PERMISSIVE.decode(client.as_bytes()).unwrap();
-        let key = pbkdf2_sha1(b"3a89ff4ebeec5eb7d0dfb1cdd3d897aa68acb773", &client, 10_000, 20);
+        let key = pbkdf2_sha1(b"3a89ff4ebeec5eb7d0dfb1cdd3d897aa68acb773", &client, 10_000, 20).unwrap();
         assert_eq!(HEXLOWER_PERMISSIVE.encode(&key), "aa953717221edc8de32b926ff9600d762132acc1");
         assert_eq!(hotp(Hash::Sha1, &key, 0, 6), "680172");
         assert_eq!(base32check("4vlyhpabaibqibiga4ea"), None);

@@ -35,7 +35,9 @@ pub(super) struct About<'a> {
 }
 
 impl Policy {
-    pub(super) fn from_params(params: &Params) -> Self {
+    pub(super) fn from_params(params: &Params, version: Version) -> Self {
+        // Before 3.14, `false` and 0 were taken for "not said".
+        let said = if version.is_3_14() { params.has("active") } else { params.has_value("active") };
         let actions = match params.0.get("action") {
             Some(Value::Object(map)) => map
                 .iter()
@@ -51,7 +53,7 @@ impl Policy {
         Self {
             scope: params.text("scope").unwrap_or_default(),
             actions,
-            active: !params.has("active") || params.is_true("active"),
+            active: !said || params.is_true("active"),
             adminuser: list(params, "adminuser"),
             realm: list(params, "realm"),
             user: list(params, "user"),

@@ -91,7 +91,12 @@ impl ServerTwin {
                     _ => None,
                 };
                 let serial = params.filled("serial").or(named.map(str::to_owned)).unwrap_or_default();
-                self.note(format!("{} /validate/check", request.method), &serial, "", accepted, now);
+                let action = format!("{} /validate/check", request.method);
+                let token = self.tokens.get(&serial);
+                let kind = token.map_or(String::new(), |token| token.kind.clone());
+                // Older servers do not look up whose token it is.
+                let user = token.and_then(|token| token.user.clone()).filter(|_| self.version().is_recent());
+                self.note_about(action, &serial, (kind, user), "", accepted, now);
                 (answer, false)
             }
             Call::Health(value) => {
@@ -101,6 +106,8 @@ impl ServerTwin {
                 Ok(session) if session.role == "admin" => {
                     let (name, told) = call.name();
                     let serial = told.or_else(|| params.filled("serial")).unwrap_or_default();
+                    let before =
+                        self.tokens.get(&serial).map(|token| (token.kind.clone(), token.user.clone()));
                     let answer = self.serve(call, request, params, &session, now);
                     let made = match &answer {
                         Ok(Reply { detail: Some(detail), .. }) => {
@@ -109,13 +116,13 @@ impl ServerTwin {
                         _ => None,
                     };
                     let serial = made.map_or(serial, str::to_owned);
-                    self.note(
-                        format!("{} {name}", request.method),
-                        &serial,
-                        &session.name,
-                        answer.is_ok(),
-                        now,
-                    );
+                    let action = format!("{} {name}", request.method);
+                    match before.filter(|_| !self.tokens.contains_key(&serial)) {
+                        Some(gone) => {
+                            self.note_about(action, &serial, gone, &session.name, answer.is_ok(), now)
+                        }
+                        None => self.note(action, &serial, &session.name, answer.is_ok(), now),
+                    }
                     (answer, true)
                 }
                 // Self-service is not modelled: a station refuses such a login.

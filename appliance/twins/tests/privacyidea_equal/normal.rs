@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 /// Fields whose value says nothing.
 const NOISE: [&str; 6] = ["time", "signature", "threadid", "img", "nonce", "timeShift"];
 /// Columns of the audit log that the twin leaves empty, and its numbers.
-const AUDIT: [&str; 9] = [
+const AUDIT: [&str; 10] = [
+    "missing_line",
     "number",
     "duration",
     "startdate",
@@ -49,6 +50,8 @@ fn reduce(key: &str, value: Value, names: &[(String, String)]) -> Value {
             });
             let reduced: Map<String, Value> = kept
                 .map(|(k, v)| {
+                    // The audit log has nothing and "" for the same thing.
+                    let v = if is_audit && v.is_null() { Value::from("") } else { v };
                     let value = reduce(&k, v, names);
                     (k, value)
                 })

@@ -234,5 +234,6 @@ fn derive(token: &Token, client: &str, hash_name: &str) -> Result<String, Refusa
         return Err(Refusal::fault());
     }
     let size = Hash::named(hash_name).or_else(|| token.hash()).map_or(20, Hash::key_size);
-    Ok(HEXLOWER.encode(&pbkdf2_sha1(server.as_bytes(), &part, rounds, size)))
+    let key = pbkdf2_sha1(server.as_bytes(), &part, rounds, size).ok_or_else(Refusal::fault)?;
+    Ok(HEXLOWER.encode(&key))
 }

@@ -29,8 +29,9 @@ fn server_part(answer: &Value) -> String {
 
 /// PBKDF2-HMAC-SHA1 of one block.
 fn derived(server: &str, client: &str, rounds: u32) -> String {
+    let keyed = Hmac::<Sha1>::new_from_slice(server.as_bytes()).unwrap();
     let mac = |message: &[u8]| {
-        let mut mac = Hmac::<Sha1>::new_from_slice(server.as_bytes()).unwrap();
+        let mut mac = keyed.clone();
         mac.update(message);
         mac.finalize().into_bytes()
     };
