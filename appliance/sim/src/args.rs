@@ -26,6 +26,34 @@ pub enum Command {
     /// Exit status: 0 when every key is proven, 1 when one is not, 2 when the
     /// command could not be carried out at all.
     Enroll(Box<Enroll>),
+
+    /// Cut the power at every point of every flow, and play random worlds.
+    ///
+    /// Without options: one cut in every flow, then two cuts, then random worlds. Time is
+    /// virtual; keys and server are twins in this process. A seed replays exactly.
+    ///
+    /// Exit status: 0 when every invariant held, 1 when one did not.
+    Explore(Explore),
+}
+
+/// Options of `explore`.
+#[derive(Debug, ClapArgs)]
+pub struct Explore {
+    /// Only this flow.
+    #[arg(long, value_name = "NAME")]
+    pub flow: Option<String>,
+
+    /// Cut the power at most so often within a flow.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub cuts: u8,
+
+    /// The seed of the first random world; the others follow.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+
+    /// How many random worlds to play.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub rounds: u64,
 }
 
 /// Options of `enroll`.

@@ -488,12 +488,7 @@ pub(crate) fn erase(order: &Order, token: &TokenSerial) -> Operation {
         .as_ref()
         .and_then(|code| AccessCode::new(code.expose()).ok())
         .map_or(Unlock::None, Unlock::AccessCode);
-    Operation::Erase {
-        slot: order.profile.slot,
-        kind: order.profile.kind,
-        unlock,
-        label: token.to_string(),
-    }
+    Operation::Erase { slot: order.profile.slot, kind: order.profile.kind, unlock, label: token.to_string() }
 }
 
 /// What a fault of the key means while nothing of ours is on it.

@@ -32,16 +32,16 @@ pub(crate) fn all<'a>(
         // same from there: so going on is right.
         let _ = desk.record(record, State::Undoing).await;
         let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
+        if let Err(left) = withdrawn {
+            // The token may count, so its key must go on answering: the slot stays as it
+            // is until recovery has deleted the token.
+            return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
+        }
         if slot == Slot::Erase {
             match desk.key(enrollment::erase(order, &record.token)).await {
                 Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
                 Err(_) => record.remains = Remains::Perhaps,
             }
-        }
-        if let Err(left) = withdrawn {
-            // What remains on the key has changed, perhaps; the journal should know.
-            let _ = desk.record(record, State::Undoing).await;
-            return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
         }
         if let Err(storage) = desk.record(record, State::Undone).await {
             return Ending::Postponed(storage);

@@ -85,6 +85,19 @@ pub fn always(world: &World) -> Result<(), Violation> {
         return Err(Violation::ForeignToken);
     }
     let records = all_records(world);
+    // Until the journal has said `registered`, the token may count although nothing was
+    // written: its secret is in RAM alone. From then on it may only if its key answers.
+    let begun = |record: &&Record| world.was_registered(record.enrollment);
+    for record in records.iter().filter(begun) {
+        let Some(token) = shared.server.token(record.token.as_str()).filter(|token| bears(token, record))
+        else {
+            continue;
+        };
+        let counts = shared.server.counts(&token.serial, shared.unix());
+        if counts && !world.keys.iter().any(|key| answers(key, token)) {
+            return Err(Violation::CountsWithoutKey(token.serial.clone()));
+        }
+    }
     for (index, key) in world.keys.iter().enumerate() {
         let occupied = key.snapshot().slots.first().is_some_and(Option::is_some);
         let known = records.iter().any(|record| {

@@ -24,8 +24,8 @@ pub enum Defect {
     SkipUndo,
     /// The code that came out of the key is not checked by the server.
     SkipCheck,
-    /// Nothing is written into the journal until the end.
-    SkipJournal,
+    /// Each record reaches the disk only with the next one.
+    JournalLate,
     /// The slot is erased whatever holds it.
     EraseForeign,
 }
@@ -37,7 +37,7 @@ impl Defect {
         Self::ForgetDisable,
         Self::SkipUndo,
         Self::SkipCheck,
-        Self::SkipJournal,
+        Self::JournalLate,
         Self::EraseForeign,
     ];
 

@@ -1,6 +1,9 @@
 //! Every flow, cut at every point; and every recovery, cut at every point of it.
 
+use std::collections::HashSet;
+
 use super::check::{self, Violation};
+use super::defect::Defect;
 use super::driver::Touching;
 use super::flows::{self, Flow};
 use super::power::{Power, PowerCut};
@@ -16,6 +19,8 @@ pub struct Covered {
     pub worlds: u64,
     /// Enrollments that were begun in them.
     pub enrollments: u64,
+    /// Worlds that were, but for the time, as one before, and were not followed further.
+    pub alike: u64,
 }
 
 impl std::ops::AddAssign for Covered {
@@ -23,6 +28,7 @@ impl std::ops::AddAssign for Covered {
         self.points += other.points;
         self.worlds += other.worlds;
         self.enrollments += other.enrollments;
+        self.alike += other.alike;
     }
 }
 
@@ -49,34 +55,51 @@ pub enum Found {
 
 /// Cuts the power once, at every point of `flow`.
 pub fn one_cut(flow: &Flow) -> Result<Covered, Found> {
-    explore(flow, false)
+    explore(flow, None, false)
 }
 
 /// Cuts the power at every point of `flow`, and again at every point of what follows the restart.
 pub fn two_cuts(flow: &Flow) -> Result<Covered, Found> {
-    explore(flow, true)
+    explore(flow, None, true)
 }
 
-fn explore(flow: &Flow, twice: bool) -> Result<Covered, Found> {
-    let mut covered = Covered { points: undisturbed(flow)?, worlds: 1, enrollments: 1 };
+/// As [`one_cut`], with a defect planted between the engine and the world.
+pub fn one_cut_with(flow: &Flow, defect: Defect) -> Result<Covered, Found> {
+    explore(flow, Some(defect), false)
+}
+
+fn explore(flow: &Flow, defect: Option<Defect>, twice: bool) -> Result<Covered, Found> {
+    let mut covered = Covered { points: undisturbed(flow, defect)?, worlds: 1, enrollments: 1, alike: 0 };
+    let mut seen = HashSet::new();
+    let mut seen_twice = HashSet::new();
     for first in 0..covered.points {
-        let points = run(flow, &[first])?;
+        let mut world = cut(flow, defect, &[first])?;
         covered.worlds += 1;
-        covered.enrollments += 2;
-        if twice {
-            for second in 0..points {
-                run(flow, &[first, second])?;
-                covered.worlds += 1;
-                covered.enrollments += 3;
+        covered.enrollments += 1;
+        if !seen.insert(world.digest()) {
+            covered.alike += 1;
+            continue;
+        }
+        covered.enrollments += 1;
+        let points = put_right_and_check(flow, &mut world, &[first])?;
+        for second in (0..points).filter(|_| twice) {
+            let mut world = cut(flow, defect, &[first, second])?;
+            covered.worlds += 1;
+            covered.enrollments += 2;
+            if !seen_twice.insert(world.digest()) {
+                covered.alike += 1;
+                continue;
             }
+            covered.enrollments += 1;
+            put_right_and_check(flow, &mut world, &[first, second])?;
         }
     }
     Ok(covered)
 }
 
 /// Runs the flow without a cut and counts its points.
-fn undisturbed(flow: &Flow) -> Result<u64, Found> {
-    let mut world = begin(flow)?;
+fn undisturbed(flow: &Flow, defect: Option<Defect>) -> Result<u64, Found> {
+    let mut world = begin(flow, defect)?;
     if (flow.act)(&mut world).is_err() || !(flow.ended_well)(&world) {
         return Err(Found::NotWell(flow.name));
     }
@@ -86,11 +109,10 @@ fn undisturbed(flow: &Flow) -> Result<u64, Found> {
     Ok(points)
 }
 
-/// Runs the flow with cuts, lets everything be put right, and checks; gives back
-/// how many points there were after the last cut.
-fn run(flow: &Flow, cuts: &[u64]) -> Result<u64, Found> {
+/// Runs the flow with cuts: the first in the flow itself, each further one in what follows a restart.
+fn cut(flow: &Flow, defect: Option<Defect>, cuts: &[u64]) -> Result<World, Found> {
     let wrong = |violation| Found::Violation { flow: flow.name, cuts: cuts.to_vec(), violation };
-    let mut world = begin(flow)?;
+    let mut world = begin(flow, defect)?;
     let mut cuts_left = cuts.iter().copied();
     lock(&world.shared).power = Power::until(cuts_left.next());
     // The cut is meant to happen; a flow that ends before it is as good.
@@ -98,21 +120,29 @@ fn run(flow: &Flow, cuts: &[u64]) -> Result<u64, Found> {
     check::always(&world).map_err(wrong)?;
     for cut in cuts_left {
         world.restart(Power::until(Some(cut)));
-        // As above.
+        // As above; what a later check finds, the check after the last cut finds too.
         let _ = put_right(&mut world);
         check::always(&world).map_err(wrong)?;
     }
+    Ok(world)
+}
+
+/// Restarts, lets everything be put right without a further cut, and checks; gives
+/// back how many points there were.
+fn put_right_and_check(flow: &Flow, world: &mut World, cuts: &[u64]) -> Result<u64, Found> {
+    let wrong = |violation| Found::Violation { flow: flow.name, cuts: cuts.to_vec(), violation };
     world.restart(Power::default());
-    let Ok(ended) = put_right(&mut world) else { return Err(Found::NotWell(flow.name)) };
+    let Ok(ended) = put_right(world) else { return Err(Found::NotWell(flow.name)) };
     ended.map_err(wrong)?;
     let image = world.disk.image().unwrap_or_default();
-    check::disk_is_clean(&world, &image).map_err(wrong)?;
+    check::disk_is_clean(world, &image).map_err(wrong)?;
     let points = lock(&world.shared).power.passed();
     Ok(points)
 }
 
-fn begin(flow: &Flow) -> Result<World, Found> {
+fn begin(flow: &Flow, defect: Option<Defect>) -> Result<World, Found> {
     let mut world = World::new(&(flow.begin)())?;
+    world.defect = defect;
     if (flow.prepare)(&mut world).is_err() {
         return Err(Found::NotWell(flow.name));
     }

@@ -1,5 +1,6 @@
 //! What survives a power cut (disk, keys, server), and what does not.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use enrolld::server::{PrivacyIdea, ServerPort};
 use journal::Journal;
 use keys::device::{Firmware, Slot};
 use privacyidea::{Client, Credentials, SecretString};
+use sha2::{Digest, Sha256};
 use station::enrollment::{self, Order, Outcome};
-use station::record::Record;
+use station::record::{EnrollmentId, Record, State};
 use station::recovery::{self, Settled};
 use twins::key::KeyTwin;
 use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
@@ -43,6 +45,12 @@ pub struct World {
     pub defect: Option<Defect>,
     /// How often the station was started.
     pub starts: u64,
+    /// How often a key was inserted.
+    insertions: u64,
+    /// The enrollments of which the journal ever said `registered`.
+    registered: HashSet<EnrollmentId>,
+    /// A record that a planted defect holds back; RAM, so a restart loses it.
+    held_back: Option<Record>,
     /// What the foreign slots held at the beginning.
     foreign: Vec<Vec<u8>>,
     seed: u64,
@@ -114,6 +122,9 @@ impl World {
             touching: Touching::Right,
             defect: None,
             starts: 0,
+            insertions: 0,
+            registered: HashSet::new(),
+            held_back: None,
             foreign,
             seed: beginning.seed,
         })
@@ -137,15 +148,34 @@ impl World {
 
     /// Puts a record on the disk.
     pub fn write(&mut self, record: &Record) -> Result<(), String> {
+        if record.state == State::Registered {
+            self.registered.insert(record.enrollment);
+        }
         match &self.disk_fault {
             Some(why) => Err(why.clone()),
+            None if self.defect == Some(Defect::JournalLate) => {
+                let held_back = self.held_back.replace(record.clone());
+                held_back.into_iter().chain(record.state.is_final().then(|| record.clone())).try_for_each(
+                    |record| {
+                        self.held_back.take_if(|held| *held == record);
+                        self.disk.write(&record).map_err(|error| error.to_string())
+                    },
+                )
+            }
             None => self.disk.write(record).map_err(|error| error.to_string()),
         }
+    }
+
+    /// Whether the journal ever said that this enrollment's token is registered.
+    #[must_use]
+    pub fn was_registered(&self, enrollment: EnrollmentId) -> bool {
+        self.registered.contains(&enrollment)
     }
 
     /// Starts the station after a power cut: RAM is empty, keys lost their power too.
     pub fn restart(&mut self, power: Power) {
         self.starts += 1;
+        self.held_back = None;
         self.server = connect(&self.shared);
         for key in &mut self.keys {
             key.set_faults(Faults::default());
@@ -160,8 +190,9 @@ impl World {
     /// Plugs a key in and enrolls it.
     pub fn insert(&mut self, key: usize, order: Order) -> Result<Outcome, PowerCut> {
         let now = driver::now(&self.shared);
-        let stream =
-            self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.starts ^ now.monotonic.as_nanos() as u64;
+        self.insertions += 1;
+        // Not a function of time: worlds that differ only in time must go on alike.
+        let stream = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (self.starts << 32) ^ self.insertions;
         let rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(stream);
         driver::drive(self, enrollment::enroll(order, now, rng), Some(key))
     }
@@ -179,6 +210,26 @@ impl World {
         let unfinished = self.disk.unfinished().unwrap_or_default();
         let now = driver::now(&self.shared);
         driver::drive(self, recovery::recover(unfinished, now), None)
+    }
+
+    /// Everything that a power cut leaves, but for the time: two worlds of the same
+    /// digest go on alike.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for key in &self.keys {
+            hash.update(key.save().as_bytes());
+        }
+        for mut record in self.disk.all().unwrap_or_default() {
+            record.at = Duration::ZERO;
+            hash.update(format!("{record:?}"));
+        }
+        let shared = lock(&self.shared);
+        for token in shared.server.tokens() {
+            hash.update(format!("{token:?}"));
+        }
+        hash.update(format!("{:?}", shared.server.faults()));
+        hash.finalize().into()
     }
 
     /// Whether every foreign slot is as it was.
@@ -213,7 +264,8 @@ fn stranger(server: &mut ServerTwin) -> Result<(), NoWorld> {
     let (user, password) = ADMIN;
     let login = serde_json::json!({"username": user, "password": password});
     let answer = server.handle(&Request::new("POST", "/auth").json(&login), EPOCH);
-    let token = answer.json().and_then(|json| json.pointer("/result/value/token")?.as_str().map(str::to_owned));
+    let token =
+        answer.json().and_then(|json| json.pointer("/result/value/token")?.as_str().map(str::to_owned));
     let Some(token) = token else {
         return Err(NoWorld("the server twin does not let its administrator in".to_owned()));
     };

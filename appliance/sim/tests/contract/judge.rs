@@ -210,14 +210,14 @@ async fn used(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen) ->
     story.equal("the length of a code", code.len(), usize::from(plan.profile.digits.count()));
     let has = |policy| plan.policies.contains(&policy);
     let api_key = if has("api-key-required") { Some(room.site.api_key("validate")?) } else { None };
-    // A random PIN is known to nobody.
-    let (whose, pass) = match plan.person.filter(|_| !has("pin-random")) {
-        Some(user) => {
-            let password = USERS.iter().find(|known| known.login == user).map(|known| known.password);
-            let pin = if has("userstore-pin") { password } else { plan.pin };
-            (Whose::User(user, plan.realm_of_person), format!("{}{code}", pin.unwrap_or_default()))
-        }
-        None => (Whose::Token(&token.serial), code),
+    let password = plan.person.and_then(|user| USERS.iter().find(|known| known.login == user));
+    let pin = if has("userstore-pin") { password.map(|known| known.password) } else { plan.pin };
+    let with_pin = format!("{}{code}", pin.unwrap_or_default());
+    let (whose, pass) = match plan.person {
+        // A random PIN is known to nobody.
+        _ if has("pin-random") => (Whose::OtpOnly(&token.serial), code),
+        Some(user) => (Whose::User(user, plan.realm_of_person), with_pin),
+        None => (Whose::Token(&token.serial), with_pin),
     };
     for (what, wanted) in [("the next code of the key", true), ("the same code again", false)] {
         let accepted = room.site.observer.accepts(&whose, &pass, api_key.as_deref()).await?;

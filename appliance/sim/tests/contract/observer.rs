@@ -60,8 +60,10 @@ impl TokenSeen {
 pub(crate) enum Whose<'a> {
     /// The user's, in the realm.
     User(&'a str, &'a str),
-    /// The token's, without its PIN.
+    /// The token's.
     Token(&'a str),
+    /// The token's, without its PIN.
+    OtpOnly(&'a str),
 }
 
 /// The second administrator.
@@ -119,7 +121,8 @@ impl Observer {
     ) -> Result<bool, Broken> {
         let body = match whose {
             Whose::User(user, realm) => json!({"user": user, "realm": realm, "pass": pass}),
-            Whose::Token(serial) => json!({"serial": serial, "otponly": 1, "pass": pass}),
+            Whose::Token(serial) => json!({"serial": serial, "pass": pass}),
+            Whose::OtpOnly(serial) => json!({"serial": serial, "otponly": 1, "pass": pass}),
         };
         let key = key.map(|key| Arc::new(SecretString::copy_of(key)));
         let (status, answer) = self.send(Method::Post, "/validate/check", &[], Some(body), key).await?;

@@ -15,6 +15,6 @@ pub(super) fn plans() -> Vec<Plan> {
         plan("wrong host", Route::Certificate(Variant::WrongHost), Refused(Code::CertificateWrongHost)),
         plan("pinned", Route::Pinned, Enrolled),
         plan("another key pinned", Route::PinnedOther, Refused(Code::PinMismatch)),
-        plan("no TLS", Route::NoTls, Refused(Code::TlsFailed)),
+        plan("no TLS", Route::NoTls, Refused(Code::TlsFailed)).twin_only(),
     ]
 }

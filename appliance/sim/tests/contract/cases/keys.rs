@@ -32,7 +32,10 @@ pub(super) fn plans() -> Vec<Plan> {
             .confirmed(),
         foreign("slot in use, not confirmed", Refused(Code::SlotOccupied)),
         foreign("slot in use, confirmed", Enrolled).confirmed(),
-        foreign("slot in use, confirmed, a code that is not needed", Enrolled).confirmed().unlock(CODE),
+        foreign("slot in use, confirmed, a code that is not needed", Enrolled)
+            .confirmed()
+            .unlock(CODE)
+            .twin_only(),
         guarded("guarded slot, not confirmed", Refused(Code::SlotOccupied)).unlock(CODE),
         guarded("guarded slot, confirmed, no code", Refused(Code::AccessCode)).confirmed(),
         guarded("guarded slot, confirmed, wrong code", Refused(Code::AccessCode))
@@ -46,18 +49,19 @@ pub(super) fn plans() -> Vec<Plan> {
         // Newer keys tell their serial among what they say about themselves, whatever a slot hides.
         plan("serial hidden, firmware 3.4.9", Refused(Code::SerialHidden))
             .key(|key| (key.hides_serial, key.firmware) = (true, Firmware::new(3, 4, 9))),
-        plan("serial hidden, firmware 5.4.3", Enrolled).key(|key| key.hides_serial = true),
+        plan("serial hidden, firmware 5.4.3", Enrolled).key(|key| key.hides_serial = true).twin_only(),
         plan("OTP switched off", Refused(Code::InterfaceDisabled)).key(|key| key.product = Some(0x0406)),
         plan("token serial taken", Refused(Code::SerialTaken)).before(Before::Serial),
     ];
-    for (firmware, expect) in [
-        (Firmware::new(2, 0, 0), Refused(Code::FirmwareTooOld)),
-        (Firmware::new(2, 3, 0), Enrolled),
-        (Firmware::new(3, 4, 9), Enrolled),
-        (Firmware::new(4, 3, 7), Enrolled),
-        (Firmware::new(5, 7, 1), Enrolled),
+    for (firmware, expect, real) in [
+        (Firmware::new(2, 0, 0), Refused(Code::FirmwareTooOld), true),
+        (Firmware::new(2, 3, 0), Enrolled, true),
+        (Firmware::new(3, 4, 9), Enrolled, false),
+        (Firmware::new(4, 3, 7), Enrolled, false),
+        (Firmware::new(5, 7, 1), Enrolled, false),
     ] {
-        plans.push(plan(&format!("firmware {firmware}"), expect).key(|key| key.firmware = firmware));
+        let plan = plan(&format!("firmware {firmware}"), expect).key(|key| key.firmware = firmware);
+        plans.push(if real { plan } else { plan.twin_only() });
     }
     plans.extend(clumsy());
     plans
@@ -72,9 +76,11 @@ fn faults(set: impl FnOnce(&mut Faults)) -> Faults {
 /// A person who does not do what the display says, and a key that fails.
 fn clumsy() -> Vec<Plan> {
     let plan = |name: &str, expect| Plan::new(format!("keys / {name}"), expect);
-    let briefly = |plan: Plan| plan.profile(|profile| profile.touch = Duration::from_millis(200));
+    let briefly = |plan: Plan| plan.profile(|profile| profile.touch = Duration::from_millis(700));
     vec![
-        briefly(plan("touched at the third request", Enrolled)).key(|key| key.faults.ignore_touches = 2),
+        briefly(plan("touched at the third request", Enrolled))
+            .key(|key| key.faults.ignore_touches = 2)
+            .twin_only(),
         briefly(plan("not touched", Undone(Code::NotTouched)))
             .key(|key| key.faults.ignore_touches = 3)
             .again(),

@@ -25,7 +25,10 @@ pub(super) fn plans() -> Vec<Plan> {
         plan("the station's clock ten minutes ahead", Refused(Code::ClockWrong)).ahead(TEN_MINUTES),
         plan("the station's clock ten minutes behind", Refused(Code::ClockWrong)).ahead(-TEN_MINUTES),
         plan("the station's clock before the certificate", Refused(Code::ClockWrong)).ahead(-TWO_DAYS),
-        plan("nobody listens", Refused(Code::ServerUnreachable)).route(Route::Nobody),
-        plan("a web server that is not privacyIDEA", Refused(Code::AnswerUnreadable)).route(Route::WebServer),
+        // A real server has no part in these.
+        plan("nobody listens", Refused(Code::ServerUnreachable)).route(Route::Nobody).twin_only(),
+        plan("a web server that is not privacyIDEA", Refused(Code::AnswerUnreadable))
+            .route(Route::WebServer)
+            .twin_only(),
     ]
 }

@@ -28,7 +28,7 @@ pub(super) fn plans(version: Version) -> Vec<Plan> {
         plan("require-description, and none", &["require-description"], Declined(Code::PolicyForbids))
             .profile(|profile| profile.description = String::new()),
         plan("auth-max-fail, for carol", &["auth-max-fail"], Enrolled).person("carol"),
-        plan("yubikey-access-code", &["yubikey-access-code"], Enrolled),
+        plan("yubikey-access-code", &["yubikey-access-code"], Enrolled).twin_only(),
         plan("userstore-pin, for alice", &["userstore-pin"], Enrolled).person("alice"),
     ];
     if version == Version::V3_14 {
@@ -54,7 +54,7 @@ fn verifying() -> Vec<Plan> {
     let required = |plan: Plan| plan.profile(|profile| profile.verify = Verify::Required);
     vec![
         plan(verify, &[verify], Enrolled),
-        plan("verify-enrollment, admin-rights", &[verify, "admin-rights"], Enrolled),
+        plan("verify-enrollment, admin-rights", &[verify, "admin-rights"], Enrolled).twin_only(),
         plan("verify-enrollment, for bob", &[verify], Enrolled).person("bob"),
         plan("verify-enrollment, eight digits", &[verify], Enrolled).eight_digits(),
         plan("verify-enrollment, pin-random", &[verify, "pin-random"], Enrolled),
@@ -82,7 +82,11 @@ fn pins() -> Vec<Plan> {
         plan("pin-random, for bob", &["pin-random"], Enrolled).person("bob"),
         plan("pin-quality, no PIN", &["pin-quality"], Declined(Code::PolicyForbids)),
         plan("pin-quality, a PIN too short", &["pin-quality"], Declined(Code::PolicyForbids)).pin("a1"),
-        plan("pin-quality, a good PIN, for bob", &["pin-quality"], Enrolled).pin("abc123").person("bob"),
+        plan("pin-quality, a good PIN", &["pin-quality"], Enrolled).pin("abc123"),
+        // The server applies its rule once more when the token is assigned, and then there is no PIN.
+        plan("pin-quality, a good PIN, for bob", &["pin-quality"], Undone(Code::AssignRefused))
+            .pin("abc123")
+            .person("bob"),
         plan("pin-quality, pin-random", &["pin-quality", "pin-random"], Enrolled),
         plan("pin-forbidden, no PIN", &["pin-forbidden"], Enrolled),
         plan("pin-forbidden, a PIN", &["pin-forbidden"], Refused(Code::RightMissing)).pin("1234"),
@@ -101,7 +105,7 @@ fn rights() -> Vec<Plan> {
         plan("helpdesk-readonly, administrator", &["helpdesk-readonly"], Enrolled),
         plan("helpdesk-readonly, helpdesk", &["helpdesk-readonly"], Refused(Code::RightMissing))
             .login(Login::HELPDESK),
-        plan("none, helpdesk", &[], Enrolled).login(Login::HELPDESK),
+        plan("none, helpdesk", &[], Enrolled).login(Login::HELPDESK).twin_only(),
     ]
 }
 
@@ -120,7 +124,8 @@ fn limits() -> Vec<Plan> {
         plan("max-token-per-realm, the second", &[realm], Declined(Code::PolicyForbids))
             .profile(|profile| profile.realm = Some("office".to_owned()))
             .before(Before::InRealm),
-        plan("max-token-per-realm, the first, for bob", &[realm], Enrolled).person("bob"),
+        // The server counts the token itself, in its realm since it was made, when it is assigned.
+        plan("max-token-per-realm, the first, for bob", &[realm], Undone(Code::AssignRefused)).person("bob"),
         plan("max-token-per-realm, the second, for bob", &[realm], Declined(Code::PolicyForbids))
             .person("bob")
             .before(Before::InRealm),

@@ -96,7 +96,7 @@ async fn too_late(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled);
     plan.key.faults.ignore_touches = 1;
     plan.profile.attempts = 1;
-    plan.profile.touch = Duration::from_millis(200);
+    plan.profile.touch = Duration::from_millis(700);
     let mut story = Story::default();
     let mut room = Room::open(site, &plan).await?;
     once_more(&mut story, &mut room, &plan, Expect::Undone(Code::NotTouched)).await?;

@@ -1,0 +1,89 @@
+//! `station-sim explore`: the explorer at a terminal.
+
+use std::time::Instant;
+
+use anyhow::Context;
+
+use super::flows::{self, FLOWS, Flow};
+use super::{exhaustive, random};
+use crate::args::Explore;
+
+/// How often a long run says that it is alive, in random worlds.
+const SAY_EVERY: u64 = 10_000;
+
+/// Carries the command out; true when every invariant held.
+pub fn run(args: &Explore) -> anyhow::Result<bool> {
+    let started = Instant::now();
+    let mut held = 0_u64;
+    let mut broken = 0_u64;
+    for flow in chosen(args)? {
+        for cuts in 1..=args.cuts {
+            let began = Instant::now();
+            let result = if cuts == 1 { exhaustive::one_cut(flow) } else { exhaustive::two_cuts(flow) };
+            match result {
+                Ok(covered) => {
+                    held += 1;
+                    println!(
+                        "{:<28} {cuts} cut{}  {:>4} points {:>8} worlds {:>8} enrollments {:>8} alike {:>7.1} s",
+                        flow.name,
+                        if cuts == 1 { " " } else { "s" },
+                        covered.points,
+                        covered.worlds,
+                        covered.enrollments,
+                        covered.alike,
+                        began.elapsed().as_secs_f64()
+                    );
+                }
+                Err(found) => {
+                    broken += 1;
+                    println!("{found}");
+                }
+            }
+        }
+    }
+    let (total, found) = worlds(args);
+    println!(
+        "random worlds {} to {}: {} enrollments ({} proven), {} power cuts, {} faults",
+        args.seed,
+        args.seed.saturating_add(args.rounds),
+        total.enrollments,
+        total.enrolled,
+        total.cuts,
+        total.faults
+    );
+    held += args.rounds - found;
+    broken += found;
+    println!("took {:.1} s", started.elapsed().as_secs_f64());
+    println!("{held} passed, {broken} failed");
+    Ok(broken == 0)
+}
+
+fn chosen(args: &Explore) -> anyhow::Result<Vec<&'static Flow>> {
+    match &args.flow {
+        None => Ok(FLOWS.iter().collect()),
+        Some(name) => {
+            let names = || FLOWS.iter().map(|flow| flow.name).collect::<Vec<_>>().join(", ");
+            let flow = flows::find(name)
+                .with_context(|| format!("there is no flow '{name}'; there are: {}", names()))?;
+            Ok(vec![flow])
+        }
+    }
+}
+
+fn worlds(args: &Explore) -> (random::Round, u64) {
+    let mut total = random::Round::default();
+    let mut found = 0;
+    for number in 0..args.rounds {
+        match random::round(args.seed.wrapping_add(number)) {
+            Ok(round) => total += round,
+            Err(what) => {
+                found += 1;
+                println!("{what}");
+            }
+        }
+        if (number + 1) % SAY_EVERY == 0 {
+            println!("{} worlds, {} enrollments", number + 1, total.enrollments);
+        }
+    }
+    (total, found)
+}
