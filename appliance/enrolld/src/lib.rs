@@ -9,6 +9,9 @@
 //! It decides nothing that the engine decides, keeps no secret longer than a step
 //! needs it, and contains no twin.
 
+/// What is wired, for programs that wire it anew.
+pub use {journal, keys, privacyidea, station};
+
 pub mod bench;
 pub mod clock;
 pub mod drive;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use journal::{Journal, JournalError};
-use keys::device::{Family, KeySerial, Kind, Slot};
+use station::keys::device::{Family, KeySerial, Kind, Slot};
 use proptest::prelude::*;
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;

@@ -3,10 +3,10 @@
 use std::io::IsTerminal;
 
 use enrolld::event::{Event, What};
-use keys::device::{Firmware, ProofWay};
-use station::catalogue::Language;
-use station::enrollment::Ending;
-use station::step::Phase;
+use enrolld::keys::device::{Firmware, ProofWay};
+use enrolld::station::catalogue::Language;
+use enrolld::station::enrollment::Ending;
+use enrolld::station::step::Phase;
 
 /// Writes events as lines.
 #[derive(Debug, Clone, Copy)]

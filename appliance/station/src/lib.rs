@@ -13,6 +13,9 @@
 //! server; randomness is an argument. It never puts a secret into a record, an
 //! error or a receipt. It compiles for `wasm32-unknown-unknown`.
 
+/// The words for keys, which are this crate's words too.
+pub use keys;
+
 pub mod catalogue;
 pub mod enrollment;
 pub mod flow;
@@ -25,6 +28,7 @@ pub mod step;
 pub mod token;
 
 mod calls;
+mod outcome;
 mod preflight;
 mod proof;
 mod undo;

@@ -1,7 +1,7 @@
 //! What must hold in every world, whatever happened in it.
 
-use keys::device::Slot;
-use station::record::{Record, Remains, State};
+use enrolld::keys::device::Slot;
+use enrolld::station::record::{Record, Remains, State};
 use twins::privacyidea::Token;
 use twins::yubikey::YubiKeyTwin;
 

@@ -4,11 +4,11 @@
 //! it had been carried out, or is carried out too early. So the engine needs no
 //! switch for them.
 
-use keys::device::{Credential, Digits, Operation, Unlock};
-use keys::secret::Seed;
-use station::profile::Profile;
-use station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
-use station::step::StepResult;
+use enrolld::keys::device::{Credential, Digits, Operation, Unlock};
+use enrolld::keys::secret::Seed;
+use enrolld::station::profile::Profile;
+use enrolld::station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
+use enrolld::station::step::StepResult;
 
 use super::driver;
 use super::world::World;
@@ -57,7 +57,7 @@ impl Defect {
             (Self::WriteBeforeRegister, ServerCall::Register(registration)) => {
                 let TokenSecret::Seed(seed) = &registration.secret else { return None };
                 let operation = Operation::Program {
-                    slot: Profile::new(keys::device::Kind::Hotp).slot,
+                    slot: Profile::new(enrolld::keys::device::Kind::Hotp).slot,
                     credential: Credential::Hotp {
                         seed: Seed::new(seed.expose()).ok()?,
                         digits: Digits::Six,
@@ -65,7 +65,7 @@ impl Defect {
                     unlock: Unlock::None,
                     new_code: None,
                     label: String::new(),
-                    guard: keys::device::Guard::Nothing,
+                    guard: enrolld::keys::device::Guard::Nothing,
                 };
                 // Whatever comes of it, the engine goes on as if nothing had been.
                 let _ = driver::operate(world, operation, key, &mut None);
@@ -82,7 +82,7 @@ impl Defect {
         {
             let erase = Operation::Erase {
                 slot: super::world::FOREIGN,
-                kind: keys::device::Kind::Hotp,
+                kind: enrolld::keys::device::Kind::Hotp,
                 unlock: Unlock::None,
                 label: String::new(),
             };

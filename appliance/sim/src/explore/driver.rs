@@ -5,12 +5,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use enrolld::bench;
-use keys::conversation::Report;
-use keys::device::{Answer, KeyInfo, Operation, ProofWay};
-use keys::wire::{Clock, Wire, WireFault};
-use keys::yubikey::typed::Collector;
-use station::flow::Next;
-use station::step::{KeyFault, Now, Step, StepResult, Typed};
+use enrolld::keys::conversation::Report;
+use enrolld::keys::device::{Answer, KeyInfo, Operation, ProofWay};
+use enrolld::keys::wire::{Clock, Wire, WireFault};
+use enrolld::keys::yubikey::typed::Collector;
+use enrolld::station::flow::Next;
+use enrolld::station::step::{KeyFault, Now, Step, StepResult, Typed};
 use twins::key::{KeyTwin, Press, TwinError};
 use twins::yubikey::{VENDOR, YubiKeyTwin};
 
@@ -115,7 +115,7 @@ pub(super) fn operate(
     };
     let mut clock = TwinClock(world.shared.clone());
     let mut wire = TwinWire { twin, shared: world.shared.clone() };
-    let result = keys::wire::run(conversation.as_mut(), &mut wire, &mut clock, |_| {});
+    let result = enrolld::keys::wire::run(conversation.as_mut(), &mut wire, &mut clock, |_| {});
     if lock(&world.shared).power.is_off() {
         return Err(PowerCut);
     }

@@ -1,10 +1,10 @@
 //! The flows that are explored: what the world begins as, and what is done in it.
 
-use keys::device::{Digits, Firmware, Kind};
-use station::enrollment::{Ending, Order, Outcome};
-use station::profile::{Overwrite, Profile};
-use station::record::Actor;
-use station::server::Person;
+use enrolld::keys::device::{Digits, Firmware, Kind};
+use enrolld::station::enrollment::{Ending, Order, Outcome};
+use enrolld::station::profile::{Overwrite, Profile};
+use enrolld::station::record::Actor;
+use enrolld::station::server::Person;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use keys::device::Firmware;
+use enrolld::keys::device::Firmware;
+use enrolld::station::enrollment::Ending;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use station::enrollment::Ending;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 

@@ -4,7 +4,9 @@ use std::future::{self, Future};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use privacyidea::{Clock, HttpRequest, HttpResponse, Lost, NotSent, SecretBytes, Transport, TransportError};
+use enrolld::privacyidea::{
+    Clock, HttpRequest, HttpResponse, Lost, NotSent, SecretBytes, Transport, TransportError,
+};
 use twins::privacyidea::{Outcome, Request, Response, ServerTwin};
 
 use super::power::{EPOCH, Power};
