@@ -40,9 +40,18 @@ impl Seed {
     }
 
     /// Draws `length` bytes from `rng`; a length beyond 64 is cut to 64.
+    ///
+    /// The first byte is never 0: a Nitrokey Pro of firmware 0.7 takes such a
+    /// secret for none. That costs less than a hundredth of a bit.
     pub fn random(length: usize, rng: &mut impl CryptoRng) -> Self {
         let mut bytes = Zeroizing::new(vec![0; length.clamp(1, 64)]);
-        rng.fill_bytes(&mut bytes);
+        // A source that gives nothing but zeros is none; it must not hang here.
+        for _ in 0..16 {
+            rng.fill_bytes(&mut bytes);
+            if bytes.first() != Some(&0) {
+                break;
+            }
+        }
         Self(bytes)
     }
 

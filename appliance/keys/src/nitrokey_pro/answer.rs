@@ -1,7 +1,7 @@
 //! What keys answer, read out of results.
 
 use super::command::{CounterForm, Factor, GeneralConfig};
-use super::report::{Answer, Command, RESULT};
+use super::report::{Answer, RESULT};
 use super::slot::{OtpSlot, SlotConfig, SlotKind, SlotName};
 use crate::bytes::{take, take_slice};
 use crate::device::{Digits, Firmware};
@@ -49,36 +49,47 @@ pub struct DeviceStatus {
 /// How far a Storage is with a command of its own kind (`report_protocol.h`,
 /// `HID_Stick20Status_est`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress<T> {
-    /// It works, or the data came in another report.
+pub enum Job {
+    /// It has not begun, or is at it.
     Working,
     /// It is through.
-    Done(T),
-    /// Its smart card does not answer.
+    Done,
+    /// The PIN was wrong, or none was presented.
+    WrongPin,
+    /// The smart card does not answer.
     CardSilent,
+    /// It will not do it, for another reason.
+    Refused,
+}
+
+/// How far a Storage is with the command of that byte.
+#[must_use]
+pub fn job(result: &[u8; RESULT], command: u8) -> Job {
+    let mut rest: &[u8] = result;
+    let state = take_slice(&mut rest, 13).and_then(|_| take::<3>(&mut rest));
+    match state {
+        Some([_, last, state]) if last == command => match state {
+            0 | 2 | 4 => Job::Working,
+            1 => Job::Done,
+            3 => Job::WrongPin,
+            7 => Job::CardSilent,
+            _ => Job::Refused,
+        },
+        _ => Job::Working,
+    }
 }
 
 impl DeviceStatus {
-    /// Reads it, when it is there.
+    /// Reads it, when it is there: it comes once, in the first report that is read
+    /// after the Storage is through.
     #[must_use]
-    pub fn parse(result: &[u8; RESULT]) -> Progress<Self> {
-        Self::read(result).unwrap_or(Progress::Working)
-    }
-
-    fn read(result: &[u8; RESULT]) -> Option<Progress<Self>> {
+    pub fn parse(result: &[u8; RESULT]) -> Option<Self> {
         let mut rest: &[u8] = result;
-        take_slice(&mut rest, 13)?;
-        let [_counter, command, state, _percent, _] = take(&mut rest)?;
+        take_slice(&mut rest, 18)?;
         let [_number, kind, _more, _size] = take(&mut rest)?;
-        if command != Command::GetDeviceStatus.byte() {
+        // Data of type 3 is this structure.
+        if kind != 3 {
             return None;
-        }
-        match (state, kind) {
-            // State 7 is "smart card error".
-            (7, _) => return Some(Progress::CardSilent),
-            // Data of type 3 is this structure; it comes once, whatever the state.
-            (_, 3) => {}
-            _ => return None,
         }
         let [_, _, _, _] = take(&mut rest)?;
         let [major, minor, _, build] = take(&mut rest)?;
@@ -86,7 +97,7 @@ impl DeviceStatus {
         let [user_retries, admin_retries] = take(&mut rest)?;
         let card = u32::from_le_bytes(take(&mut rest)?);
         let firmware = Firmware::new(major, minor, build);
-        Some(Progress::Done(Self { firmware, card, user_retries, admin_retries }))
+        Some(Self { firmware, card, user_retries, admin_retries })
     }
 }
 
@@ -174,13 +185,9 @@ mod tests {
     use crate::device::{Kind, Slot};
 
     #[test]
-    fn the_status_of_a_storage_waits_until_it_is_there() {
+    fn the_status_of_a_storage_comes_when_it_comes() {
         let mut result = [0; RESULT];
-        assert_eq!(DeviceStatus::parse(&result), Progress::Working);
-        result[13..18].copy_from_slice(&[1, 0x2e, 2, 0, 0]);
-        assert_eq!(DeviceStatus::parse(&result), Progress::Working);
-        result[15] = 1;
-        assert_eq!(DeviceStatus::parse(&result), Progress::Working, "the data has been read before");
+        assert_eq!(DeviceStatus::parse(&result), None);
         result[18..22].copy_from_slice(&[1, 3, 0, 25]);
         result[22..47].copy_from_slice(&[
             0x18, 0x09, 0, 0, 0, 54, 0, 0, 0, 0, 1, 1, 9, 9, 9, 9, 0, 0, 3, 2, 0x44, 0x33, 0x22, 0x11, 0,
@@ -191,11 +198,22 @@ mod tests {
             user_retries: 3,
             admin_retries: 2,
         };
-        assert_eq!(DeviceStatus::parse(&result), Progress::Done(status));
-        result[15] = 7;
-        assert_eq!(DeviceStatus::parse(&result), Progress::CardSilent);
-        result[14] = 0x20;
-        assert_eq!(DeviceStatus::parse(&result), Progress::Working);
+        assert_eq!(DeviceStatus::parse(&result), Some(status));
+    }
+
+    #[test]
+    fn a_job_is_done_when_it_names_its_command() {
+        let state = |last, state| {
+            let mut result = [0; RESULT];
+            result[13..17].copy_from_slice(&[1, last, state, 0]);
+            job(&result, 0x32)
+        };
+        assert_eq!(state(0x2e, 1), Job::Working);
+        assert_eq!(state(0x32, 2), Job::Working);
+        assert_eq!(state(0x32, 1), Job::Done);
+        assert_eq!(state(0x32, 3), Job::WrongPin);
+        assert_eq!(state(0x32, 7), Job::CardSilent);
+        assert_eq!(state(0x32, 8), Job::Refused);
     }
 
     #[test]

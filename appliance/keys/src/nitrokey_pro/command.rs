@@ -50,6 +50,12 @@ impl<'a> FittingPin<'a> {
         let bytes = pin.expose().as_bytes();
         (bytes.len() <= PASSWORD).then_some(Self(bytes))
     }
+
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn length(self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Asks for [`Status`](super::answer::Status).
@@ -166,6 +172,22 @@ pub fn change_admin_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
 #[must_use]
 pub fn change_user_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
     Query::new(Command::ChangeUserPin, &[(old.0, PASSWORD), (new.0, PASSWORD)])
+}
+
+/// How long a PIN may be where a Storage changes it.
+pub const LONGEST_PIN_OF_STORAGE: usize = 20;
+
+/// Presents the administrator's PIN to a Storage, in order to replace it. Its
+/// outcome is told by [`job`](super::answer::job).
+#[must_use]
+pub fn send_admin_pin(pin: FittingPin<'_>) -> Query {
+    Query::new(Command::SendPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
+}
+
+/// Replaces the administrator's PIN that was presented to a Storage.
+#[must_use]
+pub fn send_new_admin_pin(pin: FittingPin<'_>) -> Query {
+    Query::new(Command::SendNewPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
 }
 
 /// Sends the name of the slot to be written (newer firmware).

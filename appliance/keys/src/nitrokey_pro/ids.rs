@@ -87,14 +87,24 @@ impl Model {
         }
     }
 
-    /// How many TOTP slots can be used. The last one of a Storage shares its
-    /// memory with HOTP (storage-firmware issue 91): newer firmware says "ok" to a
-    /// write and does nothing, older firmware damages the other.
+    /// How many TOTP slots can be used. The last one of a Storage from 0.54 on
+    /// shares its memory with the first HOTP slot (storage-firmware issue 91): a
+    /// write is answered by "ok" and does nothing, an erasure erases the other.
     #[must_use]
-    pub const fn totp_slots(self) -> u8 {
-        match self {
-            Self::Pro | Self::LibremKey => 15,
-            Self::Storage => 14,
+    pub fn totp_slots(self, firmware: Firmware) -> u8 {
+        match (self, self.authorization(firmware)) {
+            (Self::Storage, Authorization::Inside) => 14,
+            _ => 15,
+        }
+    }
+
+    /// Whether `firmware` of this model takes a secret for "none", and keeps the
+    /// one that was there before (`hotp.c`, `write_to_slot`).
+    #[must_use]
+    pub fn keeps_old_secret(self, firmware: Firmware, new: &[u8]) -> bool {
+        match (self, self.authorization(firmware)) {
+            (Self::Pro | Self::LibremKey, Authorization::Before) => new.first() == Some(&0),
+            _ => new.iter().all(|byte| *byte == 0),
         }
     }
 }
@@ -130,5 +140,15 @@ mod tests {
             assert_eq!(model.authorization(firmware), expected, "{model:?} {minor}");
             assert_eq!(model.longest_secret(firmware), if expected == Before { 20 } else { 40 });
         }
+    }
+
+    #[test]
+    fn some_secrets_are_taken_for_none() {
+        let mut secret = [7; 20];
+        secret[0] = 0;
+        assert!(Model::Pro.keeps_old_secret(Firmware::new(0, 7, 0), &secret));
+        assert!(!Model::Pro.keeps_old_secret(Firmware::new(0, 8, 0), &secret));
+        assert!(!Model::Storage.keeps_old_secret(Firmware::new(0, 53, 0), &secret));
+        assert!(Model::Storage.keeps_old_secret(Firmware::new(0, 54, 0), &[0; 20]));
     }
 }

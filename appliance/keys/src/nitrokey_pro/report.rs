@@ -107,6 +107,10 @@ pub enum Command {
     SendOtpData = 0x17,
     /// Firmware, serial, PIN counters of a Storage.
     GetDeviceStatus = 0x2e,
+    /// Present a PIN to a Storage, to change it.
+    SendPassword = 0x32,
+    /// The new PIN.
+    SendNewPassword = 0x33,
 }
 
 impl Command {
@@ -121,8 +125,14 @@ impl Command {
 pub enum Shown {
     /// It took a report and is not through with it, or has not begun.
     Busy,
-    /// Its CRC is wrong: it is being made, or was spoilt on the way.
-    Spoilt,
+    /// Its CRC is wrong: it is being made, or was spoilt on the way. With the
+    /// command and the CRC that it names, in case it is being made.
+    Spoilt {
+        /// The command byte.
+        command: u8,
+        /// The CRC of the command.
+        crc: u32,
+    },
     /// The outcome of the last command that it took.
     Answer(Answer),
 }
@@ -140,14 +150,24 @@ impl Shown {
     #[must_use]
     pub fn parse(bytes: &[u8; LENGTH]) -> Self {
         let mut rest: &[u8] = bytes;
-        let Some(answer) = Self::read(&mut rest) else { return Self::Spoilt };
+        let Some((answer, crc)) = Self::read(&mut rest) else { return Self::Busy };
         let [device, ..] = *bytes;
-        let covered = bytes.get(..COVERED).unwrap_or_default();
-        match (device, answer) {
-            (0, (answer, crc)) if crc == crc32(covered) => Self::Answer(answer),
-            (0, _) => Self::Spoilt,
+        match device {
+            0 if crc == crc32(bytes.get(..COVERED).unwrap_or_default()) => Self::Answer(answer),
+            0 => Self::Spoilt { command: answer.command, crc: answer.crc },
             // 1 busy, 3 received; 2 is never shown by the firmware that was read.
             _ => Self::Busy,
+        }
+    }
+
+    /// Whether this shows that the key is at work on `query`. A Pro says "busy";
+    /// a Storage names the command while its answer is not whole yet.
+    #[must_use]
+    pub fn works_on(&self, query: &Query) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::Spoilt { command, crc } => *command == query.command() && *crc == query.crc(),
+            Self::Answer(_) => false,
         }
     }
 
@@ -274,7 +294,7 @@ mod tests {
         for bit in 8..512 {
             let mut spoilt = good;
             spoilt[bit / 8] ^= 1 << (bit % 8);
-            assert!(matches!(Shown::parse(&spoilt), Shown::Spoilt), "{bit}");
+            assert!(matches!(Shown::parse(&spoilt), Shown::Spoilt { .. }), "{bit}");
         }
     }
 

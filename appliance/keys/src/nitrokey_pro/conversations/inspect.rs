@@ -2,9 +2,10 @@
 
 use super::super::command;
 use super::super::report::CommandStatus;
-use super::super::slot::{OtpSlot, SlotKind, SlotName};
+use super::super::slot::{OtpSlot, SlotName};
 use super::open::Opened;
 use super::talk::{Talk, refusal};
+use super::write::usable;
 use crate::device::{
     Ability, Answer, Family, HashAlgorithm, KeyError, KeyInfo, Lock, Occupancy, ProofWay, SlotState,
 };
@@ -15,7 +16,7 @@ pub(super) async fn inspect(talk: Talk) -> Result<Answer, KeyError> {
     let tries_left = talk.admin_tries().await?;
     let mut slots = Vec::new();
     for slot in OtpSlot::all() {
-        if slot.kind() == SlotKind::Totp && slot.slot().0 >= opened.model.totp_slots() {
+        if usable(slot, &opened).is_err() {
             continue;
         }
         let name = talk.slot_name(slot, &opened).await?;

@@ -2,14 +2,13 @@
 
 use core::time::Duration;
 
-use super::super::answer::{DeviceStatus, Progress, Status};
-use super::super::command;
+use super::super::answer::{self, DeviceStatus, Job, Status};
+use super::super::command::{self, CounterForm};
 use super::super::ids::{Authorization, Model};
-use super::super::report::{CommandStatus, Shown};
-use super::talk::{Talk, refusal};
+use super::super::report::{Answer, CommandStatus, Query, Shown};
+use super::talk::{Manner, Outcome, Talk, refusal};
 use super::{ANSWER, SENDS};
 use crate::device::{Family, Firmware, KeyError, KeySerial};
-use crate::nitrokey_pro::command::CounterForm;
 
 /// What was found out.
 #[derive(Clone, Copy)]
@@ -74,25 +73,51 @@ impl Talk {
     async fn device_status(&self) -> Result<DeviceStatus, KeyError> {
         let query = command::get_device_status();
         for _ in 0..SENDS {
-            let mut answer = self.ask(&query).await?;
-            let deadline = self.now().saturating_add(ANSWER);
-            loop {
-                match DeviceStatus::parse(answer.result()) {
-                    Progress::Done(status) => return Ok(status),
-                    Progress::CardSilent => return Err(KeyError::CardSilent),
-                    Progress::Working => {}
-                }
-                self.rest(LOOK).await;
-                if self.now() >= deadline {
-                    break;
-                }
-                if let Shown::Answer(shown) = self.look().await?
-                    && shown.answers(&query)
-                {
-                    answer = shown;
-                }
+            let mut last = Job::Working;
+            let found = self.job(&query, Manner::Freely, |answer| {
+                last = answer::job(answer.result(), query.command());
+                DeviceStatus::parse(answer.result())
+            });
+            match (found.await, last) {
+                (Ok(Some(status)), _) => return Ok(status),
+                (_, Job::CardSilent) => return Err(KeyError::CardSilent),
+                // The data was in a report that was lost.
+                (Ok(None) | Err(KeyError::TimedOut(_)), _) => {}
+                (Err(error), _) => return Err(error),
             }
         }
         Err(KeyError::TimedOut(ANSWER * SENDS.into()))
+    }
+
+    /// Has a Storage do something of its own kind, and looks until `done` finds
+    /// what is looked for. `None` when the report was lost.
+    pub(super) async fn job<T>(
+        &self,
+        query: &Query,
+        manner: Manner,
+        mut done: impl FnMut(&Answer) -> Option<T>,
+    ) -> Result<Option<T>, KeyError> {
+        let mut answer = match self.carry(query, manner).await? {
+            Outcome::Answered(answer) => answer,
+            Outcome::Lost => return Ok(None),
+        };
+        let allowed = manner.allowed();
+        let deadline = self.now().saturating_add(allowed);
+        loop {
+            if let Some(found) = done(&answer) {
+                return Ok(Some(found));
+            }
+            let before = self.now();
+            self.rest(LOOK).await;
+            // A clock that stands still must not make this last for ever.
+            if self.now() >= deadline || self.now() <= before {
+                return Err(KeyError::TimedOut(allowed));
+            }
+            if let Shown::Answer(shown) = self.look().await?
+                && shown.answers(query)
+            {
+                answer = shown;
+            }
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! Presenting and changing PINs without putting a key at risk.
 
-use super::super::answer::retries;
-use super::super::command::{self, FittingPin, TemporaryPassword};
-use super::super::report::{CommandStatus, Query};
+use super::super::answer::{Job, job, retries};
+use super::super::command::{self, FittingPin, LONGEST_PIN_OF_STORAGE, TemporaryPassword};
+use super::super::ids::Model;
+use super::super::report::{self, CommandStatus, Query};
 use super::open::Opened;
 use super::talk::{Manner, Outcome, Talk, refusal};
+use super::write::fitting;
 use super::{CARD, SENDS, TRIES_WANTED};
 use crate::device::{Answer, KeyError, KeySerial};
 use crate::secret::Pin;
@@ -47,9 +49,7 @@ impl Talk {
                 CommandStatus::WrongPassword => {
                     Err(KeyError::WrongPin { tries_left: self.admin_tries().await? })
                 }
-                CommandStatus::PinUnchanged => Err(KeyError::DoesNotFit(
-                    "the smart card does not take this PIN; it wants at least eight characters",
-                )),
+                CommandStatus::PinUnchanged => Err(UNFIT),
                 _ => Err(refusal(&answer, opened.firmware)),
             },
             Outcome::Lost => {
@@ -70,17 +70,62 @@ impl Talk {
         old: FittingPin<'_>,
         new: FittingPin<'_>,
     ) -> Result<(), KeyError> {
-        let query = command::change_admin_pin(old, new);
         for _ in 0..SENDS {
             // What was lost was not taken, as far as can be told. Should it have been
             // after all, the old PIN is wrong now, and that costs one try of three.
-            if self.present(opened, &query).await? == Presented::Right {
+            let presented = match opened.model {
+                Model::Pro | Model::LibremKey => {
+                    self.present(opened, &command::change_admin_pin(old, new)).await?
+                }
+                Model::Storage => self.change_on_storage(old, new).await?,
+            };
+            if presented == Presented::Right {
                 return Ok(());
             }
         }
         Err(KeyError::TimedOut(CARD))
     }
+
+    /// A Storage is told the old PIN first, then the new one.
+    async fn change_on_storage(
+        &self,
+        old: FittingPin<'_>,
+        new: FittingPin<'_>,
+    ) -> Result<Presented, KeyError> {
+        if self.tell(&command::send_admin_pin(old)).await? != Some(Job::Done) {
+            return Ok(Presented::Perhaps);
+        }
+        match self.tell(&command::send_new_admin_pin(new)).await {
+            Ok(Some(Job::Done)) => Ok(Presented::Right),
+            // The old one was right a moment ago.
+            Err(KeyError::WrongPin { .. }) => Err(UNFIT),
+            Ok(_) => Ok(Presented::Perhaps),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a PIN as a Storage wants it, if that puts nothing at risk.
+    async fn tell(&self, query: &Query) -> Result<Option<Job>, KeyError> {
+        let before = self.admin_tries().await?;
+        if before < TRIES_WANTED {
+            return Err(KeyError::PinAtRisk { tries_left: before });
+        }
+        let ended = |answer: &report::Answer| match job(answer.result(), query.command()) {
+            Job::Working => None,
+            ended => Some(ended),
+        };
+        match self.job(query, Manner::OnceOfCard, ended).await? {
+            Some(Job::WrongPin) => Err(KeyError::WrongPin { tries_left: self.admin_tries().await? }),
+            Some(Job::CardSilent) => Err(KeyError::CardSilent),
+            Some(Job::Refused) => Err(KeyError::Refused),
+            other => Ok(other),
+        }
+    }
 }
+
+/// The card's own rule (OpenPGP card, PW3).
+const UNFIT: KeyError =
+    KeyError::DoesNotFit("the smart card does not take this PIN; it wants at least eight characters");
 
 /// Changes the administrator's PIN. Ends in [`Answer::PinChanged`].
 pub(super) async fn change_admin(
@@ -89,10 +134,15 @@ pub(super) async fn change_admin(
     old: Pin,
     new: Pin,
 ) -> Result<Answer, KeyError> {
-    let long = KeyError::DoesNotFit("a PIN of this key has at most 25 bytes");
-    let old = FittingPin::new(&old).ok_or_else(|| long.clone())?;
-    let new = FittingPin::new(&new).ok_or(long)?;
+    let (old, new) = (fitting(&old)?, fitting(&new)?);
     let opened = talk.open(wanted).await?;
-    talk.change(&opened, old, new).await?;
-    Ok(Answer::PinChanged)
+    if opened.model == Model::Storage && old.length().max(new.length()) > LONGEST_PIN_OF_STORAGE {
+        return Err(KeyError::DoesNotFit("a PIN of this key has at most 20 bytes"));
+    }
+    let changed = talk.change(&opened, old, new).await;
+    if opened.model == Model::Storage {
+        // It remembers the PIN that was presented.
+        talk.lock().await;
+    }
+    changed.map(|()| Answer::PinChanged)
 }

@@ -22,6 +22,23 @@ pub(super) enum Manner {
     OnceOfCard,
 }
 
+impl Manner {
+    /// How long the key may take.
+    pub(super) const fn allowed(self) -> Duration {
+        match self {
+            Self::Freely | Self::Once => ANSWER,
+            Self::FreelyOfCard | Self::OnceOfCard => CARD,
+        }
+    }
+
+    const fn sends(self) -> u8 {
+        match self {
+            Self::Freely | Self::FreelyOfCard => SENDS,
+            Self::Once | Self::OnceOfCard => 1,
+        }
+    }
+}
+
 /// What came of a command.
 pub(super) enum Outcome {
     /// The key took it and says this.
@@ -74,13 +91,8 @@ impl Talk {
 
     /// Asks once: what is dropped is [`Outcome::Lost`].
     pub(super) async fn carry(&self, query: &Query, manner: Manner) -> Result<Outcome, KeyError> {
-        let (sends, allowed) = match manner {
-            Manner::Freely => (SENDS, ANSWER),
-            Manner::FreelyOfCard => (SENDS, CARD),
-            Manner::Once => (1, ANSWER),
-            Manner::OnceOfCard => (1, CARD),
-        };
-        for _ in 0..sends {
+        let allowed = manner.allowed();
+        for _ in 0..manner.sends() {
             self.line.set_feature(query.bytes()).await?;
             if let Some(answer) = self.await_answer(query, allowed).await? {
                 // The key did not take what was spoilt on the way, so it may be sent
@@ -93,7 +105,7 @@ impl Talk {
         if matches!(manner, Manner::Once | Manner::OnceOfCard) {
             // Perhaps it began only now.
             self.rest(self.dropped_after()).await;
-            if let Shown::Busy | Shown::Spoilt = self.look().await? {
+            if self.look().await?.works_on(query) {
                 return Ok(self.await_answer(query, allowed).await?.map_or(Outcome::Lost, Outcome::Answered));
             }
         }
@@ -105,7 +117,7 @@ impl Talk {
     async fn await_answer(&self, query: &Query, allowed: Duration) -> Result<Option<Answer>, KeyError> {
         let deadline = self.now().saturating_add(allowed);
         let mut step = FIRST_LOOK;
-        let mut older_since = None;
+        let mut idle_since = None;
         for _ in 0..MOST_LOOKS {
             let now = self.now();
             if now >= deadline {
@@ -115,14 +127,15 @@ impl Talk {
             step = (step * 2).min(LONGEST_LOOK);
             match self.look().await? {
                 Shown::Answer(answer) if answer.answers(query) => return Ok(Some(answer)),
-                Shown::Answer(_) => {
+                shown if shown.works_on(query) => idle_since = None,
+                // An older answer, or none since it was plugged in.
+                _ => {
                     let now = self.now();
-                    let since = *older_since.get_or_insert(now);
+                    let since = *idle_since.get_or_insert(now);
                     if now.saturating_sub(since) >= self.dropped_after() {
                         return Ok(None);
                     }
                 }
-                Shown::Busy | Shown::Spoilt => older_since = None,
             }
         }
         Err(KeyError::TimedOut(allowed))

@@ -67,6 +67,7 @@ pub(super) async fn erase(
     password: TemporaryPassword,
 ) -> Result<Answer, KeyError> {
     let opened = talk.open(wanted).await?;
+    usable(slot, &opened)?;
     if talk.slot_name(slot, &opened).await?.is_none() {
         return Ok(Answer::Erased);
     }
@@ -88,20 +89,21 @@ fn fits(content: &Content, opened: &Opened) -> Result<(), KeyError> {
     if content.name.is_empty() {
         return Err(KeyError::DoesNotFit("a slot must have a name"));
     }
-    if content.slot.kind() == SlotKind::Totp && content.slot.slot().0 >= opened.model.totp_slots() {
-        return Err(KeyError::NotAble { what: "the last TOTP slot, which shares its memory", firmware });
-    }
+    usable(content.slot, opened)?;
     if seed.len() > opened.longest_secret() {
         return Err(KeyError::NotAble { what: "a secret of that length", firmware });
     }
-    // "Empty" means: keep the old secret (hotp.c, write_to_slot). Older firmware
-    // looks at the first byte alone.
-    let kept = match opened.authorization() {
-        Authorization::Before => seed.first() == Some(&0),
-        Authorization::Inside => seed.iter().all(|byte| *byte == 0),
-    };
-    if kept {
+    if opened.model.keeps_old_secret(firmware, seed) {
         return Err(KeyError::DoesNotFit("the key takes this secret for none and keeps its old one"));
+    }
+    Ok(())
+}
+
+/// Whether the slot has memory of its own.
+pub(super) fn usable(slot: OtpSlot, opened: &Opened) -> Result<(), KeyError> {
+    let Opened { model, firmware, .. } = *opened;
+    if slot.kind() == SlotKind::Totp && slot.slot().0 >= model.totp_slots(firmware) {
+        return Err(KeyError::NotAble { what: "the last TOTP slot, which shares its memory", firmware });
     }
     Ok(())
 }
