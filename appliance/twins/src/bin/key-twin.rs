@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keys::device::{Firmware, Slot};
+use keys::device::{Firmware, Kind, Slot};
 use tokio::signal::unix::{SignalKind, signal};
 
 use twins::key::KeyTwin;
 use twins::line::{Listener, Pace, Server};
+use twins::nitrokey_pro::{self, NitrokeyProTwin, Place};
 use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
 
 /// A security key in software, for tests and for trying the station out.
@@ -32,6 +33,9 @@ enum Key {
     /// A YubiKey's OTP application: two slots, feature reports, keyboard, CCID
     #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(Faults::KNOWN)))]
     Yubikey(YubiKey),
+    /// A Nitrokey Pro, Storage or Librem Key: HOTP and TOTP slots, feature reports
+    #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(nitrokey_pro::Faults::KNOWN)))]
+    NitrokeyPro(NitrokeyPro),
 }
 
 const LINES: &str = "\
@@ -118,6 +122,67 @@ struct YubiKey {
     clock: Clock,
 }
 
+#[derive(Args)]
+struct NitrokeyPro {
+    /// Which product
+    #[arg(long, value_enum, default_value_t = Product::Pro)]
+    product: Product,
+
+    /// Firmware: 0.7 to 0.15, or 0.50 to 0.57 of a Storage; by default the newest
+    #[arg(long, value_name = "X.Y", value_parser = firmware)]
+    firmware: Option<Firmware>,
+
+    /// Serial of the smart card inside, hexadecimal
+    #[arg(long, value_name = "HEX", value_parser = serial, default_value = "00005555")]
+    serial: u32,
+
+    /// A slot that holds a foreign credential, such as hotp0 or totp14; may be repeated
+    #[arg(long, value_name = "SLOT", value_parser = place)]
+    occupied: Vec<Place>,
+
+    /// Every slot holds a foreign credential
+    #[arg(long)]
+    full: bool,
+
+    /// File with the administrator's PIN, when it is not 12345678
+    #[arg(long, value_name = "FILE")]
+    admin_pin_file: Option<PathBuf>,
+
+    /// How often that PIN may still be wrong; 0 is blocked
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=3))]
+    admin_tries: u8,
+
+    /// The key gives codes only after its user's PIN
+    #[arg(long)]
+    user_pin_for_codes: bool,
+
+    /// Where all that is random about the key comes from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+
+    /// Something that goes wrong, see FAULTS in --help; may be repeated
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+
+    /// Serve a Unix socket instead of standard input and output
+    #[arg(long, value_name = "PATH")]
+    listen: Option<PathBuf>,
+
+    /// How the key's time passes
+    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Product {
+    /// Nitrokey Pro or Pro 2
+    Pro,
+    /// Nitrokey Storage or Storage 2
+    Storage,
+    /// Purism Librem Key
+    LibremKey,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Content {
     /// Nothing
@@ -134,9 +199,21 @@ enum Clock {
     Manual,
 }
 
+impl Clock {
+    const fn pace(self) -> Pace {
+        match self {
+            Self::Real => Pace::Real,
+            Self::Manual => Pace::Manual,
+        }
+    }
+}
+
 fn main() -> ExitCode {
-    let Key::Yubikey(arguments) = Cli::parse().key;
-    match run(&arguments) {
+    let result = match Cli::parse().key {
+        Key::Yubikey(arguments) => run(&arguments),
+        Key::NitrokeyPro(arguments) => run_nitrokey_pro(&arguments),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("key-twin: {error}");
@@ -155,10 +232,7 @@ fn run(arguments: &YubiKey) -> Result<(), Box<dyn Error>> {
         faults.set(fault)?;
     }
     let new = new_key(arguments, &model)?;
-    let pace = match arguments.clock {
-        Clock::Real => Pace::Real,
-        Clock::Manual => Pace::Manual,
-    };
+    let pace = arguments.clock.pace();
     match &arguments.state {
         Some(path) => {
             let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
@@ -191,6 +265,35 @@ fn new_key(arguments: &YubiKey, model: &Model) -> Result<YubiKeyTwin, Box<dyn Er
     Ok(twin)
 }
 
+fn run_nitrokey_pro(arguments: &NitrokeyPro) -> Result<(), Box<dyn Error>> {
+    let (product, newest) = match arguments.product {
+        Product::Pro => (nitrokey_pro::Product::Pro, 15),
+        Product::Storage => (nitrokey_pro::Product::Storage, 57),
+        Product::LibremKey => (nitrokey_pro::Product::LibremKey, 15),
+    };
+    let firmware = arguments.firmware.unwrap_or(Firmware::new(0, newest, 0));
+    let model = nitrokey_pro::Model::new(product, firmware, arguments.serial)?;
+    let mut faults = nitrokey_pro::Faults::default();
+    for fault in &arguments.fault {
+        faults.set(fault)?;
+    }
+    let mut twin = NitrokeyProTwin::new(model, arguments.seed);
+    let every = [(Kind::Hotp, 3), (Kind::Totp, 15)]
+        .into_iter()
+        .flat_map(|(kind, count)| (0..count).map(move |slot| Place { kind, slot: Slot(slot) }));
+    for place in every.filter(|place| arguments.full || arguments.occupied.contains(place)) {
+        twin.occupy(place, b"a foreign credential");
+    }
+    if let Some(path) = &arguments.admin_pin_file {
+        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        twin.set_admin_pin(text.lines().next().unwrap_or_default(), 3);
+    }
+    twin.set_admin_tries(arguments.admin_tries);
+    twin.set_user_pin_for_codes(arguments.user_pin_for_codes);
+    twin.set_faults(faults);
+    serve(Server::new(twin, arguments.clock.pace()), arguments.listen.as_deref())
+}
+
 fn serve<T: KeyTwin + 'static>(server: Server<T>, listen: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
@@ -221,8 +324,26 @@ fn indented(text: &str) -> String {
 fn firmware(text: &str) -> Result<Firmware, String> {
     let numbers: Vec<u8> = text.split('.').filter_map(|number| number.parse().ok()).collect();
     match numbers.as_slice() {
+        [major, minor] if text.split('.').count() == 2 => Ok(Firmware::new(*major, *minor, 0)),
         [major, minor, build] if text.split('.').count() == 3 => Ok(Firmware::new(*major, *minor, *build)),
-        _ => Err("a firmware is three numbers with dots between them".to_owned()),
+        _ => Err("a firmware is two or three numbers with dots between them".to_owned()),
+    }
+}
+
+fn serial(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 16).map_err(|_| "a serial is up to eight hexadecimal digits".to_owned())
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    let (kind, number) = match (text.strip_prefix("hotp"), text.strip_prefix("totp")) {
+        (Some(number), _) => (Kind::Hotp, number),
+        (_, Some(number)) => (Kind::Totp, number),
+        _ => (Kind::Hotp, ""),
+    };
+    let most = if kind == Kind::Hotp { 2 } else { 14 };
+    match number.parse() {
+        Ok(slot) if slot <= most => Ok(Place { kind, slot: Slot(slot) }),
+        _ => Err("a slot is hotp0 to hotp2 or totp0 to totp14".to_owned()),
     }
 }
 
