@@ -65,15 +65,12 @@ impl From<Plan> for Case {
 
 /// All cases for a server of this version; at a real one, those that it is worth the time.
 pub(crate) fn of(version: Version, real: bool) -> Vec<Case> {
-    let plans = [
-        policies::plans(version),
-        logins::plans(),
-        certificates::plans(),
-        keys::plans(),
-        people::plans(),
-        faults::plans(version, real),
-    ];
-    let plans = plans.into_iter().flatten().filter(|plan| plan.real || !real);
+    let mut plans = [policies::plans(version), people::plans(), faults::plans(version, real)].concat();
+    // These have to do with the server's version so little that two twins are enough.
+    if real || matches!(version, Version::V3_14 | Version::V3_9_3) {
+        plans.extend([logins::plans(), certificates::plans(), keys::plans()].concat());
+    }
+    let plans = plans.into_iter().filter(|plan| plan.real || !real);
     let mut cases: Vec<Case> = plans.map(|plan| plan.keeping_secrets(version).into()).collect();
     cases.extend(sessions::cases(version));
     cases
