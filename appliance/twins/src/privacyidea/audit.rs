@@ -137,7 +137,11 @@ impl ServerTwin {
 
     fn audit_columns(&self) -> Vec<&'static str> {
         let recent = RECENT.iter().filter(|_| self.version().is_recent());
-        COLUMNS.iter().chain(recent).copied().collect()
+        let named = |column: &&'static str| match *column {
+            "privacyidea_server" if self.version().is_edumfa() => "edumfa_server",
+            column => column,
+        };
+        COLUMNS.iter().chain(recent).map(named).collect()
     }
 }
 
@@ -160,7 +164,7 @@ impl Line {
             "authentication" if self.action.ends_with("/validate/check") => {
                 if self.succeeded { "ACCEPT" } else { "REJECT" }.into()
             }
-            "privacyidea_server" => "fixture".into(),
+            "privacyidea_server" | "edumfa_server" => "fixture".into(),
             "client" => "127.0.0.1".into(),
             "log_level" | "clearance_level" if recent => "default".into(),
             "log_level" | "clearance_level" => Value::Null,

@@ -95,7 +95,7 @@ impl ServerTwin {
                 let token = self.tokens.get(&serial);
                 let kind = token.map_or(String::new(), |token| token.kind.clone());
                 // Older servers do not look up whose token it is.
-                let user = token.and_then(|token| token.user.clone()).filter(|_| self.version().is_recent());
+                let user = token.and_then(|token| token.user.clone()).filter(|_| self.version().is_3_14());
                 self.note_about(action, &serial, (kind, user), "", accepted, now);
                 (answer, false)
             }

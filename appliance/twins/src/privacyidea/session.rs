@@ -71,7 +71,7 @@ impl ServerTwin {
             ..About::default()
         };
         if let Some(message) =
-            self.over_limit(&name, about, is_admin, now).filter(|_| self.version().is_3_14())
+            self.over_limit(&name, about, is_admin, now).filter(|_| self.version().is_recent())
         {
             self.note_attempt(&name, is_admin, false, now);
             let detail = json!({ "message": message });
