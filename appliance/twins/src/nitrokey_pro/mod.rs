@@ -35,10 +35,13 @@
 mod card;
 mod command;
 mod faults;
+mod job;
 mod memory;
 mod model;
+mod pins;
 mod report;
 mod session;
+mod slots;
 mod twin;
 
 pub use faults::{Faults, UnknownFault};

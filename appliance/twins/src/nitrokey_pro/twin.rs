@@ -5,8 +5,9 @@ use core::time::Duration;
 use keys::device::{Kind, Slot as SlotNumber};
 use zeroize::Zeroizing;
 
-use super::command::{DATA, GET_DEVICE_STATUS, Job, duration};
+use super::command::{DATA, GET_DEVICE_STATUS, duration};
 use super::faults::{Faults, one_of};
+use super::job::Job;
 use super::memory::{Memory, Slot, Spot};
 use super::model::Model;
 use super::report::{Buffer, LENGTH};
