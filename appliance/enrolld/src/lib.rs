@@ -10,10 +10,11 @@
 //! needs it, and contains no twin.
 
 /// What is wired, for programs that wire it anew.
-pub use {journal, keys, privacyidea, station};
+pub use {journal, keys, panel, privacyidea, station};
 
 pub mod bench;
 pub mod clock;
+pub mod display;
 pub mod drive;
 pub mod event;
 pub mod server;

@@ -104,6 +104,10 @@ pub struct Enroll {
     #[arg(long, value_name = "FILE")]
     pub journal: Option<PathBuf>,
 
+    /// Draw what the display of the station shows, each time that it changes.
+    #[arg(long, conflicts_with = "quiet")]
+    pub panel: bool,
+
     /// Print one JSON object a key on standard output.
     #[arg(long)]
     pub json: bool,

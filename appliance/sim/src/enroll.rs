@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow, bail};
 use enrolld::bench::Key;
 use enrolld::clock::SystemClock;
+use enrolld::display::Display;
 use enrolld::drive::{Cancel, Station};
 use enrolld::event::{Event, What};
 use enrolld::keys::device::{Digits, Kind, ProofWay};
 use enrolld::keys::secret::AccessCode;
+use enrolld::panel::{self, Text, View};
+use enrolld::station::catalogue::Language;
 use enrolld::station::enrollment::{Ending, Order};
 use enrolld::station::profile::Profile;
 use enrolld::station::record::Actor;
@@ -49,8 +52,15 @@ async fn enroll(args: &Enroll) -> anyhow::Result<bool> {
         None => Store::in_memory()?,
     };
     let (touches, mut wanted) = mpsc::unbounded_channel();
+    let display = args.panel.then(|| Mutex::new(Display::new(Language::English, ready(&server.address))));
     let watcher = move |event: Event| {
         teller.event(&event);
+        if let Some(display) = &display {
+            let mut display = display.lock().unwrap_or_else(PoisonError::into_inner);
+            if display.saw(&event) {
+                teller.panel(&display.view());
+            }
+        }
         if let What::TouchWanted { way, .. } = event.what {
             // The finger is gone only when the enrollment is over.
             let _ = touches.send(way);
@@ -125,6 +135,15 @@ async fn touch(
         }
     }
     anyhow!("the enrollment ended without an outcome")
+}
+
+/// What the display shows while no key is plugged in.
+fn ready(server: &str) -> View {
+    View::Ready(panel::Station {
+        name: Text::new("station-sim"),
+        address: Text::new(server),
+        state: Text::default(),
+    })
 }
 
 struct Inserted {

@@ -1,9 +1,11 @@
 //! Progress for a person at a terminal, on standard error.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use enrolld::event::{Event, What};
 use enrolld::keys::device::{Firmware, ProofWay};
+use enrolld::panel::{self, Glass, Scene, View};
 use enrolld::station::catalogue::Language;
 use enrolld::station::enrollment::Ending;
 use enrolld::station::step::Phase;
@@ -37,6 +39,14 @@ impl Teller {
     /// Says what was typed. The code is used up the moment it is checked.
     pub fn typed(&self, text: &str) {
         self.line(&format!("    the key types         {}", self.paint("1", text.trim_end())));
+    }
+
+    /// Draws what the display shows, small enough to stand between other lines.
+    pub fn panel(&self, view: &View) {
+        let scene = Scene::new(view, Glass::Tall, panel::Language::English, Duration::ZERO);
+        for line in panel::twin::braille(&scene.frame()).lines() {
+            self.line(&format!("        {line}"));
+        }
     }
 
     /// Says what happened.

@@ -168,7 +168,7 @@ pub(super) const fn english(code: Code) -> Text {
         Code::SecretReplaced => say(
             "Secret was replaced",
             "The server threw away the secret it was given and made its own. The token was deleted.",
-            "Remove hotp_force_server_generate; on 3.12 and 3.13 add an admin policy.",
+            "Switch off the policy that makes it do so; on 3.12 and 3.13 add an admin policy.",
         ),
         Code::DigitsChanged => say(
             "Digits were changed",

@@ -133,7 +133,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::NotAnAdministrator => say(
             "Kein Admin-Konto",
             "Das Konto darf sich anmelden, ist aber kein Administrator.",
-            "Administratorkonto oder API-Schlüssel der Rolle admin verwenden.",
+            "Admin-Konto oder API-Schlüssel der Rolle admin verwenden.",
         ),
         Code::SessionRefused => say(
             "Sitzung abgelehnt",
@@ -148,12 +148,12 @@ pub(super) const fn german(code: Code) -> Text {
         Code::RightMissing => say(
             "Recht fehlt",
             "Dem Konto der Station fehlt ein Recht auf dem Server.",
-            "Der Serveradministrator erteilt es in einer Admin-Policy.",
+            "Der Administrator des Servers erteilt es in einer Admin-Policy.",
         ),
         Code::PolicyForbids => say(
             "Server-Policy verbietet",
             "Eine Policy des Servers verbietet dieses Token.",
-            "Serveradministrator fragen; der Wortlaut steht im Protokoll.",
+            "Den Administrator fragen; der Wortlaut steht im Protokoll.",
         ),
         Code::SerialTaken => say(
             "Token existiert schon",
@@ -168,7 +168,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::SecretReplaced => say(
             "Geheimnis ersetzt",
             "Der Server hat das Geheimnis durch ein eigenes ersetzt. Das Token wurde gelöscht.",
-            "hotp_force_server_generate entfernen; bei 3.12 und 3.13 Admin-Policy anlegen.",
+            "Die Policy dafür abschalten; bei 3.12 und 3.13 eine Admin-Policy anlegen.",
         ),
         Code::DigitsChanged => say(
             "Stellenzahl geändert",
@@ -203,7 +203,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::ServerFault => say(
             "Fehler im Server",
             "Der Server meldet einen eigenen Fehler.",
-            "Den Serveradministrator bitten, ins Protokoll zu sehen.",
+            "Den Administrator bitten, ins Server-Protokoll zu sehen.",
         ),
         Code::ServerBusy => say(
             "Server überlastet",
