@@ -32,6 +32,17 @@ pub struct Firmware {
     pub build: u8,
 }
 
+impl Family {
+    /// The PIN that unlocks slots of a key as it is sold; `None` where there is none.
+    #[must_use]
+    pub const fn factory_pin(self) -> Option<&'static str> {
+        match self {
+            Self::NitrokeyPro => Some("12345678"),
+            Self::YubiKeyOtp | Self::Nitrokey3 => None,
+        }
+    }
+}
+
 impl Firmware {
     /// A version from its three numbers.
     #[must_use]
@@ -202,6 +213,16 @@ pub enum Lock {
     Open,
 }
 
+/// What a key holds that finds credentials by name. A number is then only for
+/// people, to tell one credential of a key from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What could be put into it, under any name.
+    pub abilities: Vec<Ability>,
+    /// The names of all that is in it.
+    pub names: Vec<String>,
+}
+
 /// Everything that inspection finds out about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyInfo {
@@ -213,8 +234,12 @@ pub struct KeyInfo {
     pub serial: Option<KeySerial>,
     /// Its firmware.
     pub firmware: Firmware,
-    /// All its slots, in order.
+    /// All its numbered slots, in order.
     pub slots: Vec<SlotState>,
+    /// What it keeps by name, where it does that in place of numbered slots.
+    pub named: Option<Named>,
+    /// The longest name that it gives a credential, in bytes; 0 where it keeps none.
+    pub longest_label: usize,
     /// What guards its slots.
     pub lock: Lock,
     /// Words such as "USB-C keychain", where the key says it.
@@ -237,6 +262,39 @@ impl KeyInfo {
     #[must_use]
     pub fn slot_for(&self, kind: Kind, slot: Slot) -> Option<&SlotState> {
         self.slots.iter().find(|state| state.slot == slot && state.ability(kind).is_some())
+    }
+
+    /// Whether there is a slot of that number at all.
+    #[must_use]
+    pub fn has_slot(&self, slot: Slot) -> bool {
+        self.named.is_some() || self.slot(slot).is_some()
+    }
+
+    /// How it would hold a credential of that kind in that slot; `None` when it cannot.
+    #[must_use]
+    pub fn ability(&self, kind: Kind, slot: Slot) -> Option<&Ability> {
+        match &self.named {
+            Some(named) => named.abilities.iter().find(|ability| ability.kind == kind),
+            None => self.slot_for(kind, slot)?.ability(kind),
+        }
+    }
+
+    /// Whether something is where a credential of that kind, slot and name would go.
+    #[must_use]
+    pub fn occupancy(&self, kind: Kind, slot: Slot, label: &str) -> Occupancy {
+        let occupied = match &self.named {
+            Some(named) => named.names.iter().any(|name| name == label),
+            None => self.slot_for(kind, slot).is_none_or(|state| state.occupancy == Occupancy::Occupied),
+        };
+        if occupied { Occupancy::Occupied } else { Occupancy::Empty }
+    }
+
+    /// Whether credentials of both kinds, in slots of the same number, are in each
+    /// other's place.
+    #[must_use]
+    pub fn share_slots(&self, one: Kind, other: Kind) -> bool {
+        one == other
+            || self.slots.iter().any(|state| state.ability(one).is_some() && state.ability(other).is_some())
     }
 }
 
@@ -305,8 +363,10 @@ pub enum Unlock {
     None,
     /// The slot's current access code.
     AccessCode(AccessCode),
-    /// The administrator's PIN.
+    /// The administrator's PIN, or the only one that the key has.
     AdminPin(Pin),
+    /// The user's PIN.
+    UserPin(Pin),
 }
 
 /// What a key wants before it gives a code.
@@ -364,6 +424,8 @@ pub enum Operation {
         digits: Digits,
         /// What the key calls the slot, where keys find slots by name.
         label: String,
+        /// What makes it give the code, where it wants more than a touch.
+        unlock: Unlock,
     },
     /// Change the PIN by which slots are unlocked, or set it for the first time.
     ChangePin {

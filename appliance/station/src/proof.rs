@@ -1,6 +1,6 @@
 //! The proof: a code that came out of the key, compared here, then checked by the server.
 
-use keys::device::{Answer, Digits, HashAlgorithm, KeyError, Kind, Operation, ProofWay};
+use keys::device::{Answer, Digits, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
 use keys::otp;
 use keys::secret::Seed;
 use zeroize::Zeroizing;
@@ -96,6 +96,7 @@ async fn returned(desk: &Desk, order: &Order, label: &str) -> Result<Typed, NoPr
         challenge,
         digits: profile.digits,
         label: label.to_owned(),
+        unlock: Unlock::None,
     };
     match desk.key(operation).await {
         Ok(Answer::Code(code)) => Ok(Typed::Code(Zeroizing::new(code))),

@@ -17,6 +17,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             challenge: vec![0; 8],
             digits: Digits::Six,
             label: String::new(),
+            unlock: Unlock::None,
         },
         _ => Operation::Program {
             slot,

@@ -48,7 +48,14 @@ pub(crate) fn erase(slot: u8, unlock: Unlock) -> Operation {
 
 pub(crate) fn ask_code(slot: u8, kind: Kind, challenge: &[u8]) -> Operation {
     let challenge = challenge.to_vec();
-    Operation::AskCode { slot: Slot(slot), kind, challenge, digits: Digits::Six, label: String::new() }
+    Operation::AskCode {
+        slot: Slot(slot),
+        kind,
+        challenge,
+        digits: Digits::Six,
+        label: String::new(),
+        unlock: Unlock::None,
+    }
 }
 
 pub(crate) fn key_error(result: Result<Answer, Failure>) -> KeyError {

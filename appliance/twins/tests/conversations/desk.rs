@@ -139,7 +139,14 @@ pub(crate) fn erase(slot: u8, unlock: Unlock) -> Operation {
 
 pub(crate) fn challenge(slot: u8, kind: Kind, challenge: &[u8]) -> Operation {
     let challenge = challenge.to_vec();
-    Operation::AskCode { slot: Slot(slot), kind, challenge, digits: Digits::Eight, label: String::new() }
+    Operation::AskCode {
+        slot: Slot(slot),
+        kind,
+        challenge,
+        digits: Digits::Eight,
+        label: String::new(),
+        unlock: Unlock::None,
+    }
 }
 
 pub(crate) fn refused(result: Result<Answer, Failure>) -> bool {

@@ -3,8 +3,8 @@
 use keys::device::{Digits, KeyError, Kind, Operation, ProofWay};
 
 use crate::desk::{
-    ADMIN, Desk, RFC4226, admin, ask_code, erase, every_key, expected, hotp, key_error, place, program, seed,
-    totp,
+    ADMIN, Desk, RFC4226, admin, ask_code, ask_code_with, erase, every_key, expected, hotp, key_error, place,
+    program, seed, totp,
 };
 
 #[test]
@@ -66,6 +66,7 @@ fn an_empty_slot_gives_nothing() {
             challenge: vec![1],
             digits: Digits::Six,
             label: String::new(),
+            unlock: keys::device::Unlock::None,
         };
         assert!(matches!(key_error(desk.ask(challenge)), KeyError::DoesNotFit(_)));
     }
@@ -80,5 +81,23 @@ fn a_key_that_wants_its_users_pin_says_so_before_anything_is_written() {
         assert!(matches!(key_error(desk.code(Kind::Hotp, 0, 0)), KeyError::PinNeeded(_)));
         assert_eq!(desk.key.with(|key| key.slot(place(Kind::Hotp, 0))).unwrap().counter, 0);
         desk.ask(erase(Kind::Hotp, 0, admin(ADMIN))).unwrap();
+    }
+}
+
+#[test]
+fn the_users_pin_opens_codes_and_is_never_put_at_risk() {
+    let guarded = |pin: &str| {
+        ask_code_with(Kind::Hotp, 0, 0, Digits::Six, keys::device::Unlock::UserPin(crate::desk::pin(pin)))
+    };
+    for mut desk in every_key() {
+        desk.ask(program(0, hotp(RFC4226))).unwrap();
+        desk.key.with(|key| key.set_user_pin_for_codes(true));
+        for counter in 0..2 {
+            let keys::device::Answer::Code(code) = desk.ask(guarded("123456")).unwrap() else { panic!() };
+            assert_eq!(code, expected(RFC4226, counter));
+        }
+        assert_eq!(key_error(desk.ask(guarded("111111"))), KeyError::WrongPin { tries_left: 2 });
+        assert_eq!(key_error(desk.ask(guarded("123456"))), KeyError::PinAtRisk { tries_left: 2 });
+        assert_eq!(desk.key.with(|key| key.fewest_tries()), 2);
     }
 }

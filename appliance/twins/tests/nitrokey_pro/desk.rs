@@ -132,8 +132,12 @@ pub(crate) fn erase(kind: Kind, slot: u8, unlock: Unlock) -> Operation {
 }
 
 pub(crate) fn ask_code(kind: Kind, slot: u8, step: u64, digits: Digits) -> Operation {
+    ask_code_with(kind, slot, step, digits, Unlock::None)
+}
+
+pub(crate) fn ask_code_with(kind: Kind, slot: u8, step: u64, digits: Digits, unlock: Unlock) -> Operation {
     let challenge = if kind == Kind::Totp { step.to_be_bytes().to_vec() } else { Vec::new() };
-    Operation::AskCode { slot: Slot(slot), kind, challenge, digits, label: String::new() }
+    Operation::AskCode { slot: Slot(slot), kind, challenge, digits, label: String::new(), unlock }
 }
 
 pub(crate) fn key_error<T: core::fmt::Debug>(result: Result<T, Failure>) -> KeyError {

@@ -33,6 +33,8 @@ pub(super) async fn inspect(talk: Talk) -> Result<Answer, KeyError> {
         serial: opened.serial,
         firmware: opened.firmware,
         slots,
+        named: None,
+        longest_label: SlotName::LONGEST,
         lock: Lock::AdminPin { tries_left },
         form_factor: None,
         fips: None,

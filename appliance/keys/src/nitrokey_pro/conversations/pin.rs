@@ -11,6 +11,13 @@ use super::{CARD, SENDS, TRIES_WANTED};
 use crate::device::{Answer, KeyError, KeySerial};
 use crate::secret::Pin;
 
+/// Whose PIN.
+#[derive(Clone, Copy)]
+enum Owner {
+    Admin,
+    User,
+}
+
 /// Whether a PIN was taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presented {
@@ -23,7 +30,7 @@ enum Presented {
 impl Talk {
     /// How often the administrator's PIN may still be wrong.
     pub(super) async fn admin_tries(&self) -> Result<u8, KeyError> {
-        retries(&self.ask_card(&command::admin_retries()).await?).ok_or(KeyError::CardSilent)
+        self.tries(Owner::Admin).await
     }
 
     /// Agrees on a temporary password. When the answer is lost, the next command
@@ -34,12 +41,31 @@ impl Talk {
         pin: FittingPin<'_>,
         password: &TemporaryPassword,
     ) -> Result<(), KeyError> {
-        self.present(opened, &command::first_authenticate(pin, password)).await.map(drop)
+        let query = command::first_authenticate(pin, password);
+        self.present(opened, Owner::Admin, &query).await.map(drop)
     }
 
-    /// Sends a report with the administrator's PIN in it, if that puts nothing at risk.
-    async fn present(&self, opened: &Opened, query: &Query) -> Result<Presented, KeyError> {
-        let before = self.admin_tries().await?;
+    /// The same with the user's PIN, for codes.
+    pub(super) async fn unlock_codes(
+        &self,
+        opened: &Opened,
+        pin: FittingPin<'_>,
+        password: &TemporaryPassword,
+    ) -> Result<(), KeyError> {
+        self.present(opened, Owner::User, &command::user_authenticate(pin, password)).await.map(drop)
+    }
+
+    async fn tries(&self, owner: Owner) -> Result<u8, KeyError> {
+        let query = match owner {
+            Owner::Admin => command::admin_retries(),
+            Owner::User => command::user_retries(),
+        };
+        retries(&self.ask_card(&query).await?).ok_or(KeyError::CardSilent)
+    }
+
+    /// Sends a report with a PIN in it, if that puts nothing at risk.
+    async fn present(&self, opened: &Opened, owner: Owner, query: &Query) -> Result<Presented, KeyError> {
+        let before = self.tries(owner).await?;
         if before < TRIES_WANTED {
             return Err(KeyError::PinAtRisk { tries_left: before });
         }
@@ -47,13 +73,13 @@ impl Talk {
             Outcome::Answered(answer) => match answer.status() {
                 CommandStatus::Ok => Ok(Presented::Right),
                 CommandStatus::WrongPassword => {
-                    Err(KeyError::WrongPin { tries_left: self.admin_tries().await? })
+                    Err(KeyError::WrongPin { tries_left: self.tries(owner).await? })
                 }
                 CommandStatus::PinUnchanged => Err(UNFIT),
                 _ => Err(refusal(&answer, opened.firmware)),
             },
             Outcome::Lost => {
-                let tries_left = self.admin_tries().await?;
+                let tries_left = self.tries(owner).await?;
                 if tries_left < before {
                     Err(KeyError::WrongPin { tries_left })
                 } else {
@@ -75,7 +101,7 @@ impl Talk {
             // after all, the old PIN is wrong now, and that costs one try of three.
             let presented = match opened.model {
                 Model::Pro | Model::LibremKey => {
-                    self.present(opened, &command::change_admin_pin(old, new)).await?
+                    self.present(opened, Owner::Admin, &command::change_admin_pin(old, new)).await?
                 }
                 Model::Storage => self.change_on_storage(old, new).await?,
             };

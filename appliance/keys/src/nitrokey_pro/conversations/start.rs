@@ -3,7 +3,7 @@
 use super::super::command::{Factor, TemporaryPassword};
 use super::super::ids::Model;
 use super::super::slot::{OtpSlot, SlotConfig, SlotName};
-use super::ask::ask;
+use super::ask::{Wanted, ask};
 use super::inspect::inspect;
 use super::pin::change_admin;
 use super::talk::Talk;
@@ -32,7 +32,8 @@ pub(super) const ADMIN_PIN: &str = "its administrator's PIN before a slot is wri
 ///   slot, cut to 15 bytes. What can be read back is compared.
 /// * **Erase** ends well at once when the slot is empty, without a PIN.
 /// * **AskCode** returns the code of the slot. For [`Kind::Totp`] the challenge is
-///   the time step, eight bytes big-endian; the clock of the key is set to it.
+///   the time step, eight bytes big-endian; the clock of the key is set to it. A
+///   key may want its user's PIN before.
 /// * **ChangePin** changes the administrator's PIN.
 ///
 /// No PIN is presented while fewer than three tries are left
@@ -68,15 +69,19 @@ pub fn start(
             let pin = admin_pin(unlock)?;
             script(model, move |talk| erase(talk, wanted, slot, pin, password))
         }
-        Operation::AskCode { slot, kind, challenge, digits, label: _ } => {
+        Operation::AskCode { slot, kind, challenge, digits, label: _, unlock } => {
             let slot = otp_slot(kind, slot)?;
+            let pin = match unlock {
+                Unlock::UserPin(pin) => Some(pin),
+                _ => None,
+            };
             let step = match kind {
                 Kind::Totp => <[u8; 8]>::try_from(challenge.as_slice())
                     .map(u64::from_be_bytes)
                     .map_err(|_| KeyError::DoesNotFit("a time step has eight bytes"))?,
                 _ => 0,
             };
-            script(model, move |talk| ask(talk, wanted, slot, step, digits))
+            script(model, move |talk| ask(talk, wanted, Wanted { slot, step, digits }, pin, password))
         }
         Operation::ChangePin { old, new } => {
             let old = old.ok_or(KeyError::DoesNotFit("its administrator's PIN is never unset"))?;
@@ -109,6 +114,7 @@ fn admin_pin(unlock: Unlock) -> Result<Option<Pin>, KeyError> {
     match unlock {
         Unlock::None => Ok(None),
         Unlock::AdminPin(pin) => Ok(Some(pin)),
+        Unlock::UserPin(_) => Err(KeyError::DoesNotFit("its slots open by the administrator's PIN")),
         Unlock::AccessCode(_) => Err(KeyError::DoesNotFit("its slots open by a PIN, not by an access code")),
     }
 }

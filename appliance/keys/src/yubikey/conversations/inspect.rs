@@ -65,6 +65,8 @@ fn key_info(identity: Identity, opened: &Opened) -> KeyInfo {
         serial: *serial,
         firmware: version,
         slots,
+        named: None,
+        longest_label: 0,
         lock,
         form_factor: form.and_then(|form| form.words()),
         fips,

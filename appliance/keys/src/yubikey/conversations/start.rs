@@ -84,7 +84,7 @@ pub fn start(
         Operation::Erase { slot, kind: _, unlock, label: _ } => {
             Box::new(Write::erase(identity, wanted, otp_slot(slot)?, access_code(unlock)?))
         }
-        Operation::AskCode { slot, kind, challenge, digits, label: _ } => {
+        Operation::AskCode { slot, kind, challenge, digits, label: _, unlock: _ } => {
             let challenge = Zeroizing::new(challenge);
             if challenge.len() > LONGEST_CHALLENGE {
                 return Err(KeyError::DoesNotFit("a challenge has at most 63 bytes"));
@@ -106,7 +106,7 @@ fn access_code(unlock: Unlock) -> Result<AccessCode, KeyError> {
     match unlock {
         Unlock::None => Ok(AccessCode::from_array(&[0; 6])),
         Unlock::AccessCode(code) => Ok(code),
-        Unlock::AdminPin(_) => Err(KeyError::DoesNotFit("its slots open by an access code, not by a PIN")),
+        Unlock::AdminPin(_) | Unlock::UserPin(_) => Err(KeyError::DoesNotFit("its slots open by an access code, not by a PIN")),
     }
 }
 
