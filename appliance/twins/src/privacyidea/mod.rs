@@ -4,14 +4,14 @@
 //! 3.13.4, 3.9.3 or eduMFA 2.9.5 would, with their traps: seeds silently replaced,
 //! parameters silently dropped, 200 for things that did not happen. It does no
 //! I/O, reads no clock and takes every random number from its seed; [`front`]
-//! puts it behind HTTP. What it claims about the real servers is held against
-//! recordings of them by the test `privacyidea_equal`.
+//! puts it behind HTTP, and [`tls`] behind good and bad certificates. What it
+//! claims about the real servers is held against recordings of them by the test
+//! `privacyidea_equal`; `scripts/record-server` makes the recordings anew.
 //!
 //! It never talks to a network by itself, hashes no password (an account's
-//! password is compared as text), signs no answer (the field is there, its
-//! value is zeros). Of token types it knows `hotp`,
-//! `totp`, `yubikey`, `registration` and `pw`; self-service users can log in,
-//! and then do nothing.
+//! password is compared as text) and signs no answer (the field is there, its
+//! value is zeros). Of token types it knows `hotp`, `totp`, `yubikey`,
+//! `registration` and `pw`; self-service users can log in, and then do nothing.
 //!
 //! ```
 //! use std::time::Duration;
@@ -218,9 +218,12 @@ impl ServerTwin {
         self.tokens.get_mut(serial)
     }
 
-    /// Whether a right OTP of this token would be accepted now. That is the
-    /// question behind every invariant: a token that counts must have a key
-    /// that answers.
+    /// Whether a right OTP of this token, behind its PIN, would be accepted now.
+    /// That is the question behind every invariant: a token that counts must
+    /// have a key that answers.
+    ///
+    /// A check with `otponly` is another question: it looks at the OTP alone, of
+    /// a disabled token too, and moves its counter.
     #[must_use]
     pub fn counts(&self, serial: &str, now: Duration) -> bool {
         self.tokens.get(serial).is_some_and(|token| token.counts(now))
