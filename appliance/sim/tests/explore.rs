@@ -16,11 +16,11 @@ fn every_flow_survives_one_cut_anywhere() {
 #[test]
 fn random_worlds_end_well() {
     let mut total = random::Round::default();
-    for seed in 0..1000 {
+    for seed in 0..300 {
         total += random::round(seed).unwrap_or_else(|found| panic!("{found}"));
     }
     println!("{total:?}");
-    assert!(total.enrollments > 5_000 && total.cuts > 100 && total.faults > 100, "{total:?}");
+    assert!(total.enrollments > 2_000 && total.cuts > 100 && total.faults > 100, "{total:?}");
 }
 
 #[test]
