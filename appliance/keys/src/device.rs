@@ -175,6 +175,8 @@ pub struct Ability {
     pub longest_seed: usize,
     /// How it can prove that it has the credential.
     pub proof: ProofWay,
+    /// What it can be told to want before it gives a code, besides nothing.
+    pub guards: &'static [Guard],
 }
 
 /// One slot as found.
@@ -238,8 +240,6 @@ pub struct KeyInfo {
     pub slots: Vec<SlotState>,
     /// What it keeps by name, where it does that in place of numbered slots.
     pub named: Option<Named>,
-    /// The longest name that it gives a credential, in bytes; 0 where it keeps none.
-    pub longest_label: usize,
     /// What guards its slots.
     pub lock: Lock,
     /// Words such as "USB-C keychain", where the key says it.

@@ -111,6 +111,17 @@ impl SlotName {
         Self(name)
     }
 
+    /// The name for a label: all of it, or the part behind the last colon when that
+    /// is too long, since it is that part which tells one credential from another
+    /// (`issuer:account`).
+    #[must_use]
+    pub fn of_label(label: &str) -> Self {
+        match label.rsplit_once(':') {
+            Some((_, account)) if label.len() > Self::LONGEST && !account.is_empty() => Self::cut(account),
+            _ => Self::cut(label),
+        }
+    }
+
     /// A name as it stands in a report.
     #[must_use]
     pub const fn from_wire(bytes: [u8; 15]) -> Self {
@@ -202,6 +213,9 @@ mod tests {
         assert_eq!(SlotName::cut("NK00005555_1").text(), "NK00005555_1");
         assert_eq!(SlotName::cut("0123456789abcdefgh").text(), "0123456789abcde");
         assert_eq!(SlotName::cut("0123456789abcdö").text(), "0123456789abcd");
+        assert_eq!(SlotName::of_label("office:NK1_1").text(), "office:NK1_1");
+        assert_eq!(SlotName::of_label("office:NK00005555_1").text(), "NK00005555_1");
+        assert_eq!(SlotName::of_label("the whole office:").text(), "the whole offic");
         assert!(SlotName::cut("").is_empty());
         assert!(SlotName::cut("\0\0").is_empty());
         assert_eq!(SlotName::from_wire([0xff; 15]).text().chars().count(), 15);

@@ -34,7 +34,6 @@ pub(super) async fn inspect(talk: Talk) -> Result<Answer, KeyError> {
         firmware: opened.firmware,
         slots,
         named: None,
-        longest_label: SlotName::LONGEST,
         lock: Lock::AdminPin { tries_left },
         form_factor: None,
         fips: None,
@@ -53,6 +52,7 @@ fn ability(slot: OtpSlot, opened: &Opened) -> Ability {
         } else {
             ProofWay::Returned { touch: false }
         },
+        guards: &[],
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) const ADMIN_PIN: &str = "its administrator's PIN before a slot is wri
 ///
 /// * **Inspect** reads firmware, serial, tries of the administrator's PIN, and the
 ///   name of each slot. HOTP slots are 0 to 2, TOTP slots 0 to 14.
-/// * **Program** wants the administrator's PIN. The label becomes the name of the
-///   slot, cut to 15 bytes. What can be read back is compared.
+/// * **Program** wants the administrator's PIN. The label, or the part
+///   of it behind the last colon, becomes the name of the slot, cut to 15 bytes. What can be read back is compared.
 /// * **Erase** ends well at once when the slot is empty, without a PIN.
 /// * **AskCode** returns the code of the slot. For [`Kind::Totp`] the challenge is
 ///   the time step, eight bytes big-endian; the clock of the key is set to it. A
@@ -121,7 +121,7 @@ fn admin_pin(unlock: Unlock) -> Result<Option<Pin>, KeyError> {
 
 fn content(slot: Slot, credential: Credential, label: &str) -> Result<Content, KeyError> {
     let slot = otp_slot(credential.kind(), slot)?;
-    let name = SlotName::cut(label);
+    let name = SlotName::of_label(label);
     Ok(match credential {
         Credential::Hotp { seed, digits } => {
             Content { slot, name, seed, config: SlotConfig::plain(digits), factor: Factor::Counter(0) }

@@ -66,7 +66,6 @@ fn key_info(identity: Identity, opened: &Opened) -> KeyInfo {
         firmware: version,
         slots,
         named: None,
-        longest_label: 0,
         lock,
         form_factor: form.and_then(|form| form.words()),
         fips,
@@ -87,6 +86,7 @@ fn abilities(slot: OtpSlot, firmware: Firmware) -> Vec<Ability> {
         best_hash: HashAlgorithm::Sha1,
         longest_seed,
         proof,
+        guards: &[],
     };
     let mut all = vec![ability(Kind::YubicoOtp, false, 16, typed)];
     if Feature::Hotp.is_in(firmware) {
