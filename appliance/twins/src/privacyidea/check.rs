@@ -154,7 +154,8 @@ impl ServerTwin {
         self.check_tokens(&serials, pass.ok_or_else(Refusal::fault)?, now)
     }
 
-    /// The token's OTP alone, whatever its PIN.
+    /// The token's OTP alone: whatever its PIN, though it be disabled, locked by
+    /// wrong OTPs or waiting for its first. Nothing but the counter changes.
     fn check_otp_only(
         &mut self,
         serial: &str,
@@ -164,6 +165,9 @@ impl ServerTwin {
         let Some(mut token) = self.tokens.get(serial).cloned() else {
             return Err(Refusal::not_found("The requested token could not be found."));
         };
+        if token.revoked {
+            return Err(Refusal::numbered(1007, "This action is not possible, since the token is locked"));
+        }
         let seen = self.check_otp(&mut token, pass, now).map_err(|Unusable| Refusal::fault())?;
         self.tokens.insert(token);
         Ok((seen.is_some(), seen.map_or_else(|| message_only("OTP verification failed."), |_| Map::new())))

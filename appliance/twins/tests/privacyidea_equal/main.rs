@@ -34,14 +34,17 @@ type Recording = BTreeMap<String, Vec<Exchange>>;
 fn play(server: &mut dyn Server, version: Version, after_each: impl Fn(&Recording)) -> Recording {
     let mut recording = Recording::new();
     let only = std::env::var("ENROLLMENT_SCENARIO").ok();
-    for (name, scenario) in scenarios::all() {
-        if only.as_deref().is_some_and(|only| !name.contains(only)) {
+    for part in scenarios::all(version) {
+        if only.as_deref().is_some_and(|only| !part.name.contains(only)) {
             continue;
         }
-        println!("{name}");
+        println!("{}", part.name);
         let mut script = Script::new(server, version);
-        scenario(&mut script);
-        recording.insert(name.to_owned(), script.finish());
+        if part.with_rights {
+            script.policy("admin-rights");
+        }
+        (part.play)(&mut script);
+        recording.insert(part.name, script.finish());
         after_each(&recording);
     }
     recording
@@ -56,7 +59,8 @@ fn file(version: Version) -> PathBuf {
 /// Scenarios that were not played keep what was recorded before.
 fn write(recording: &Recording, version: Version) {
     let mut all = if file(version).exists() { read(version) } else { Recording::new() };
-    all.retain(|name, _| scenarios::all().any(|(known, _)| known == name) && !recording.contains_key(name));
+    let known: Vec<String> = scenarios::all(version).into_iter().map(|part| part.name).collect();
+    all.retain(|name, _| known.contains(name) && !recording.contains_key(name));
     let mut every: BTreeMap<&String, &Vec<Exchange>> = all.iter().collect();
     every.extend(recording);
     let scenarios = every.into_iter().map(|(name, exchanges)| {

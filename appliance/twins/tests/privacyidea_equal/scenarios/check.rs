@@ -14,6 +14,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("check: mistakes", mistakes),
     ("check: users", users),
     ("check: otp only", otp_only),
+    ("check: otp only, whatever the state", otp_only_states),
 ];
 
 fn window(s: &mut Script<'_>) {
@@ -99,4 +100,31 @@ fn otp_only(s: &mut Script<'_>) {
     s.post("/token/disable", json!({"serial": "C8"}));
     s.send(check(hotp(KEY, 2)));
     s.show("C8");
+}
+
+fn otp_only_states(s: &mut Script<'_>) {
+    let check = |serial: &str, pass: String| {
+        Request::new("POST", "/validate/check").json(&json!({"serial": serial, "pass": pass, "otponly": 1}))
+    };
+    s.init(json!({"type": "hotp", "serial": "C9", "otpkey": KEY, "user": "alice", "realm": "office"}));
+    for _ in 0..10 {
+        s.check("C9", "000000");
+    }
+    s.send(check("C9", "000000".into()));
+    s.send(check("C9", hotp(KEY, 0)));
+    s.show("C9");
+    s.post("/token/revoke", json!({"serial": "C9"}));
+    s.send(check("C9", hotp(KEY, 1)));
+    s.send(check("C9", "000000".into()));
+    s.send(check("NONE", "000000".into()));
+    let by_user = json!({"user": "alice", "realm": "office", "pass": hotp(KEY, 2), "otponly": 1});
+    s.send(Request::new("POST", "/validate/check").json(&by_user));
+    s.policy("verify-enrollment");
+    s.init(json!({"type": "hotp", "serial": "C10", "otpkey": KEY}));
+    s.send(check("C10", hotp(KEY, 0)));
+    s.show("C10");
+    s.init(json!({"type": "yubikey", "serial": "C11", "otpkey": "000102030405060708090a0b0c0d0e0f", "otplen": 44}));
+    s.post("/token/disable", json!({"serial": "C11"}));
+    s.send(check("C11", "vvcbcdcecfcgvftgvdntninfdtertrlegjigbvfdnrfk".into()));
+    s.show("C11");
 }

@@ -171,6 +171,9 @@ fn again_other(s: &mut Script<'_>) {
     s.show("O2");
     s.init(json!({"type": "totp", "serial": "O3", "otpkey": KEY}));
     s.init(json!({"serial": "O3", "otpkey": KEY}));
+    s.init(json!({"type": "hotp", "serial": "O2", "otpkey": KEY, "rollover": 1, "description": "rolled"}));
+    s.show("O2");
+    s.init(json!({"type": "hotp", "serial": "O4", "otpkey": KEY, "rollover": 1}));
 }
 
 fn totp(s: &mut Script<'_>) {

@@ -17,6 +17,7 @@ pub(crate) const ALL: &[Scenario] = &[
     ("policy: pin forbidden", pin_forbidden),
     ("policy: no enroll", no_enroll),
     ("policy: helpdesk", helpdesk),
+    ("policy: few rights", few_rights),
     ("policy: tokens per user", per_user),
     ("policy: tokens per realm", per_realm),
     ("policy: description", description),
@@ -153,6 +154,37 @@ fn helpdesk(s: &mut Script<'_>) {
     as_helpdesk("GET", "/container/", None);
 }
 
+fn few_rights(s: &mut Script<'_>) {
+    s.post("/container/init", json!({"type": "yubikey", "container_serial": "PZC"}));
+    s.policy("helpdesk-readonly");
+    let body = json!({
+        "scope": "admin", "action": "enrollHOTP, disable, delete", "adminuser": "helpdesk", "active": true, "realm": "",
+    });
+    s.post("/policy/enrolls", body);
+    let jwt = s.login("helpdesk", "helpdesk-password").unwrap();
+    let init = |body: serde_json::Value| Request::new("POST", "/token/init").token(&jwt).json(&body);
+    let get = |target: &str| Request::new("GET", target).token(&jwt);
+    s.send(get("/auth/rights"));
+    s.send(init(json!({"type": "hotp", "serial": "PZ1", "otpkey": KEY, "container_serial": "PZC", "hotp.station": "a"})));
+    // The key once more: a right of its own in the newest server.
+    s.send(init(json!({"type": "hotp", "serial": "PZ1", "otpkey": KEY})));
+    s.send(init(json!({"type": "hotp", "serial": "PZ2", "otpkey": KEY, "pin": "abcd"})));
+    s.check("PZ2", &format!("abcd{}", hotp(KEY, 0)));
+    s.check("PZ2", &hotp(KEY, 0));
+    s.send(init(json!({"type": "totp", "serial": "PZ3", "otpkey": KEY})));
+    s.send(init(json!({"type": "hotp", "serial": "PZ4", "otpkey": KEY, "user": "alice", "realm": "office"})));
+    s.send(Request::new("POST", "/token/disable").token(&jwt).json(&json!({"serial": "PZ1"})));
+    s.send(Request::new("POST", "/token/enable").token(&jwt).json(&json!({"serial": "PZ1"})));
+    s.delete("/policy/helpdesk-readonly.1");
+    // Without the right to list, the list is empty, and nothing says why.
+    s.send(get("/token/?serial=PZ1"));
+    s.send(get("/user/?realm=office&username=alice"));
+    s.send(get("/audit/?serial=PZ1&sortorder=desc"));
+    s.send(get("/realm/"));
+    s.send(get("/defaultrealm"));
+    s.send(Request::new("DELETE", "/token/PZ1").token(&jwt));
+}
+
 fn per_user(s: &mut Script<'_>) {
     s.policy("max-token-per-user");
     s.init(json!({"type": "hotp", "serial": "PU1", "otpkey": KEY, "user": "alice", "realm": "office"}));
@@ -206,7 +238,8 @@ fn failures(s: &mut Script<'_>) {
     s.login("helpdesk", "helpdesk-password");
     s.login("bob", "bob-password");
     s.wait(61);
-    s.login("helpdesk", "helpdesk-password");
+    // Wrong again, but no longer too often.
+    s.login("helpdesk", "wrong");
     s.check_user("jörg", &hotp(KEY, 3));
 }
 
