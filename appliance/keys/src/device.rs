@@ -503,6 +503,9 @@ pub enum KeyError {
     /// Another key is plugged in than the one that was inspected.
     #[error("this is another key than the one that was inspected")]
     AnotherKey,
+    /// It is no key that can be enrolled.
+    #[error("this key cannot be enrolled: {0}")]
+    Unsupported(&'static str),
     /// The interface that slots are programmed through is switched off.
     #[error("{0} is switched off on this key")]
     InterfaceOff(&'static str),

@@ -12,6 +12,7 @@
 mod bytes;
 pub mod conversation;
 pub mod device;
+pub mod identify;
 pub mod nitrokey_pro;
 pub mod otp;
 mod script;

@@ -106,7 +106,9 @@ fn access_code(unlock: Unlock) -> Result<AccessCode, KeyError> {
     match unlock {
         Unlock::None => Ok(AccessCode::from_array(&[0; 6])),
         Unlock::AccessCode(code) => Ok(code),
-        Unlock::AdminPin(_) | Unlock::UserPin(_) => Err(KeyError::DoesNotFit("its slots open by an access code, not by a PIN")),
+        Unlock::AdminPin(_) | Unlock::UserPin(_) => {
+            Err(KeyError::DoesNotFit("its slots open by an access code, not by a PIN"))
+        }
     }
 }
 
