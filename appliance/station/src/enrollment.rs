@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use keys::device::{
-    Ability, Answer, Credential, Guard, HashAlgorithm, KeyError, KeySerial, Kind, Operation, Unlock,
+    Ability, Answer, Credential, HashAlgorithm, KeyError, KeySerial, Kind, Operation, Unlock,
 };
 use keys::secret::{AccessCode, Seed};
 use rand_core::CryptoRng;
@@ -22,7 +22,7 @@ use rand_core::CryptoRng;
 use crate::flow::{Desk, Flow, Next};
 pub use crate::outcome::{Ending, Order, Outcome, Proof};
 use crate::preflight::{self, Ground};
-use crate::profile::Verify;
+use crate::profile::{Profile, Verify};
 use crate::proof::{self, Checked, Matched, NoProof};
 use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::recovery;
@@ -78,16 +78,17 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
     let serial = info.serial.ok_or_else(|| Refusal::new(Code::SerialHidden, info.model.clone()))?;
     let profile = &order.profile;
     outcome.token = Some(TokenSerial::of(serial, profile.kind, profile.slot));
+    preflight::unlockable(&info, order)?;
     let kind = TokenKind::of(profile.kind)
         .ok_or_else(|| Refusal::new(Code::Internal, "this kind of credential has no token"))?;
 
     desk.enter(Phase::Checking);
     let records = settled(desk, serial).await?;
-    let ground = preflight::ground(&info, &records, order)?;
+    let token = TokenSerial::of(serial, profile.kind, profile.slot);
+    let ground = preflight::ground(&info, &records, order, &token)?;
     let readiness = desk.prepare(id).await?;
     outcome.server = Some(readiness.product.clone());
     preflight::rights(&readiness, kind, order)?;
-    let token = TokenSerial::of(serial, profile.kind, profile.slot);
     preflight::serial_is_free(desk, id, &token, &records, &ground).await?;
     let record = plan(order, serial, token, id, &ground);
     Ok(Ready { ability, ground, kind, record })
@@ -164,7 +165,7 @@ async fn transact(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, ready: R
     }
 
     desk.enter(Phase::Proving);
-    let label = record.token.to_string();
+    let label = order.label(&record.token);
     let matched = match proof::of_key(desk, order, ability.proof, &seed, &label).await {
         Ok(matched) => matched,
         Err(NoProof::Gone) => return pulled(desk, order, &mut record).await,
@@ -191,7 +192,7 @@ async fn transact(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, ready: R
     desk.enter(Phase::Finishing);
     match recovery::finish(desk, &mut record, view).await {
         Ok(()) => Ending::Enrolled(Proof {
-            counter: matched.counter,
+            counter: matched.moving.number(),
             attempts: matched.attempts,
             verified_by_policy: unverified,
         }),
@@ -205,7 +206,7 @@ async fn transact(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, ready: R
 /// Empties a slot that may be overwritten, which shows whether the access code is right.
 async fn clear(desk: &Desk, order: &Order, record: &mut Record) -> Result<(), Ending> {
     desk.enter(Phase::Writing);
-    let fault = match desk.key(erase(order, &record.token)).await {
+    let fault = match desk.key(erase(order, record)).await {
         Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => {
             record.remains = Remains::Nothing;
             return Ok(());
@@ -241,8 +242,8 @@ async fn register(
         kind,
         secret: TokenSecret::Seed(Arc::clone(seed)),
         digits: order.profile.digits,
-        hash: HashAlgorithm::Sha1,
-        period: 30,
+        hash: order.profile.hash,
+        period: order.profile.period,
         description: order.profile.describe(&order.station, &key.to_string(), &order.profile_name),
         realm: order
             .person
@@ -315,10 +316,21 @@ async fn agree(
         return Err(Refusal::new(Code::DigitsChanged, format!("{} instead of {wanted}", view.digits)));
     }
     // A token without a noted hash is computed with SHA-1 (privacyIDEA, lib/tokens/hotptoken.py).
-    if let Some(hash) = view.hash.filter(|hash| hash != "sha1") {
-        return Err(Refusal::new(Code::HashChanged, format!("{hash} instead of sha1")));
+    let wanted = hash_name(order.profile.hash);
+    let hash = view.hash.as_deref().unwrap_or("sha1");
+    if hash != wanted {
+        return Err(Refusal::new(Code::HashChanged, format!("{hash} instead of {wanted}")));
     }
     Ok(())
+}
+
+/// What the server calls a hash.
+const fn hash_name(hash: HashAlgorithm) -> &'static str {
+    match hash {
+        HashAlgorithm::Sha1 => "sha1",
+        HashAlgorithm::Sha256 => "sha256",
+        HashAlgorithm::Sha512 => "sha512",
+    }
 }
 
 /// Writes the slot.
@@ -330,10 +342,11 @@ async fn write(desk: &Desk, order: &Order, seed: &Seed, record: &mut Record) -> 
     let operation = Operation::Program {
         slot: order.profile.slot,
         credential,
-        unlock: Unlock::None,
+        // An access code guards what is in a slot; by now, nothing is.
+        unlock: order.pin_of_key(record.key.family).map_or(Unlock::None, Unlock::AdminPin),
         new_code: None,
-        label: record.token.to_string(),
-        guard: Guard::Nothing,
+        label: order.label(&record.token),
+        guard: order.profile.guard,
     };
     let fault = match desk.key(operation).await {
         Ok(_) => {
@@ -351,15 +364,36 @@ async fn write(desk: &Desk, order: &Order, seed: &Seed, record: &mut Record) -> 
             let refusal = Refusal::new(Code::WriteRefused, format!("slot {}", record.slot));
             undo::all(desk, order, record, refusal, Undone::LeaveAlone).await
         }
+        KeyFault::Protocol(error) if left_alone(&error) => {
+            record.remains = Remains::Nothing;
+            undo::all(desk, order, record, early_fault(&KeyFault::Protocol(error)), Undone::LeaveAlone).await
+        }
         fault => undo::all(desk, order, record, early_fault(&fault), Undone::Erase).await,
     })
 }
 
+/// Whether a slot is certainly as it was after this.
+const fn left_alone(error: &KeyError) -> bool {
+    matches!(
+        error,
+        KeyError::WrongPin { .. }
+            | KeyError::PinAtRisk { .. }
+            | KeyError::PinNeeded(_)
+            | KeyError::NotTouched
+            | KeyError::Occupied
+            | KeyError::Full
+            | KeyError::AnotherKey
+            | KeyError::DoesNotFit(_)
+            | KeyError::NotAble { .. }
+    )
+}
+
 fn credential(order: &Order, seed: &Seed) -> Option<Credential> {
-    match order.profile.kind {
-        Kind::Hotp => {
-            Some(Credential::Hotp { seed: Seed::new(seed.expose()).ok()?, digits: order.profile.digits })
-        }
+    let Profile { kind, digits, hash, period, .. } = order.profile;
+    let seed = Seed::new(seed.expose()).ok()?;
+    match kind {
+        Kind::Hotp => Some(Credential::Hotp { seed, digits }),
+        Kind::Totp => Some(Credential::Totp { seed, digits, hash, period }),
         _ => None,
     }
 }
@@ -374,7 +408,7 @@ async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<Toke
         Some(view) if view.enrollment != Some(record.enrollment) => {
             Err(Refusal::new(Code::ServerContradicts, "another enrollment has taken the token"))
         }
-        Some(view) if !view.active || view.unverified || view.counter <= matched.counter => {
+        Some(view) if !view.active || view.unverified || !matched.moving.was_seen(view.counter) => {
             Err(Refusal::new(
                 Code::ServerContradicts,
                 "the server accepted the code, yet the token does not count",
@@ -390,14 +424,15 @@ async fn pulled(desk: &Desk, order: &Order, record: &mut Record) -> Ending {
     undo::all(desk, order, record, refusal, Undone::LeaveAlone).await
 }
 
-/// Erasing the slot of an order, which the key calls by the token's name.
-pub(crate) fn erase(order: &Order, token: &TokenSerial) -> Operation {
-    let unlock = order
-        .unlock
-        .as_ref()
-        .and_then(|code| AccessCode::new(code.expose()).ok())
-        .map_or(Unlock::None, Unlock::AccessCode);
-    Operation::Erase { slot: order.profile.slot, kind: order.profile.kind, unlock, label: token.to_string() }
+/// Erasing what an enrollment put into its slot.
+pub(crate) fn erase(order: &Order, record: &Record) -> Operation {
+    let code = order.unlock.as_ref().and_then(|code| AccessCode::new(code.expose()).ok());
+    let unlock = match (order.pin_of_key(record.key.family), code) {
+        (Some(pin), _) => Unlock::AdminPin(pin),
+        (None, Some(code)) => Unlock::AccessCode(code),
+        (None, None) => Unlock::None,
+    };
+    Operation::Erase { slot: record.slot, kind: record.kind, unlock, label: order.label(&record.token) }
 }
 
 /// What a fault of the key means while nothing of ours is on it.
@@ -411,10 +446,14 @@ fn early_fault(fault: &KeyFault) -> Refusal {
                 KeyError::TimedOut(_) => Code::KeySilent,
                 KeyError::NotTouched => Code::NotTouched,
                 KeyError::NotAble { .. } => Code::FirmwareTooOld,
-                KeyError::WrongPin { .. } | KeyError::PinAtRisk { .. } => Code::KeyPin,
+                KeyError::WrongPin { .. } | KeyError::PinAtRisk { .. } | KeyError::PinNeeded(_) => {
+                    Code::KeyPin
+                }
+                KeyError::CardSilent => Code::KeySilent,
                 KeyError::Full => Code::KeyFull,
                 KeyError::Occupied => Code::SlotOccupied,
                 KeyError::InterfaceOff(_) => Code::InterfaceDisabled,
+                KeyError::Unsupported(_) => Code::KeyUnknown,
                 KeyError::AnotherKey => Code::PulledEarly,
                 KeyError::Confused(_) => Code::Internal,
                 _ => Code::KeyGarbled,

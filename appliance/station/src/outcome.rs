@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use keys::device::KeyInfo;
+use keys::device::{Family, KeyInfo};
 use keys::secret::{AccessCode, Pin};
 
-use crate::profile::Profile;
+use crate::profile::{KeyPin, Profile};
 use crate::record::{Actor, EnrollmentId};
 use crate::refusal::Refusal;
 use crate::server::Person;
 use crate::token::TokenSerial;
+use zeroize::Zeroizing;
 
 /// What somebody wants done with the key that was plugged in.
 #[derive(Clone)]
@@ -28,10 +29,34 @@ pub struct Order {
     pub person: Option<Person>,
     /// The token's PIN.
     pub pin: Option<Arc<Pin>>,
-    /// What unlocks the slot.
+    /// What unlocks the slot, where slots have access codes.
     pub unlock: Option<Arc<AccessCode>>,
+    /// What unlocks slots, where keys have a PIN for that and it is not the one
+    /// with which they are sold.
+    pub key_pin: Option<Arc<Pin>>,
+    /// What people call the server, for the names of credentials on keys.
+    pub server_name: String,
     /// Whether an operator confirmed that a foreign credential may be overwritten.
     pub overwrite_confirmed: bool,
+}
+
+impl Order {
+    /// The PIN that unlocks slots of a key of that family; `None` where there is
+    /// none, or where nobody gave the one that is wanted.
+    pub(crate) fn pin_of_key(&self, family: Family) -> Option<Pin> {
+        let factory = family.factory_pin()?;
+        let text = match (&self.key_pin, self.profile.key_pin) {
+            (Some(pin), _) => pin.expose(),
+            (None, KeyPin::Factory) => factory,
+            (None, KeyPin::Asked) => return None,
+        };
+        Pin::new(Zeroizing::new(text.to_owned())).ok()
+    }
+
+    /// What the key shall call the credential of a token.
+    pub(crate) fn label(&self, token: &TokenSerial) -> String {
+        self.profile.label_of(&self.server_name, token.as_str())
+    }
 }
 
 /// How an enrollment ended.

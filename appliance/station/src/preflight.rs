@@ -1,31 +1,37 @@
 //! Everything that can be known before anything is changed: is the key able, is
 //! the slot free or ours, is the server ready, is the token's serial free.
 
-use keys::device::{Ability, Digits, KeyInfo, Kind, Occupancy, Slot};
+use keys::device::{
+    Ability, Digits, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay,
+};
 
 use crate::enrollment::Order;
 use crate::flow::Desk;
-use crate::profile::Overwrite;
+use crate::profile::{Overwrite, Profile};
 use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{Readiness, Right};
 use crate::step::Phase;
 use crate::token::{TokenKind, TokenSerial};
 
+/// The fewest tries a PIN must have left for the station to present one: a wrong
+/// one leaves two to whoever owns the key.
+const TRIES_WANTED: u8 = 3;
+
 /// Whether the key can hold what the profile wants; how it will prove it.
 pub(crate) fn able(info: &KeyInfo, order: &Order) -> Result<Ability, Refusal> {
     let profile = &order.profile;
-    let Some(slot) = info.slot(profile.slot) else {
-        return Err(Refusal::new(
-            Code::NoSuchSlot,
-            format!("{} has no slot {} over its OTP interface", info.model, profile.slot),
-        ));
+    let cannot = |what: String| {
+        let text = format!("{} with firmware {} cannot {what}", info.model, info.firmware);
+        Err(Refusal::new(Code::FirmwareTooOld, text))
     };
-    let Some(ability) = slot.abilities.iter().find(|ability| ability.kind == profile.kind).copied() else {
-        return Err(Refusal::new(
-            Code::FirmwareTooOld,
-            format!("{} with firmware {} cannot hold {}", info.model, info.firmware, kind_word(profile.kind)),
-        ));
+    let Some(ability) = info.ability(profile.kind, profile.slot).copied() else {
+        return if info.has_slot(profile.slot) {
+            cannot(format!("hold {} in slot {}", kind_word(profile.kind), profile.slot))
+        } else {
+            let text = format!("{} has no slot {} over its OTP interface", info.model, profile.slot);
+            Err(Refusal::new(Code::NoSuchSlot, text))
+        };
     };
     if profile.digits == Digits::Eight && !ability.eight_digits {
         return Err(Refusal::new(
@@ -33,13 +39,37 @@ pub(crate) fn able(info: &KeyInfo, order: &Order) -> Result<Ability, Refusal> {
             format!("firmware {} has no codes of eight digits", info.firmware),
         ));
     }
+    if profile.hash > ability.best_hash {
+        return cannot(format!("compute codes with {}", hash_word(profile.hash)));
+    }
+    if profile.guard != Guard::Nothing && !ability.guards.contains(&profile.guard) {
+        return cannot("be told to want a touch before each code".to_owned());
+    }
     if profile.seed_length > ability.longest_seed {
         return Err(Refusal::new(
             Code::NoSuchSlot,
             format!("the key takes seeds of at most {} bytes", ability.longest_seed),
         ));
     }
+    if ability.proof == ProofWay::BehindPin {
+        return Err(Refusal::new(Code::KeyPin, "it gives codes only after its user's PIN"));
+    }
     Ok(ability)
+}
+
+/// Whether the key's slots can be unlocked without putting its PIN at risk.
+pub(crate) fn unlockable(info: &KeyInfo, order: &Order) -> Result<(), Refusal> {
+    let Lock::AdminPin { tries_left } = info.lock else {
+        return Ok(());
+    };
+    if tries_left < TRIES_WANTED {
+        let error = KeyError::PinAtRisk { tries_left };
+        return Err(Refusal::new(Code::KeyPin, error.to_string()));
+    }
+    if order.pin_of_key(info.family).is_none() {
+        return Err(Refusal::new(Code::KeyPin, "the profile wants the operator to give it, and nobody did"));
+    }
+    Ok(())
 }
 
 /// What is to be done with a slot before it is written.
@@ -55,10 +85,16 @@ pub(crate) enum Ground {
 }
 
 /// Whether the slot may be written, and how.
-pub(crate) fn ground(info: &KeyInfo, records: &[Record], order: &Order) -> Result<Ground, Refusal> {
-    let slot = order.profile.slot;
-    let latest = latest_of(records, slot);
-    let occupied = info.slot(slot).is_none_or(|state| state.occupancy == Occupancy::Occupied);
+pub(crate) fn ground(
+    info: &KeyInfo,
+    records: &[Record],
+    order: &Order,
+    token: &TokenSerial,
+) -> Result<Ground, Refusal> {
+    let Profile { kind, slot, .. } = order.profile;
+    let latest =
+        records.iter().rev().find(|record| record.slot == slot && info.share_slots(record.kind, kind));
+    let occupied = info.occupancy(kind, slot, &order.label(token)) == Occupancy::Occupied;
     match latest.map(|record| (record.state, record.remains, record)) {
         Some((State::Done, _, record)) => match order.profile.overwrite {
             Overwrite::Never => Err(Refusal::new(Code::AlreadyEnrolled, record.token.to_string())),
@@ -71,11 +107,6 @@ pub(crate) fn ground(info: &KeyInfo, records: &[Record], order: &Order) -> Resul
         }
         _ => Err(Refusal::new(Code::SlotOccupied, format!("slot {slot} of {}", info.model))),
     }
-}
-
-/// The newest record about a slot.
-pub(crate) fn latest_of(records: &[Record], slot: Slot) -> Option<&Record> {
-    records.iter().rev().find(|record| record.slot == slot)
 }
 
 /// Whether the token's serial can be had: nobody has it, or the enrollment that has it gives it up.
@@ -119,6 +150,15 @@ pub(crate) fn rights(readiness: &Readiness, kind: TokenKind, order: &Order) -> R
     let missing: Vec<_> =
         needed.iter().filter(|right| !granted.contains(right)).map(ToString::to_string).collect();
     if missing.is_empty() { Ok(()) } else { Err(Refusal::new(Code::RightMissing, missing.join(", "))) }
+}
+
+/// What a person calls a hash.
+const fn hash_word(hash: HashAlgorithm) -> &'static str {
+    match hash {
+        HashAlgorithm::Sha1 => "SHA-1",
+        HashAlgorithm::Sha256 => "SHA-256",
+        HashAlgorithm::Sha512 => "SHA-512",
+    }
 }
 
 /// What a person calls a kind of credential.

@@ -10,10 +10,23 @@
 //!
 //! Everything has a default but `kind`; unknown fields and impossible
 //! combinations are errors. A profile holds no secret.
+//!
+//! For keys that keep time themselves, are unlocked by a PIN, or find credentials
+//! by name:
+//!
+//! ```toml
+//! [profile.vault]
+//! kind = "totp"
+//! period = 30
+//! hash = "sha256"
+//! key-pin = "asked"
+//! guard = "touch"
+//! label = "{server}:{token}"
+//! ```
 
 use core::time::Duration;
 
-use keys::device::{Digits, Kind, Slot};
+use keys::device::{Digits, Guard, HashAlgorithm, Kind, Slot};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -27,8 +40,20 @@ pub struct Profile {
     pub slot: Slot,
     /// Six or eight.
     pub digits: Digits,
-    /// Seed length in bytes, 16 to 20 for a YubiKey.
+    /// Seed length in bytes, 16 to 64. Most keys take 20, see
+    /// [`Ability::longest_seed`](keys::device::Ability::longest_seed).
     pub seed_length: usize,
+    /// The hash of TOTP; HOTP always has SHA-1.
+    pub hash: HashAlgorithm,
+    /// Seconds per step of TOTP: 30 or 60, which is what servers have.
+    pub period: u16,
+    /// What the key shall want before it gives a code, where keys can be told.
+    pub guard: Guard,
+    /// What unlocks slots of keys that have a PIN for that.
+    pub key_pin: KeyPin,
+    /// What the key calls the credential, where keys keep names; `{server}` and
+    /// `{token}` are filled in.
+    pub label: String,
     /// How often a wrong code or none is forgiven before everything is undone: 1 to 10.
     pub attempts: u8,
     /// How long one attempt waits for a touch: 5 to 300 s.
@@ -55,6 +80,16 @@ pub enum Overwrite {
     Confirmed,
 }
 
+/// Which PIN unlocks the slots of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPin {
+    /// The one with which keys are sold.
+    Factory,
+    /// One that the operator gives for the whole batch.
+    Asked,
+}
+
 /// Whether the server must verify new tokens itself (policy `verify_enrollment`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,6 +109,11 @@ impl Profile {
             slot: Slot(1),
             digits: Digits::Six,
             seed_length: keys::secret::Seed::DEFAULT_LENGTH,
+            hash: HashAlgorithm::Sha1,
+            period: 30,
+            guard: Guard::Nothing,
+            key_pin: KeyPin::Factory,
+            label: "{server}:{token}".to_owned(),
             attempts: 3,
             touch: Duration::from_secs(30),
             realm: None,
@@ -89,6 +129,12 @@ impl Profile {
     pub fn digest(&self) -> [u8; 32] {
         let text = toml::to_string(self).unwrap_or_default();
         Sha256::digest(text.as_bytes()).into()
+    }
+
+    /// What a key shall call a credential.
+    #[must_use]
+    pub fn label_of(&self, server: &str, token: &str) -> String {
+        self.label.replace("{server}", server).replace("{token}", token)
     }
 
     /// The description of a token, filled in and cut to the 80 characters that the server keeps.
@@ -125,6 +171,16 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seed_length: Option<usize>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<WrittenHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    period: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guard: Option<WrittenGuard>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_pin: Option<KeyPin>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     touch_seconds: Option<u16>,
@@ -142,6 +198,28 @@ struct Written {
 #[serde(rename_all = "kebab-case")]
 enum WrittenKind {
     Hotp,
+    Totp,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenHash {
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenGuard {
+    Nothing,
+    Touch,
+}
+
+impl Written {
+    const fn kind_is_hotp(&self) -> bool {
+        matches!(self.kind, WrittenKind::Hotp)
+    }
 }
 
 impl TryFrom<Written> for Profile {
@@ -151,6 +229,7 @@ impl TryFrom<Written> for Profile {
         let wrong = |field, problem| Err(ProfileError { field, problem });
         let mut profile = Self::new(match written.kind {
             WrittenKind::Hotp => Kind::Hotp,
+            WrittenKind::Totp => Kind::Totp,
         });
         if let Some(slot) = written.slot {
             profile.slot = Slot(slot);
@@ -161,11 +240,37 @@ impl TryFrom<Written> for Profile {
             Some(_) => return wrong("digits", "must be 6 or 8"),
         };
         if let Some(length) = written.seed_length {
-            // RFC 4226, R6: at least 128 bits. Keys take at most 20 bytes for SHA-1.
-            if !(16..=20).contains(&length) {
-                return wrong("seed-length", "must be 16 to 20 bytes");
+            // RFC 4226, R6: at least 128 bits. How many a key takes is known when it is there.
+            if !(16..=64).contains(&length) {
+                return wrong("seed-length", "must be 16 to 64 bytes");
             }
             profile.seed_length = length;
+        }
+        if written.kind_is_hotp() && (written.hash.is_some() || written.period.is_some()) {
+            return wrong("kind", "hotp has neither hash nor period; leave them out");
+        }
+        profile.hash = match written.hash {
+            None | Some(WrittenHash::Sha1) => HashAlgorithm::Sha1,
+            Some(WrittenHash::Sha256) => HashAlgorithm::Sha256,
+            Some(WrittenHash::Sha512) => HashAlgorithm::Sha512,
+        };
+        if let Some(period) = written.period {
+            if period != 30 && period != 60 {
+                return wrong("period", "must be 30 or 60 seconds");
+            }
+            profile.period = period;
+        }
+        profile.guard = match written.guard {
+            None | Some(WrittenGuard::Nothing) => Guard::Nothing,
+            Some(WrittenGuard::Touch) => Guard::Touch,
+        };
+        profile.key_pin = written.key_pin.unwrap_or(profile.key_pin);
+        if let Some(label) = written.label {
+            // Without the token's name, credentials of one key could not be told apart.
+            if !label.contains("{token}") {
+                return wrong("label", "must contain {token}");
+            }
+            profile.label = label;
         }
         if let Some(attempts) = written.attempts {
             if !(1..=10).contains(&attempts) {
@@ -194,8 +299,21 @@ impl TryFrom<Written> for Profile {
 
 impl From<Profile> for Written {
     fn from(profile: Profile) -> Self {
+        let totp = profile.kind == Kind::Totp;
         Self {
-            kind: WrittenKind::Hotp,
+            kind: if totp { WrittenKind::Totp } else { WrittenKind::Hotp },
+            hash: totp.then_some(match profile.hash {
+                HashAlgorithm::Sha1 => WrittenHash::Sha1,
+                HashAlgorithm::Sha256 => WrittenHash::Sha256,
+                HashAlgorithm::Sha512 => WrittenHash::Sha512,
+            }),
+            period: totp.then_some(profile.period),
+            guard: Some(match profile.guard {
+                Guard::Touch => WrittenGuard::Touch,
+                Guard::Nothing | Guard::Pin => WrittenGuard::Nothing,
+            }),
+            key_pin: Some(profile.key_pin),
+            label: Some(profile.label),
             slot: Some(profile.slot.0),
             digits: Some(profile.digits.count()),
             seed_length: Some(profile.seed_length),
@@ -217,6 +335,20 @@ mod tests {
     fn defaults_are_the_main_job() {
         let profile: Profile = toml::from_str("kind = 'hotp'").unwrap();
         assert_eq!(profile, Profile::new(Kind::Hotp));
+        let profile: Profile = toml::from_str("kind = 'totp'").unwrap();
+        assert_eq!(profile, Profile::new(Kind::Totp));
+    }
+
+    #[test]
+    fn what_some_keys_want_can_be_written() {
+        let text = "kind = 'totp'\nperiod = 60\nhash = 'sha256'\nkey-pin = 'asked'\nguard = 'touch'\n\
+                    label = 'vpn:{token}'\nseed-length = 32";
+        let profile: Profile = toml::from_str(text).unwrap();
+        assert_eq!((profile.period, profile.hash), (60, HashAlgorithm::Sha256));
+        assert_eq!((profile.key_pin, profile.guard), (KeyPin::Asked, Guard::Touch));
+        assert_eq!(profile.label_of("here", "NK1_1"), "vpn:NK1_1");
+        let again: Profile = toml::from_str(&toml::to_string(&profile).unwrap()).unwrap();
+        assert_eq!(again, profile);
     }
 
     #[test]
@@ -227,6 +359,10 @@ mod tests {
             ("kind = 'hotp'\nseed-length = 10", "seed-length"),
             ("kind = 'hotp'\ntouch-seconds = 1", "touch-seconds"),
             ("kind = 'hotp'\nrealm = ' '", "realm"),
+            ("kind = 'hotp'\nseed-length = 65", "seed-length"),
+            ("kind = 'hotp'\nperiod = 30", "kind"),
+            ("kind = 'totp'\nperiod = 31", "period"),
+            ("kind = 'totp'\nlabel = 'x'", "label"),
             ("kind = 'hotp'\ndigts = 6", "digts"),
             ("kind = 'smoke'", "smoke"),
         ] {

@@ -1,12 +1,13 @@
 //! The proof: a code that came out of the key, compared here, then checked by the server.
 
-use keys::device::{Answer, Digits, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
+use keys::device::{Answer, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
 use keys::otp;
 use keys::secret::Seed;
 use zeroize::Zeroizing;
 
 use crate::enrollment::Order;
 use crate::flow::Desk;
+use crate::profile::Profile;
 use crate::record::EnrollmentId;
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, ServerFault, Verdict};
@@ -19,10 +20,38 @@ const LOOK_AHEAD: u64 = 10;
 /// A code that came out of the key and fits the secret.
 pub(crate) struct Matched {
     pub(crate) code: Zeroizing<String>,
-    /// The HOTP counter it belongs to.
-    pub(crate) counter: u64,
+    /// What it is the code of.
+    pub(crate) moving: Moving,
     /// How many attempts it took.
     pub(crate) attempts: u8,
+}
+
+/// What moves a code on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moving {
+    /// The counter of HOTP.
+    Counter(u64),
+    /// The time step of TOTP.
+    Step(u64),
+}
+
+impl Moving {
+    /// The counter, or the step.
+    pub(crate) const fn number(self) -> u64 {
+        match self {
+            Self::Counter(number) | Self::Step(number) => number,
+        }
+    }
+
+    /// Whether a server whose token is at `counter` has seen this code: it keeps
+    /// the next counter of HOTP, and the last step of TOTP (privacyIDEA,
+    /// lib/tokens/hotptoken.py, totptoken.py).
+    pub(crate) const fn was_seen(self, counter: u64) -> bool {
+        match self {
+            Self::Counter(code) => counter > code,
+            Self::Step(code) => counter >= code,
+        }
+    }
 }
 
 /// Why no proof came.
@@ -47,8 +76,9 @@ pub(crate) async fn of_key(
         if desk.cancelled() {
             return Err(NoProof::Failed(Refusal::new(Code::Cancelled, "")));
         }
+        let step = desk.now().unix.as_secs() / u64::from(profile.period.max(1));
         let typed = match way {
-            ProofWay::Returned { .. } => returned(desk, order, label).await?,
+            ProofWay::Returned { .. } => returned(desk, order, label, step).await?,
             way => {
                 let until = desk.now().monotonic + profile.touch;
                 let step = Step::AwaitTyped { way, until, attempt, attempts: profile.attempts };
@@ -71,8 +101,8 @@ pub(crate) async fn of_key(
         match typed {
             Typed::Nothing => last = Refusal::new(Code::NotTouched, attempts_word(attempt)),
             Typed::Unfit => last = Refusal::new(Code::WrongCode, attempts_word(attempt)),
-            Typed::Code(code) => match counter_of(seed, &code, profile.digits) {
-                Some(counter) => return Ok(Matched { code, counter, attempts: attempt }),
+            Typed::Code(code) => match moving_of(seed, &code, profile, step) {
+                Some(moving) => return Ok(Matched { code, moving, attempts: attempt }),
                 None => last = Refusal::new(Code::WrongCode, attempts_word(attempt)),
             },
         }
@@ -84,11 +114,11 @@ pub(crate) async fn of_key(
 }
 
 /// Asks a key that returns its codes.
-async fn returned(desk: &Desk, order: &Order, label: &str) -> Result<Typed, NoProof> {
+async fn returned(desk: &Desk, order: &Order, label: &str, step: u64) -> Result<Typed, NoProof> {
     let profile = &order.profile;
     let challenge = match profile.kind {
         Kind::Hotp => Vec::new(),
-        _ => (desk.now().unix.as_secs() / 30).to_be_bytes().to_vec(),
+        _ => step.to_be_bytes().to_vec(),
     };
     let operation = Operation::AskCode {
         slot: profile.slot,
@@ -111,12 +141,15 @@ fn attempts_word(attempts: u8) -> String {
     if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
-/// Which counter a code belongs to, among those that the server would accept of a new token.
-fn counter_of(seed: &Seed, code: &str, digits: Digits) -> Option<u64> {
-    (0..LOOK_AHEAD).find(|counter| {
-        let expected = Zeroizing::new(otp::hotp(seed, *counter, digits, HashAlgorithm::Sha1));
-        expected.as_str() == code
-    })
+/// What a code is the code of: the time step that was asked for, or a counter among
+/// those that the server would accept of a new token.
+fn moving_of(seed: &Seed, code: &str, profile: &Profile, step: u64) -> Option<Moving> {
+    let is =
+        |number: u64, hash| Zeroizing::new(otp::hotp(seed, number, profile.digits, hash)).as_str() == code;
+    match profile.kind {
+        Kind::Hotp => (0..LOOK_AHEAD).find(|counter| is(*counter, HashAlgorithm::Sha1)).map(Moving::Counter),
+        _ => is(step, profile.hash).then_some(Moving::Step(step)),
+    }
 }
 
 /// What the server made of the proof.
@@ -170,7 +203,7 @@ pub(crate) async fn by_server(
             match desk.look(id, serial).await {
                 Ok(None) => return Checked::Rejected(Refusal::new(Code::TokenVanished, serial.to_string())),
                 Ok(Some(view)) => {
-                    let moved_on = !view.unverified && view.active && view.counter > matched.counter;
+                    let moved_on = !view.unverified && view.active && matched.moving.was_seen(view.counter);
                     if moved_on {
                         return Checked::Accepted;
                     }
@@ -183,5 +216,30 @@ pub(crate) async fn by_server(
             Some(false) => return Checked::Unknown(refusal),
             Some(true) => attempt += 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hotp_may_be_a_few_codes_on_and_totp_is_the_step_that_was_asked_for() {
+        let seed = Seed::new(b"12345678901234567890").unwrap();
+        let hotp = Profile::new(Kind::Hotp);
+        assert_eq!(moving_of(&seed, "755224", &hotp, 7), Some(Moving::Counter(0)));
+        assert_eq!(moving_of(&seed, "520489", &hotp, 7), Some(Moving::Counter(9)));
+        assert_eq!(moving_of(&seed, "000000", &hotp, 7), None);
+        let totp = Profile::new(Kind::Totp);
+        assert_eq!(moving_of(&seed, "287082", &totp, 1), Some(Moving::Step(1)));
+        assert_eq!(moving_of(&seed, "287082", &totp, 2), None);
+        let sha256 = Profile { hash: HashAlgorithm::Sha256, ..totp };
+        assert_eq!(moving_of(&seed, "287082", &sha256, 1), None);
+    }
+
+    #[test]
+    fn the_server_keeps_the_next_counter_and_the_last_step() {
+        assert!(!Moving::Counter(3).was_seen(3) && Moving::Counter(3).was_seen(4));
+        assert!(!Moving::Step(3).was_seen(2) && Moving::Step(3).was_seen(3));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The names are those that sites filter on since the old enrollment tool:
 //! `UBOM12345678_1` (HOTP and challenge-response), `UBAM…` (Yubico OTP), `UBSM…`
-//! (static password), `NK…_1`. Serials that begin with `UB` are taken for
+//! (static password), `NK…_1`, and `NK…_T1` for TOTP. Serials that begin with `UB` are taken for
 //! hardware by the server.
 
 use core::fmt;
@@ -83,7 +83,11 @@ impl TokenSerial {
                 };
                 format!("{prefix}{:08}_{slot}", key.number)
             }
-            _ => format!("NK{}_{slot}", key.to_string().to_ascii_uppercase()),
+            _ => {
+                // These keys count HOTP and TOTP slots each from 0.
+                let letter = if kind == Kind::Totp { "T" } else { "" };
+                format!("NK{}_{letter}{slot}", key.to_string().to_ascii_uppercase())
+            }
         })
     }
 
@@ -127,6 +131,7 @@ mod tests {
         assert_eq!(TokenSerial::of(key, Kind::StaticPassword, Slot(1)).as_str(), "UBSM00012345_1");
         let key = KeySerial { family: Family::NitrokeyPro, number: 0x5555 };
         assert_eq!(TokenSerial::of(key, Kind::Hotp, Slot(0)).as_str(), "NK00005555_0");
+        assert_eq!(TokenSerial::of(key, Kind::Totp, Slot(0)).as_str(), "NK00005555_T0");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(crate) fn all<'a>(
             return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
         }
         if slot == Slot::Erase {
-            match desk.key(enrollment::erase(order, &record.token)).await {
+            match desk.key(enrollment::erase(order, record)).await {
                 Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
                 Err(_) => record.remains = Remains::Perhaps,
             }
