@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use keys::conversation::Hint;
 use keys::device::{Answer, KeyError, KeyInfo, Operation};
+use keys::secret::Entropy;
 use keys::wire::{Failure, Wire, WireFault};
 use keys::yubikey::typed::{Collector, TypedCode};
 use station::step::{KeyFault, Typed};
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::clock::SystemClock;
+use crate::drive::kernel_random;
 
 /// What a boot keyboard sends: modifiers, a reserved byte, six usages (HID 1.11, appendix B.1).
 pub type Keystroke = [u8; 8];
@@ -147,10 +149,7 @@ pub fn start(
     known: Option<&KeyInfo>,
     operation: Operation,
 ) -> Result<keys::device::BoxedConversation, KeyError> {
-    match vendor {
-        keys::yubikey::ids::VENDOR => keys::yubikey::start(product, known, operation),
-        _ => Err(KeyError::DoesNotFit("the station does not know this vendor")),
-    }
+    keys::identify::start((vendor, product), known, operation, &Entropy::random(&mut kernel_random()))
 }
 
 /// What a failed conversation means to the engine.
