@@ -61,6 +61,8 @@ pub struct Explore {
 pub struct Enroll {
     /// A key to use instead of a twin, spoken to in the line protocol, as TYPE@ADDRESS: `yubikey@/run/key.sock`
     /// (a unix socket), or `yubikey@cmd:PROGRAM ARGS` (its standard input and output). May be repeated.
+    ///
+    /// Types: yubikey, nitrokey-pro, nitrokey-storage, librem-key, nitrokey3.
     #[arg(long, value_name = "TYPE@ADDRESS")]
     pub attach: Vec<String>,
 
@@ -80,7 +82,7 @@ pub struct Enroll {
     #[arg(long, value_enum, default_value_t = Touch::Auto)]
     pub touch: Touch,
 
-    /// The profile: `hotp6`, `hotp8`, or one of those in the file given by --profiles.
+    /// The profile: `hotp6`, `hotp8`, `totp6`, `totp8`, or one of those in the file given by --profiles.
     #[arg(long, default_value = "hotp6", value_name = "NAME")]
     pub profile: String,
 
@@ -99,6 +101,15 @@ pub struct Enroll {
     /// A file with the slot's access code as 12 hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     pub access_code_file: Option<PathBuf>,
+
+    /// A file with the PIN of the keys' administrator in its first line, when it is not the one
+    /// with which keys are sold.
+    #[arg(long, value_name = "FILE")]
+    pub key_pin_file: Option<PathBuf>,
+
+    /// What people call the server, for the names of credentials on keys that keep names.
+    #[arg(long, default_value = "privacyIDEA", value_name = "NAME")]
+    pub server_name: String,
 
     /// Where the journal is kept; without it, it is gone with this program.
     #[arg(long, value_name = "FILE")]

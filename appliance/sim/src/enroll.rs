@@ -12,7 +12,7 @@ use enrolld::display::Display;
 use enrolld::drive::{Cancel, Station};
 use enrolld::event::{Event, What};
 use enrolld::keys::device::{Digits, Kind, ProofWay};
-use enrolld::keys::secret::AccessCode;
+use enrolld::keys::secret::{AccessCode, Pin};
 use enrolld::panel::{self, Text, View};
 use enrolld::station::catalogue::Language;
 use enrolld::station::enrollment::{Ending, Order};
@@ -61,7 +61,12 @@ async fn enroll(args: &Enroll) -> anyhow::Result<bool> {
                 teller.panel(&display.view());
             }
         }
-        if let What::TouchWanted { way, .. } = event.what {
+        let touch = match event.what {
+            What::TouchWanted { way, .. } => Some(way),
+            What::KeyWaits { waiting: true } => Some(ProofWay::Returned { touch: true }),
+            _ => None,
+        };
+        if let Some(way) = touch {
             // The finger is gone only when the enrollment is over.
             let _ = touches.send(way);
         }
@@ -130,6 +135,7 @@ async fn touch(
             }
         }
         match finger.touch(way).await {
+            Ok(text) if text.is_empty() => {}
             Ok(text) => teller.typed(&text),
             Err(error) => teller.line(&format!("    it cannot be touched: {error:#}")),
         }
@@ -182,6 +188,8 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
         person,
         pin: None,
         unlock: args.access_code_file.as_deref().map(access_code).transpose()?.map(Arc::new),
+        key_pin: args.key_pin_file.as_deref().map(key_pin).transpose()?.map(Arc::new),
+        server_name: args.server_name.clone(),
         overwrite_confirmed: args.overwrite,
     })
 }
@@ -195,6 +203,8 @@ fn profile(name: &str, file: Option<&Path>) -> anyhow::Result<Profile> {
     let mut known = BTreeMap::from([
         ("hotp6".to_owned(), Profile::new(Kind::Hotp)),
         ("hotp8".to_owned(), Profile { digits: Digits::Eight, ..Profile::new(Kind::Hotp) }),
+        ("totp6".to_owned(), Profile::new(Kind::Totp)),
+        ("totp8".to_owned(), Profile { digits: Digits::Eight, ..Profile::new(Kind::Totp) }),
     ]);
     if let Some(file) = file {
         let text =
@@ -219,6 +229,15 @@ fn access_code(file: &Path) -> anyhow::Result<AccessCode> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair)?, 16)?;
     }
     Ok(AccessCode::new(bytes.as_slice())?)
+}
+
+/// The first line of a file.
+fn key_pin(file: &Path) -> anyhow::Result<Pin> {
+    let text = Zeroizing::new(
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
+    );
+    let line = Zeroizing::new(text.lines().next().unwrap_or_default().to_owned());
+    Ok(Pin::new(line)?)
 }
 
 /// Ctrl-C and SIGTERM take the running enrollment back; a second one ends the program.

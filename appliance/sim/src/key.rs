@@ -19,12 +19,20 @@ use twins::yubikey::{Model, VENDOR, YubiKeyTwin};
 pub struct SimKey {
     /// What the person at the desk would call it.
     pub name: String,
-    product: u16,
+    /// USB vendor and product id.
+    ids: (u16, u16),
     twin: Shared,
 }
 
-/// The product id of an attached YubiKey: one with all interfaces, as most are.
-const YUBIKEY_ALL: u16 = 0x0407;
+/// The types of keys that can be attached, with their USB ids. A YubiKey is one
+/// with all interfaces, as most are.
+const TYPES: [(&str, (u16, u16)); 5] = [
+    ("yubikey", (VENDOR, 0x0407)),
+    ("nitrokey-pro", (0x20a0, 0x4108)),
+    ("nitrokey-storage", (0x20a0, 0x4109)),
+    ("librem-key", (0x316d, 0x4c4b)),
+    ("nitrokey3", (0x20a0, 0x42b2)),
+];
 
 impl SimKey {
     /// A fresh twin of a YubiKey.
@@ -37,17 +45,17 @@ impl SimKey {
     /// A YubiKey that somebody else made, and perhaps still looks into.
     #[must_use]
     pub fn of(name: String, product: u16, twin: Box<dyn KeyTwin>) -> Self {
-        Self { name, product, twin: Shared::new(twin) }
+        Self { name, ids: (VENDOR, product), twin: Shared::new(twin) }
     }
 
-    /// A key behind the line protocol, as `yubikey@ADDRESS`.
+    /// A key behind the line protocol, as `TYPE@ADDRESS`.
     pub fn attached(text: &str) -> anyhow::Result<Self> {
         let Some((kind, address)) = text.split_once('@') else {
             bail!("'{text}' is not of the form TYPE@ADDRESS, such as yubikey@/run/key.sock");
         };
-        let product = match kind {
-            "yubikey" => YUBIKEY_ALL,
-            _ => bail!("'{kind}' is no type of key that can be attached: yubikey"),
+        let Some((_, ids)) = TYPES.into_iter().find(|(name, _)| *name == kind) else {
+            let names = TYPES.map(|(name, _)| name).join(", ");
+            bail!("'{kind}' is no type of key that can be attached: {names}");
         };
         let address = if address.starts_with("cmd:") || address.starts_with("unix:") {
             address.to_owned()
@@ -55,17 +63,18 @@ impl SimKey {
             format!("unix:{address}")
         };
         let line = LineKey::open(&address).with_context(|| format!("no key at {address}"))?;
-        Ok(Self::of(format!("{kind} at {address}"), product, Box::new(line)))
+        Ok(Self { name: format!("{kind} at {address}"), ids, twin: Shared::new(Box::new(line)) })
     }
 
     /// Plugs it into `port`. The finger touches it as long as it is plugged in.
     #[must_use]
     pub fn plug(&self, port: &str) -> (Plugged, Finger) {
         let (sender, keystrokes) = mpsc::channel(KEYSTROKES);
+        let (vendor, product) = self.ids;
         let plugged = Plugged {
             port: port.to_owned(),
-            vendor: VENDOR,
-            product: self.product,
+            vendor,
+            product,
             wire: Box::new(TwinWire { twin: self.twin.clone() }),
             keystrokes,
         };

@@ -145,6 +145,8 @@ pub fn order() -> Order {
         person: None,
         pin: None,
         unlock: None,
+        key_pin: None,
+        server_name: "privacyIDEA".to_owned(),
         overwrite_confirmed: false,
     }
 }

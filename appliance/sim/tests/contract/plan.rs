@@ -313,6 +313,8 @@ impl Plan {
                 .map(|user| Person { user: user.to_owned(), realm: self.realm_of_person.to_owned() }),
             pin: pin.map_err(|error| error.to_string())?.map(Arc::new),
             unlock: unlock.map_err(|error| error.to_string())?.map(Arc::new),
+            key_pin: None,
+            server_name: "privacyIDEA".to_owned(),
             overwrite_confirmed: self.overwrite_confirmed,
         })
     }
