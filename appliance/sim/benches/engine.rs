@@ -1,7 +1,7 @@
 //! Our CPU time for one enrollment: engine, conversations, client, JSON, journal
 //! (SQLite in memory), twin key and twin server, all in this process, under
 //! virtual time, so that nothing waits.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used, clippy::panic)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sim::explore::flows;
@@ -9,7 +9,8 @@ use sim::explore::world::{Beginning, World};
 
 fn enrollment(c: &mut Criterion) {
     let mut group = c.benchmark_group("enrollment");
-    for (name, policies) in [("disabled until proven", vec![]), ("verify policy", vec!["verify-enrollment"])] {
+    for (name, policies) in [("disabled until proven", vec![]), ("verify policy", vec!["verify-enrollment"])]
+    {
         let beginning = Beginning { policies, ..Beginning::default() };
         group.bench_function(name, |bencher| {
             bencher.iter_batched(
