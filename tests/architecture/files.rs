@@ -44,7 +44,8 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
             if !skipped.iter().any(|skip| name == *skip) {
                 files(&path, found);
             }
-        } else if kind.is_file() {
+        // In a second work tree `.git` is a file that names the first.
+        } else if kind.is_file() && name != ".git" {
             found.push(path);
         }
     }

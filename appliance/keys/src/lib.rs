@@ -13,6 +13,7 @@ mod bytes;
 pub mod conversation;
 pub mod device;
 pub mod identify;
+mod key_error;
 pub mod nitrokey_pro;
 pub mod otp;
 mod script;
