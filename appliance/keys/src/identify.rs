@@ -7,7 +7,7 @@
 use crate::device::{BoxedConversation, Family, KeyError, KeyInfo, Operation};
 use crate::nitrokey_pro::ids::{Model, NITROKEY};
 use crate::secret::Entropy;
-use crate::{nitrokey_pro, yubikey};
+use crate::{nitrokey_pro, nitrokey3, yubikey};
 
 /// USB vendor and product id.
 pub type UsbIds = (u16, u16);
@@ -116,9 +116,7 @@ pub fn start(
             Some(model) => nitrokey_pro::start(model, known, operation, entropy),
             None => Err(KeyError::Confused("a model that is known and is not")),
         },
-        Verdict::Speaks(Family::Nitrokey3) => {
-            Err(KeyError::Unsupported("the station does not speak to the Nitrokey 3"))
-        }
+        Verdict::Speaks(Family::Nitrokey3) => nitrokey3::start(known, operation, entropy),
     }
 }
 
@@ -176,9 +174,7 @@ mod tests {
         let entropy = Entropy::from_array(&[1; 32]);
         for (ids, device) in known() {
             let begun = start(ids, None, Operation::Inspect, &entropy);
-            let spoken_to =
-                matches!(device.verdict, Verdict::Speaks(Family::YubiKeyOtp | Family::NitrokeyPro));
-            assert_eq!(begun.is_ok(), spoken_to, "{ids:x?}");
+            assert_eq!(begun.is_ok(), matches!(device.verdict, Verdict::Speaks(_)), "{ids:x?}");
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod conversation;
 pub mod device;
 pub mod identify;
 mod key_error;
+pub mod nitrokey3;
 pub mod nitrokey_pro;
 pub mod otp;
 mod script;

@@ -100,7 +100,6 @@ impl<T> Conversation for Script<T> {
     }
 }
 
-#[allow(dead_code, reason = "packets and hints are for keys that speak CTAPHID")]
 impl Line {
     /// The time at which the last reply came.
     pub(crate) fn now(&self) -> Duration {

@@ -98,8 +98,7 @@ where
 }
 
 fn password(entropy: &Entropy) -> TemporaryPassword {
-    let [random @ .., _, _, _, _, _, _, _, _] = entropy.expose();
-    TemporaryPassword::from_random(random)
+    TemporaryPassword::from_random(entropy.expose().first_chunk().unwrap_or(&[1; 24]))
 }
 
 fn otp_slot(kind: Kind, slot: Slot) -> Result<OtpSlot, KeyError> {
