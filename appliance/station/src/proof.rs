@@ -162,11 +162,13 @@ pub(crate) enum Checked {
     Unknown(Refusal),
 }
 
-/// Has the server check a code that fits.
+/// Has the server check a code that fits, and then lets the token count.
 ///
-/// A token in state *verify* is finished by it. Any other is enabled first, since
-/// the server checks no code of a disabled token; that is safe here, because the
-/// key has just shown that it answers.
+/// A token in state *verify* is finished by its code. Any other is still disabled:
+/// the server checks its code all the same when it is asked for the OTP alone
+/// (privacyIDEA 3.9 to 3.14, eduMFA 2.9), and only then the token is enabled. A
+/// server that rejects the code of a disabled token is asked once more with the
+/// token enabled; that is safe, because the key has just shown that it answers.
 pub(crate) async fn by_server(
     desk: &Desk,
     id: EnrollmentId,
@@ -175,9 +177,25 @@ pub(crate) async fn by_server(
     unverified: bool,
     matched: &Matched,
 ) -> Checked {
-    if !unverified && let Err(refusal) = desk.done(id, ServerCall::Enable(serial.clone())).await {
-        return Checked::Unknown(refusal);
+    let first = ask(desk, id, serial, kind, unverified, matched).await;
+    if unverified || matches!(first, Checked::Unknown(_)) {
+        return first;
     }
+    match (desk.done(id, ServerCall::Enable(serial.clone())).await, first) {
+        (Err(refusal), _) => Checked::Unknown(refusal),
+        (Ok(()), Checked::Accepted) => Checked::Accepted,
+        (Ok(()), _) => ask(desk, id, serial, kind, unverified, matched).await,
+    }
+}
+
+async fn ask(
+    desk: &Desk,
+    id: EnrollmentId,
+    serial: &TokenSerial,
+    kind: TokenKind,
+    unverified: bool,
+    matched: &Matched,
+) -> Checked {
     let mut lost = false;
     let mut attempt = 0;
     loop {
@@ -203,7 +221,7 @@ pub(crate) async fn by_server(
             match desk.look(id, serial).await {
                 Ok(None) => return Checked::Rejected(Refusal::new(Code::TokenVanished, serial.to_string())),
                 Ok(Some(view)) => {
-                    let moved_on = !view.unverified && view.active && matched.moving.was_seen(view.counter);
+                    let moved_on = !view.unverified && matched.moving.was_seen(view.counter);
                     if moved_on {
                         return Checked::Accepted;
                     }

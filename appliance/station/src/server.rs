@@ -91,7 +91,7 @@ pub enum ServerCall {
         /// The code that came out of the key.
         code: Zeroizing<String>,
     },
-    /// Check a code against a token that counts. Answered by [`ServerAnswer::Verdict`].
+    /// Check a code against a token, without its PIN. Answered by [`ServerAnswer::Verdict`].
     Check {
         /// Which.
         serial: TokenSerial,

@@ -201,7 +201,7 @@ fn arguments_make_the_key() {
     fs::write(&code, "0102").unwrap();
     for (wrong, status) in [
         (vec!["--firmware", "6.0.0"], 1),
-        (vec!["--firmware", "5.4"], 2),
+        (vec!["--firmware", "5"], 2),
         (vec!["--firmware", "5.4.x.3"], 2),
         (vec!["--product-id", "0110"], 1),
         (vec!["--fault", "fire"], 1),
