@@ -14,11 +14,10 @@ use core::time::Duration;
 
 pub use start::start;
 
-/// A message that wants no touch is answered within this time; while the key says
-/// that it works, it begins anew.
+/// A message that wants no touch is answered within this time.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// The longest that a key may say that it works.
+/// The longest that a key may say that it works, in keep-alives.
 const WORKING: Duration = Duration::from_secs(15);
 
 /// The longest wait for a touch. The application gives up by itself after 15 s.

@@ -1,9 +1,11 @@
 //! Finding out what is plugged in: the way every operation begins.
 
+use core::time::Duration;
+
 use super::super::answer::{Listed, Selected, StatusWord, version};
 use super::super::apdu::{self, Label};
 use super::super::firmware::{self, enrollable};
-use super::talk::{Reply, Talk};
+use super::talk::{Reply, Talk, Touch};
 use crate::device::{Firmware, KeyError, KeySerial};
 use crate::script::Line;
 
@@ -41,7 +43,7 @@ pub(super) async fn open(
 impl Talk {
     /// What the application says about itself. A verified PIN is forgotten by it.
     pub(super) async fn select(&self) -> Result<Selected, KeyError> {
-        let reply = self.command(apdu::select()).await?;
+        let reply = self.command(apdu::select(), Touch::Never).await?;
         match reply.status {
             StatusWord::Ok => {
                 Selected::parse(&reply.data).ok_or(KeyError::Garbled("a selection that is not well formed"))
@@ -52,7 +54,7 @@ impl Talk {
 
     /// All that can be seen: what wants the PIN only when that was just verified.
     pub(super) async fn list(&self) -> Result<Vec<Listed>, KeyError> {
-        let reply = self.command(apdu::list()).await?;
+        let reply = self.command(apdu::list(), Touch::Never).await?;
         match reply.status {
             StatusWord::Ok => {
                 Listed::parse_all(&reply.data).ok_or(KeyError::Garbled("a list that is not well formed"))
@@ -69,10 +71,14 @@ impl Talk {
     }
 }
 
+/// A refusal that takes longer than this is one for want of a touch.
+const UNTOUCHED: Duration = Duration::from_secs(5);
+
 /// What a status word that is not "ok" means, where nothing else is meant by it.
 pub(super) fn refusal(reply: &Reply) -> KeyError {
     match reply.status {
-        StatusWord::SecurityStatus if reply.wanted_touch => KeyError::NotTouched,
+        // The same word says that no touch came, after 15 seconds.
+        StatusWord::SecurityStatus if reply.took > UNTOUCHED => KeyError::NotTouched,
         StatusWord::SecurityStatus => KeyError::PinNeeded("its PIN"),
         StatusWord::Blocked => KeyError::Occupied,
         StatusWord::WrongData => KeyError::DoesNotFit("the key does not take this name or secret"),

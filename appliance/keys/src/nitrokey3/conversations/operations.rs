@@ -5,7 +5,7 @@ use super::super::apdu::{self, Label, Moving};
 use super::super::firmware;
 use super::open::{Opened, refusal};
 use super::pin::verify;
-use super::talk::Talk;
+use super::talk::{Talk, Touch};
 use crate::device::{Answer, Digits, Guard, HashAlgorithm, KeyError, KeyInfo, Lock, Named};
 use crate::secret::{Pin, Seed};
 
@@ -41,11 +41,16 @@ pub(super) struct Content {
 pub(super) async fn put(talk: Talk, content: Content, pin: Option<Pin>) -> Result<Answer, KeyError> {
     let Content { label, moving, hash, digits, seed, guard } = content;
     verify(&talk, pin.as_ref()).await?;
-    let reply = talk.command(apdu::put(&label, moving, hash, digits, &seed, guard)).await?;
+    let touch = if guard == Guard::Touch { Touch::Surely } else { Touch::Perhaps };
+    let reply = talk.command(apdu::put(&label, moving, hash, digits, &seed, guard), touch).await?;
     if reply.status != StatusWord::Ok {
         return Err(refusal(&reply));
     }
-    verify(&talk, pin.as_ref()).await?;
+    if pin.is_some() {
+        // To see it in the list, the PIN would have to be verified again, after
+        // another touch.
+        return Ok(Answer::Programmed);
+    }
     match talk.find(&label).await? {
         Some(listed) if listed.properties & 3 == expected_properties(guard) => Ok(Answer::Programmed),
         Some(_) => Err(KeyError::Garbled("it took the credential, and asks for something else")),
@@ -64,21 +69,20 @@ const fn expected_properties(guard: Guard) -> u8 {
 
 /// Takes a credential away, if it is there. Ends in [`Answer::Erased`].
 pub(super) async fn delete(talk: Talk, label: Label, pin: Option<Pin>) -> Result<Answer, KeyError> {
-    verify(&talk, pin.as_ref()).await?;
-    if talk.find(&label).await?.is_none() {
+    // With a PIN it need not be in the list, and each look would want a touch.
+    if pin.is_none() && talk.find(&label).await?.is_none() {
         return Ok(Answer::Erased);
     }
     verify(&talk, pin.as_ref()).await?;
-    let reply = talk.command(apdu::delete(&label)).await?;
+    let reply = talk.command(apdu::delete(&label), Touch::Surely).await?;
     match reply.status {
         StatusWord::Ok | StatusWord::NotFound => {}
         _ => return Err(refusal(&reply)),
     }
-    verify(&talk, pin.as_ref()).await?;
-    match talk.find(&label).await? {
-        None => Ok(Answer::Erased),
-        Some(_) => Err(KeyError::Refused),
+    if pin.is_none() && talk.find(&label).await?.is_some() {
+        return Err(KeyError::Refused);
     }
+    Ok(Answer::Erased)
 }
 
 /// Asks for a code. Ends in [`Answer::Code`].
@@ -89,8 +93,16 @@ pub(super) async fn ask(
     digits: Digits,
     pin: Option<Pin>,
 ) -> Result<Answer, KeyError> {
+    let touch = match &pin {
+        None => match talk.find(&label).await? {
+            None => return Err(KeyError::Empty),
+            Some(listed) if listed.properties & 1 != 0 => Touch::Surely,
+            Some(_) => Touch::Never,
+        },
+        Some(_) => Touch::Perhaps,
+    };
     verify(&talk, pin.as_ref()).await?;
-    let reply = talk.command(apdu::calculate(&label, step)).await?;
+    let reply = talk.command(apdu::calculate(&label, step), touch).await?;
     if reply.status != StatusWord::Ok {
         return Err(refusal(&reply));
     }

@@ -4,15 +4,16 @@ use super::super::answer::StatusWord;
 use super::super::apdu;
 use super::TRIES_WANTED;
 use super::open::{Opened, refusal};
-use super::talk::Talk;
+use super::talk::{Talk, Touch};
 use crate::device::{Answer, KeyError};
 use crate::secret::Pin;
 
-/// Verifies the PIN, if there is one to verify. It holds for the next command.
+/// Verifies the PIN, if there is one to verify, after a touch. It holds for the next
+/// command.
 pub(super) async fn verify(talk: &Talk, pin: Option<&Pin>) -> Result<(), KeyError> {
     let Some(pin) = pin else { return Ok(()) };
     at_risk(talk.select().await?.pin_tries)?;
-    let reply = talk.command(apdu::verify_pin(pin)).await?;
+    let reply = talk.command(apdu::verify_pin(pin), Touch::Surely).await?;
     match reply.status {
         StatusWord::Ok => Ok(()),
         StatusWord::VerificationFailed => Err(wrong(talk).await?),
@@ -35,7 +36,7 @@ pub(super) async fn change(
             apdu::change_pin(old, &new)
         }
     };
-    let reply = talk.command(command).await?;
+    let reply = talk.command(command, Touch::Surely).await?;
     match reply.status {
         StatusWord::Ok => Ok(Answer::PinChanged),
         StatusWord::VerificationFailed if old.is_some() => Err(wrong(&talk).await?),
