@@ -14,7 +14,7 @@
 //! * [`shared`]: a key twin in the hands of a conversation and a person.
 //! * [`yubikey`]: a YubiKey's OTP application.
 //! * [`nitrokey_pro`]: Nitrokey Pro, Storage and Librem Key.
-//! * [`line`]: the same operations as lines of text, for other processes; the
+//! * [`line`](mod@line): the same operations as lines of text, for other processes; the
 //!   program `key-twin` serves them.
 //! * [`privacyidea`]: the server; the program `server-twin` serves it.
 
