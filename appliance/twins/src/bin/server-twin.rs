@@ -40,7 +40,7 @@ struct Arguments {
     /// Switch on a preset of policies; may be repeated
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(preset_names()))]
     policy: Vec<String>,
-    /// Let a fault wait: MODE[:PATH[:SHOTS[:SKIP]]], e.g. lost:/token/init; may be repeated
+    /// Let a fault wait: `MODE[:PATH[:SHOTS[:SKIP]]]`, e.g. `lost:/token/init`; may be repeated
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     fault: Vec<Fault>,
     /// Also print an API key of this role (admin or validate)
