@@ -1,7 +1,7 @@
 //! The wiring of the station: keys, engine, journal and server, made one.
 //!
 //! This library carries out what the engine ([`station`]) asks for: its steps with
-//! a key go to that key's own thread ([`bench`]), those with the server to
+//! a key go to that key's own thread ([`bench`](mod@bench)), those with the server to
 //! privacyIDEA ([`server`]), its records to the journal's thread ([`store`]); what
 //! happens meanwhile is told as [`event`]s. The programs and the simulation differ
 //! only in what they plug in.
