@@ -1,7 +1,7 @@
 //! The enrollment engine: what happens to a key, in which order, and what is done
 //! when it goes wrong.
 //!
-//! An [`Enrollment`](enrollment::Enrollment) is a flow of [`Step`](step::Step)s:
+//! An enrollment ([`enroll`](enrollment::enroll)) is a flow of [`Step`](step::Step)s:
 //! inspect the key, look at the server, write a journal record, register, write
 //! the slot, wait for a code. Whoever drives it carries the step out and hands in
 //! the result; the daemon does that with USB and HTTPS, tests with twins.
