@@ -14,7 +14,7 @@ use twins::yubikey::Mode as SlotMode;
 use crate::Broken;
 use crate::observer::{TokenSeen, Whose};
 use crate::plan::{Expect, Later, Plan, STATION};
-use crate::room::{Room, Sight};
+use crate::room::{Course, Room, Sight};
 use crate::story::Story;
 use crate::wire::{Sent, changes};
 
@@ -25,9 +25,14 @@ pub(crate) async fn ending(
     plan: &Plan,
     expect: Expect,
     before: &Sight,
-    report: &Report,
-    sent: &[Sent],
+    course: &Course,
 ) -> Result<(), Broken> {
+    let Course { report, sent, unproven } = course;
+    if let Some(token) = unproven {
+        story.claim(!token.active || token.rollout_state == "verify", || {
+            "the token counted before the key had proven itself".to_owned()
+        });
+    }
     let ending = &report.outcome.ending;
     story.note(expect, in_short(ending));
     story.claim(fits(expect, ending), || match ending.refusal() {

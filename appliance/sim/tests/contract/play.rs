@@ -16,9 +16,9 @@ pub(crate) async fn play(plan: &Plan, site: Site) -> Result<Story, Broken> {
     let mut room = Room::open(site, plan).await?;
     let before = room.look().await?;
     room.site.add_faults(&plan.faults)?;
-    let (report, sent) = room.enroll(plan.order()?).await?;
+    let course = room.enroll(plan.order()?, plan.faults.is_empty()).await?;
     room.site.clear_faults()?;
-    judge::ending(&mut story, &room, plan, plan.expect, &before, &report, &sent).await?;
+    judge::ending(&mut story, &room, plan, plan.expect, &before, &course).await?;
     if let Expect::Postponed(_, later) = plan.expect {
         let settled = room.restart().await?;
         story.claim(settled.iter().all(|settled| settled.left.is_none()), || {
@@ -28,7 +28,7 @@ pub(crate) async fn play(plan: &Plan, site: Site) -> Result<Story, Broken> {
         judge::recovered(&mut story, &room, plan, later, &before).await?;
     }
     if plan.then == Then::Again && story.complaints.is_empty() {
-        let counts = matches!(report.outcome.ending, Ending::Enrolled(_))
+        let counts = matches!(course.report.outcome.ending, Ending::Enrolled(_))
             || matches!(plan.expect, Expect::Postponed(_, crate::plan::Later::Counts));
         let expect = if counts { Expect::Refused(Code::AlreadyEnrolled) } else { Expect::Enrolled };
         once_more(&mut story, &mut room, plan, expect).await?;
@@ -44,6 +44,6 @@ pub(crate) async fn once_more(
     expect: Expect,
 ) -> Result<(), Broken> {
     let before = room.look().await?;
-    let (report, sent) = room.enroll(plan.order()?).await?;
-    judge::ending(story, room, plan, expect, &before, &report, &sent).await
+    let course = room.enroll(plan.order()?, true).await?;
+    judge::ending(story, room, plan, expect, &before, &course).await
 }

@@ -52,6 +52,14 @@ pub(crate) struct Room {
     faults_in_writing: Option<Faults>,
 }
 
+/// What was seen of an enrollment.
+pub(crate) struct Course {
+    pub(crate) report: Report,
+    pub(crate) sent: Vec<Sent>,
+    /// The token when the key was to be touched for the first time, if anybody looked.
+    pub(crate) unproven: Option<TokenSeen>,
+}
+
 /// Server and key at one moment.
 pub(crate) struct Sight {
     pub(crate) tokens: BTreeMap<String, TokenSeen>,
@@ -96,7 +104,9 @@ impl Room {
     }
 
     /// Plugs the key in, lets the station enroll it, touches it when that is wanted, and pulls it out.
-    pub(crate) async fn enroll(&mut self, order: Order) -> Result<(Report, Vec<Sent>), Broken> {
+    /// With `spy`, the server is looked at before the first touch.
+    pub(crate) async fn enroll(&mut self, order: Order, spy: bool) -> Result<Course, Broken> {
+        let token = self.token(order.profile.slot);
         let (touches, mut wanted) = mpsc::unbounded_channel();
         let (sabotage, faults) = (self.key.saboteur(), self.faults_in_writing.take());
         let watcher = move |event: Event| match (event.what, faults) {
@@ -117,8 +127,16 @@ impl Room {
         let mut bench = Key::start(plugged, self.clock);
         self.log.take();
         let enrollment = station.enroll(order, &mut bench, Cancel::never());
+        let mut unproven = None;
+        let mut spy = spy;
         let touching = async {
             while let Some(way) = wanted.recv().await {
+                if std::mem::take(&mut spy) {
+                    match self.site.observer.tokens().await {
+                        Ok(mut tokens) => unproven = tokens.remove(token.as_str()),
+                        Err(error) => return error,
+                    }
+                }
                 if let Err(error) = finger.touch(way).await {
                     return Broken::from(format!("the key cannot be touched: {error:#}"));
                 }
@@ -131,7 +149,7 @@ impl Room {
         };
         drop(bench);
         self.key.pull()?;
-        Ok((report, self.log.take()))
+        Ok(Course { report, sent: self.log.take(), unproven })
     }
 
     /// Starts the station anew, with the same journal and a new login.

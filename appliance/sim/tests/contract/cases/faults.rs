@@ -203,7 +203,7 @@ fn passing(patience: Duration) -> Vec<Plan> {
         }
     }
     let slow = Fault { delay: Duration::from_millis(300), shots: 4, ..Fault::new("/token/", Mode::Slow) };
-    plans.push(Plan::new("faults / slow, but not too slow", Enrolled).fault(slow).again());
+    plans.push(Plan::new("faults / slow, but not too slow", Enrolled).fault(slow).twin_only());
     plans
 }
 

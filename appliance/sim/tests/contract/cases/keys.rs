@@ -31,7 +31,7 @@ pub(super) fn plans() -> Vec<Plan> {
             .profile(|profile| profile.overwrite = Overwrite::Ours)
             .confirmed(),
         foreign("slot in use, not confirmed", Refused(Code::SlotOccupied)),
-        foreign("slot in use, confirmed", Enrolled).confirmed(),
+        foreign("slot in use, confirmed", Enrolled).confirmed().twin_only(),
         foreign("slot in use, confirmed, a code that is not needed", Enrolled)
             .confirmed()
             .unlock(CODE)
@@ -55,7 +55,7 @@ pub(super) fn plans() -> Vec<Plan> {
     ];
     for (firmware, expect, real) in [
         (Firmware::new(2, 0, 0), Refused(Code::FirmwareTooOld), true),
-        (Firmware::new(2, 3, 0), Enrolled, true),
+        (Firmware::new(2, 3, 0), Enrolled, false),
         (Firmware::new(3, 4, 9), Enrolled, false),
         (Firmware::new(4, 3, 7), Enrolled, false),
         (Firmware::new(5, 7, 1), Enrolled, false),
@@ -83,7 +83,8 @@ fn clumsy() -> Vec<Plan> {
             .twin_only(),
         briefly(plan("not touched", Undone(Code::NotTouched)))
             .key(|key| key.faults.ignore_touches = 3)
-            .again(),
+            .again()
+            .twin_only(),
         plan("pulled out while it is written", Quarantined(Code::PulledWhileWriting))
             .key(|key| key.faults_in_writing = Some(faults(|faults| faults.pull_out_after_reports = Some(5))))
             .again(),

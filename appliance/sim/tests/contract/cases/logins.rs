@@ -16,7 +16,8 @@ pub(super) fn plans() -> Vec<Plan> {
         plan("API key of an administrator", Enrolled).login(Login::ApiKey("admin")).person("bob"),
         plan("API key of an administrator, verify-enrollment", Enrolled)
             .login(Login::ApiKey("admin"))
-            .policies(&["verify-enrollment"]),
+            .policies(&["verify-enrollment"])
+            .twin_only(),
         plan("API key for validation", Refused(Code::NotAnAdministrator)).login(Login::ApiKey("validate")),
         plan("wrong password", Refused(Code::WrongCredentials)).login(Login::Password("admin", "wrong")),
         plan("unknown administrator", Refused(Code::WrongCredentials))

@@ -16,7 +16,8 @@ pub(super) fn plans() -> Vec<Plan> {
         plan("nobody, in a realm", Enrolled).profile(|profile| profile.realm = Some("office".to_owned())),
         plan("bob, and the profile names his realm", Enrolled)
             .person("bob")
-            .profile(|profile| profile.realm = Some("office".to_owned())),
+            .profile(|profile| profile.realm = Some("office".to_owned()))
+            .twin_only(),
         plan("an unknown user", Undone(Code::PersonUnknown)).person("nobody"),
         plan("an unknown realm", Undone(Code::PersonUnknown)).person_in("bob", "nowhere"),
     ]

@@ -53,10 +53,10 @@ fn verifying() -> Vec<Plan> {
     let verify = "verify-enrollment";
     let required = |plan: Plan| plan.profile(|profile| profile.verify = Verify::Required);
     vec![
-        plan(verify, &[verify], Enrolled),
+        plan(verify, &[verify], Enrolled).twin_only(),
         plan("verify-enrollment, admin-rights", &[verify, "admin-rights"], Enrolled).twin_only(),
         plan("verify-enrollment, for bob", &[verify], Enrolled).person("bob"),
-        plan("verify-enrollment, eight digits", &[verify], Enrolled).eight_digits(),
+        plan("verify-enrollment, eight digits", &[verify], Enrolled).eight_digits().twin_only(),
         plan("verify-enrollment, pin-random", &[verify, "pin-random"], Enrolled),
         plan("verify-enrollment, api-key-required", &[verify, "api-key-required"], Enrolled),
         plan("verify-enrollment, hotp-defaults", &[verify, "hotp-defaults"], Undone(Code::DigitsChanged)),
@@ -78,7 +78,7 @@ fn pins() -> Vec<Plan> {
     };
     vec![
         plan("none, with a PIN, for bob", &[], Enrolled).pin("1234").person("bob"),
-        plan("pin-random", &["pin-random"], Enrolled),
+        plan("pin-random", &["pin-random"], Enrolled).twin_only(),
         plan("pin-random, for bob", &["pin-random"], Enrolled).person("bob"),
         plan("pin-quality, no PIN", &["pin-quality"], Declined(Code::PolicyForbids)),
         plan("pin-quality, a PIN too short", &["pin-quality"], Declined(Code::PolicyForbids)).pin("a1"),
@@ -87,7 +87,7 @@ fn pins() -> Vec<Plan> {
         plan("pin-quality, a good PIN, for bob", &["pin-quality"], Undone(Code::AssignRefused))
             .pin("abc123")
             .person("bob"),
-        plan("pin-quality, pin-random", &["pin-quality", "pin-random"], Enrolled),
+        plan("pin-quality, pin-random", &["pin-quality", "pin-random"], Enrolled).twin_only(),
         plan("pin-forbidden, no PIN", &["pin-forbidden"], Enrolled),
         plan("pin-forbidden, a PIN", &["pin-forbidden"], Refused(Code::RightMissing)).pin("1234"),
     ]
@@ -129,7 +129,7 @@ fn limits() -> Vec<Plan> {
         plan("max-token-per-realm, the second, for bob", &[realm], Declined(Code::PolicyForbids))
             .person("bob")
             .before(Before::InRealm),
-        plan("max-token-per-realm, no realm", &[realm], Enrolled).before(Before::InRealm),
+        plan("max-token-per-realm, no realm", &[realm], Enrolled).before(Before::InRealm).twin_only(),
     ]
 }
 

@@ -119,13 +119,15 @@ async fn three_keys(site: Site, timeless: bool) -> Result<Story, Broken> {
         tokio::time::sleep(pause).await;
         room.key = TestKey::new(room.next_number(), plan.key)?;
         let before = room.look().await?;
-        let (report, sent) = room.enroll(plan.order()?).await?;
+        let course = room.enroll(plan.order()?, false).await?;
         if !pause.is_zero() {
             // Renewed ahead, the login comes first; told by the server, after a request that it refused.
-            let login = sent.iter().position(|sent| sent == "POST /auth");
-            story.claim(login.is_some_and(|login| (login > 0) == timeless), || format!("sent were {sent:?}"));
+            let login = course.sent.iter().position(|sent| sent == "POST /auth");
+            story.claim(login.is_some_and(|login| (login > 0) == timeless), || {
+                format!("sent were {:?}", course.sent)
+            });
         }
-        judge::ending(&mut story, &room, &plan, Expect::Enrolled, &before, &report, &sent).await?;
+        judge::ending(&mut story, &room, &plan, Expect::Enrolled, &before, &course).await?;
     }
     let tokens = room.site.observer.tokens().await?;
     story.equal("the number of tokens", tokens.len(), 3);
