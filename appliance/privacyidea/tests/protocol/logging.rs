@@ -47,6 +47,10 @@ impl Subscriber for Log {
 #[test]
 fn a_line_for_each_request_without_anything_of_it() {
     let log = Log::default();
+    // While a process has just one subscriber, tracing asks only that of the thread which
+    // first comes to a line; another test's thread has none, and the line is off for everybody
+    // (tracing-core, callsite.rs). With two, it asks them all.
+    let _second = tracing::Dispatch::new(Log::default());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     tracing::subscriber::with_default(log.clone(), || {
         runtime.block_on(async {
