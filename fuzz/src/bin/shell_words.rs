@@ -1,0 +1,8 @@
+//! A command line as it comes through SSH.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|line: &str| {
+    let _ = shell::words::split(line);
+    let seen = shell::words::partial(line);
+    assert_eq!(shell::words::split(&shell::words::quote(&seen.last)).ok(), Some(vec![seen.last]));
+});
