@@ -1,0 +1,125 @@
+//! The calls of `org.enrollmentstation.Control`.
+
+use crate::types::*;
+
+interface! {
+    /// The enrollment station: what its shells may ask of its daemon.
+    /// Who makes calls announces itself by LogIn first; calls made by root or by the daemon's own
+    /// user need not, and count as an administrator's.
+    interface "org.enrollmentstation.Control", service Control, method Method;
+
+    /// Announces whose calls follow on this connection.
+    call LogIn log_in(LogIn) -> Session, Viewer;
+    /// What the SSH door has to know, now and whenever it changes. For the door itself, before anybody logs in.
+    stream Door door() -> Door, Viewer;
+    /// Says that the door is open. For the door itself.
+    call DoorOpened door_opened(DoorOpened) -> Done, Viewer;
+    /// Notes a command of a shell.
+    call Audit audit(Audit) -> Done, Viewer;
+    /// The newest lines of the audit.
+    call AuditList audit_list(AuditList) -> AuditEntries, Admin;
+
+    /// All there is to know at a glance.
+    call Status status() -> Status, Viewer;
+    /// What happens, as it happens; a snapshot first.
+    stream Watch watch() -> Event, Viewer;
+    /// Which program this is.
+    call Version version() -> Version, Viewer;
+    /// What a refusal means.
+    call Explain explain(Explain) -> Explanations, Viewer;
+    /// Who starts enrollments.
+    call SetMode set_mode(SetMode) -> Status, Operator;
+
+    /// The keys that are plugged in.
+    call Keys keys() -> Keys, Viewer;
+    /// A key and its history.
+    call Key key(ByKey) -> KeyDetails, Viewer;
+    /// The profiles.
+    call Profiles profiles() -> Profiles, Viewer;
+    /// Whether a profile fits a key and the rights at the server.
+    call ProfileCheck profile_check(ProfileCheck) -> ProfileFit, Viewer;
+    /// Enrolls a key; the last event is the outcome. It goes on when nobody listens any more.
+    stream Enroll enroll(Enroll) -> Event, Operator;
+    /// Calls enrollments off: what they have done is taken back.
+    call Cancel cancel(Cancel) -> Cancelled, Operator;
+    /// Asks a key for a code and lets the server check it; changes nothing. The last event has the verdict.
+    stream Verify verify(Verify) -> Event, Operator;
+    /// Takes a finished enrollment back: deletes the token, erases the slot. The last event is the outcome.
+    stream Release release(Release) -> Event, Operator;
+
+    /// Starts a run.
+    call RunStart run_start(RunStart) -> RunDetails, Operator;
+    /// A run, its list, and earlier runs.
+    call RunStatus run_status(ByRun) -> RunDetails, Viewer;
+    /// Keys that are plugged in wait.
+    call RunPause run_pause(ByRun) -> RunDetails, Operator;
+    /// Keys that are plugged in are enrolled again.
+    call RunResume run_resume(ByRun) -> RunDetails, Operator;
+    /// Ends a run; enrollments that have begun are finished.
+    call RunStop run_stop(ByRun) -> RunDetails, Operator;
+
+    /// A token.
+    call TokenShow token_show(ByToken) -> Token, Viewer;
+    /// Tokens, a page at a time.
+    call TokenList token_list(TokenList) -> Tokens, Viewer;
+    /// Lets a token count.
+    call TokenEnable token_enable(ByToken) -> Token, Operator;
+    /// Keeps a token from counting.
+    call TokenDisable token_disable(ByToken) -> Token, Operator;
+    /// Deletes a token; its key is left alone.
+    call TokenDelete token_delete(ByToken) -> Done, Operator;
+    /// Gives a token to a person.
+    call TokenAssign token_assign(TokenAssign) -> Token, Operator;
+    /// Takes a token from its person.
+    call TokenUnassign token_unassign(ByToken) -> Token, Operator;
+    /// Sets a token's PIN.
+    call TokenSetPin token_set_pin(TokenSetPin) -> Done, Operator;
+    /// Lets the server find a token's counter again.
+    call TokenResync token_resync(TokenResync) -> Token, Operator;
+    /// People whose name has this text in it.
+    call UserFind user_find(UserFind) -> People, Viewer;
+
+    /// The server and the station's credential for it; asks the server.
+    call ServerStatus server_status() -> Server, Viewer;
+    /// Gives the station a credential, which it keeps until it is switched off.
+    call ServerLogIn server_log_in(ServerLogIn) -> Server, Operator;
+    /// Lets the station forget its credential.
+    call ServerLogOut server_log_out() -> Server, Operator;
+
+    /// The newest receipts.
+    call ReceiptsList receipts_list(ReceiptsList) -> Receipts, Viewer;
+    /// A receipt whole.
+    call ReceiptsShow receipts_show(ByReceipt) -> ReceiptDetails, Viewer;
+    /// Whether the chain of receipts is whole.
+    call ReceiptsVerify receipts_verify() -> ReceiptVerdict, Viewer;
+    /// The chain of receipts, some lines at a time.
+    stream ReceiptsExport receipts_export(ReceiptsExport) -> ReceiptLines, Operator;
+
+    /// The configuration.
+    call ConfigShow config_show(ConfigShow) -> ConfigText, Operator;
+    /// What the changes that nobody has committed change.
+    call ConfigDiff config_diff() -> ConfigText, Operator;
+    /// Changes a field; nothing is in force before it is committed.
+    call ConfigSet config_set(ConfigSet) -> ConfigText, Admin;
+    /// What is wrong with a configuration.
+    call ConfigCheck config_check(ConfigCheck) -> Problems, Operator;
+    /// Brings the changes into force.
+    call ConfigCommit config_commit(ConfigCommit) -> Configuration, Admin;
+    /// Keeps what was committed for some minutes only.
+    call ConfigConfirm config_confirm() -> Configuration, Admin;
+    /// Drops the changes that nobody has committed, or else takes the last commit back.
+    call ConfigRollback config_rollback() -> Configuration, Admin;
+    /// Everyone who may log in.
+    call Operators operators() -> Operators, Viewer;
+
+    /// What the display shows.
+    call Panel panel() -> Panel, Viewer;
+    /// What the display shows, now and whenever that changes.
+    stream PanelWatch panel_watch() -> Panel, Viewer;
+    /// The daemon's own log.
+    stream Logs logs(Logs) -> LogLines, Operator;
+    /// Starts the station anew.
+    call Reboot reboot() -> Done, Admin;
+    /// Switches the station off.
+    call PowerOff power_off() -> Done, Admin;
+}

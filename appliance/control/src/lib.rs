@@ -1,0 +1,59 @@
+//! The interface between the station's daemon and its shells.
+//!
+//! It is Varlink (<https://varlink.org>) on a Unix socket, so `varlinkctl` can make calls too. The
+//! table of calls is in [`calls`], what they say is in [`types`]; from these come the
+//! [`Client`] with one method a call, the trait [`Control`] that the daemon implements,
+//! the description of the interface, and the JSON Schemas of its messages
+//! ([`shape::json_schema`]).
+//!
+//! The shell owns no device and no credential; all that it can do is in that table. The daemon
+//! decides who may make which call: this crate only says what each call is for. A
+//! [`Secret`] crosses the socket in one direction, into the daemon, and never comes back.
+//!
+//! The protocol is spoken here and not by the crate `zlink`, because of three
+//! things in its version 0.8: its server makes the calls of all connections one after the
+//! other in one task, so a login at a slow server would hold up every other shell, and a
+//! reader that does not read would too; a message may grow to 100 MiB; its buffers, which
+//! hold passwords, are not wiped.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), control::CallError> {
+//! use control::types::{Enroll, LogIn};
+//!
+//! let operator = LogIn {
+//!     operator: "SHA256:uNiVztksCsDhcc0u9e8BrrJXaShmF4xtEr1FEEEEEEE".to_owned(),
+//!     address: "192.0.2.7:50312".to_owned(),
+//!     session: "s1".to_owned(),
+//! };
+//! let socket = std::path::Path::new("/run/enrolld/control");
+//! let (station, session) = control::Client::connect(socket, operator).await?;
+//! println!("{} is {}", session.name, session.role);
+//! let mut events = station.enroll(&Enroll { profile: Some("desk".to_owned()), ..Enroll::default() }).await?;
+//! while let Some(event) = events.next().await {
+//!     println!("{:?}", event?.kind);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[macro_use]
+mod macros;
+#[macro_use]
+pub mod interface;
+
+pub mod calls;
+mod client;
+mod refusal;
+mod secret;
+pub mod server;
+pub mod shape;
+pub mod sim;
+pub mod types;
+pub mod wire;
+
+pub use calls::{Control, Method};
+pub use client::{CallError, Client, Incoming};
+pub use interface::Replies;
+pub use refusal::Refusal;
+pub use secret::Secret;
+pub use types::Role;

@@ -1,0 +1,110 @@
+//! Runs: stretches of mass enrollment.
+
+use jiff::Timestamp;
+
+use super::Counts;
+use crate::Secret;
+
+words! {
+    /// How a run is.
+    pub enum RunState {
+        /// Keys that are plugged in are enrolled.
+        Running = "running",
+        /// Keys that are plugged in wait.
+        Paused = "paused",
+        /// An operator ended it.
+        Stopped = "stopped",
+        /// It reached its target.
+        Finished = "finished",
+    }
+}
+
+values! {
+    /// A run.
+    pub struct Run {
+        /// Its number.
+        pub run: i64,
+        /// Its name.
+        pub name: String,
+        /// How it is.
+        pub state: RunState,
+        /// The profile; `null` when each key gets the one that fits.
+        pub profile: Option<String>,
+        /// How many keys are wanted; `null` when it is endless.
+        pub target: Option<i64>,
+        /// How its enrollments ended.
+        pub counts: Counts,
+        /// Whose turn it is, in a run with a list.
+        pub next: Option<String>,
+        /// When it was started.
+        pub started: Timestamp,
+        /// When it ended.
+        pub ended: Option<Timestamp>,
+        /// Who started it.
+        pub operator: String,
+        /// Keys an hour, over the whole run without its pauses; `null` before the first.
+        pub per_hour: Option<i64>,
+    }
+
+    /// One line of a run with a list.
+    pub struct RunEntry {
+        /// Its number in the list, from 1.
+        pub line: i64,
+        /// Whom the token is for.
+        pub person: Option<String>,
+        /// The key it has to be.
+        pub key: Option<String>,
+        /// The token, once there is one.
+        pub token: Option<String>,
+        /// `open`, `working`, `enrolled`, or how it ended.
+        pub state: String,
+        /// The refusal's code, when it failed.
+        pub code: Option<String>,
+    }
+
+    /// A run and its list.
+    pub struct RunDetails {
+        /// The run; `null` when there was none yet.
+        pub run: Option<Run>,
+        /// Its list; empty when it has none.
+        pub entries: Vec<RunEntry>,
+        /// Earlier runs, newest first.
+        pub earlier: Vec<Run>,
+    }
+}
+
+requests! {
+    /// A run to be started. It needs exactly one of `count`, `endless` and `list`.
+    pub struct RunStart {
+        /// What it is called; the date when missing.
+        pub name: Option<String>,
+        /// How many keys.
+        pub count: Option<i64>,
+        /// Until it is stopped.
+        pub endless: Option<bool>,
+        /// Whom tokens are for, one a key, in this order.
+        pub list: Option<Vec<Assignment>>,
+        /// The profile; each key gets the one that fits when missing.
+        pub profile: Option<String>,
+        /// Whether foreign credentials may be overwritten.
+        pub overwrite_confirmed: bool,
+        /// What unlocks the slots: the access code, 12 hexadecimal digits.
+        pub unlock: Option<Secret>,
+        /// The administrator PIN of the keys.
+        pub key_pin: Option<Secret>,
+    }
+
+    /// One line of a list.
+    pub struct Assignment {
+        /// Whom the token is for: `user@realm`.
+        pub person: Option<String>,
+        /// The serial of the key it has to be; any key when missing.
+        pub key: Option<String>,
+    }
+
+    /// Which run.
+    pub struct ByRun {
+        /// Its number; the present or last one when missing.
+        pub run: Option<i64>,
+    }
+}
