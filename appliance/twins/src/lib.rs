@@ -14,12 +14,14 @@
 //! * [`shared`]: a key twin in the hands of a conversation and a person.
 //! * [`yubikey`]: a YubiKey's OTP application.
 //! * [`nitrokey_pro`]: Nitrokey Pro, Storage and Librem Key.
+//! * [`nitrokey3`]: the Secrets application of a Nitrokey 3.
 //! * [`line`](mod@line): the same operations as lines of text, for other processes; the
 //!   program `key-twin` serves them.
 //! * [`privacyidea`]: the server; the program `server-twin` serves it.
 
 pub mod key;
 pub mod line;
+pub mod nitrokey3;
 pub mod nitrokey_pro;
 pub mod privacyidea;
 pub mod shared;

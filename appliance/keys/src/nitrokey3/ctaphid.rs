@@ -158,7 +158,8 @@ pub fn channel_given(data: &[u8], nonce: &[u8; 8]) -> Option<u32> {
 pub enum HidError {
     /// 01: it does not know the command.
     UnknownCommand,
-    /// 06: somebody else has it at work.
+    /// 06: somebody else has it at work. The firmware says 00 (usbd-ctaphid 0.5,
+    /// `send_error_now`, which sends the place of the error in its list).
     Busy,
     /// 0B: it does not know the channel.
     InvalidChannel,
@@ -175,7 +176,7 @@ impl HidError {
         match byte {
             0x01 => Self::UnknownCommand,
             0x05 => Self::MessageTimeout,
-            0x06 => Self::Busy,
+            0x00 | 0x06 => Self::Busy,
             0x0b => Self::InvalidChannel,
             other => Self::Other(other),
         }

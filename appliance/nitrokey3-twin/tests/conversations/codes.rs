@@ -20,7 +20,7 @@ fn hotp_codes_are_those_of_rfc_4226_one_after_the_other() {
 #[test]
 fn totp_codes_are_those_of_rfc_6238() {
     // RFC 6238 appendix B; 59 s, 1111111109 s and 20000000000 s are these steps.
-    const STEPS: [u64; 3] = [1, 0x23_523_ec, 0x27bc_86aa];
+    const STEPS: [u64; 3] = [1, 0x0235_23ec, 0x27bc_86aa];
     let sha1 = ["94287082", "07081804", "65353130"];
     let sha256 = ["46119246", "68084774", "77737706"];
     let mut desk = Desk::new();

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use twins::key::KeyTwin;
 use twins::line::{Listener, Pace, Server};
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Place};
+use twins::nitrokey3::{self, SecretsTwin};
 use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
 
 /// A security key in software, for tests and for trying the station out.
@@ -36,6 +37,12 @@ enum Key {
     /// A Nitrokey Pro, Storage or Librem Key: HOTP and TOTP slots, feature reports
     #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(nitrokey_pro::Faults::KNOWN)))]
     NitrokeyPro(NitrokeyPro),
+    /// A Nitrokey 3's Secrets application: HOTP and TOTP by name, CTAPHID packets
+    ///
+    /// A small twin that answers as Nitrokey's own code does. That code itself, with its
+    /// FIDO2, runs in the program nitrokey3-twin (appliance/nitrokey3-twin).
+    #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(nitrokey3::Faults::KNOWN)))]
+    Nitrokey3(Nitrokey3),
 }
 
 const LINES: &str = "\
@@ -173,6 +180,45 @@ struct NitrokeyPro {
     clock: Clock,
 }
 
+#[derive(Args)]
+struct Nitrokey3 {
+    /// Serial, hexadecimal
+    #[arg(long, value_name = "HEX", value_parser = serial, default_value = "11223344")]
+    serial: u32,
+
+    /// The firmware that it says it has; "none" does not say
+    #[arg(long, value_name = "X.Y.Z", default_value = "1.9.0")]
+    firmware: String,
+
+    /// It holds as many foreign credentials as there is room for
+    #[arg(long)]
+    full: bool,
+
+    /// File with its PIN; without it, it has none
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
+
+    /// How often that PIN may still be wrong; 0 is blocked
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u8).range(0..=8))]
+    pin_tries: u8,
+
+    /// Where all that is random about the key comes from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+
+    /// Something that goes wrong, see FAULTS in --help; may be repeated
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+
+    /// Serve a Unix socket instead of standard input and output
+    #[arg(long, value_name = "PATH")]
+    listen: Option<PathBuf>,
+
+    /// How the key's time passes
+    #[arg(long, value_enum, default_value_t = Clock::Real)]
+    clock: Clock,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Product {
     /// Nitrokey Pro or Pro 2
@@ -212,6 +258,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().key {
         Key::Yubikey(arguments) => run(&arguments),
         Key::NitrokeyPro(arguments) => run_nitrokey_pro(&arguments),
+        Key::Nitrokey3(arguments) => run_nitrokey3(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -285,13 +332,38 @@ fn run_nitrokey_pro(arguments: &NitrokeyPro) -> Result<(), Box<dyn Error>> {
         twin.occupy(place, b"a foreign credential");
     }
     if let Some(path) = &arguments.admin_pin_file {
-        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        twin.set_admin_pin(text.lines().next().unwrap_or_default(), 3);
+        twin.set_admin_pin(&first_line(path)?, 3);
     }
     twin.set_admin_tries(arguments.admin_tries);
     twin.set_user_pin_for_codes(arguments.user_pin_for_codes);
     twin.set_faults(faults);
     serve(Server::new(twin, arguments.clock.pace()), arguments.listen.as_deref())
+}
+
+fn run_nitrokey3(arguments: &Nitrokey3) -> Result<(), Box<dyn Error>> {
+    let firmware = match arguments.firmware.as_str() {
+        "none" => None,
+        text => firmware(text).map(|firmware| Some([firmware.major, firmware.minor, firmware.build]))?,
+    };
+    let mut faults = nitrokey3::Faults::default();
+    for fault in &arguments.fault {
+        faults.set(fault)?;
+    }
+    let model = nitrokey3::Model { serial: arguments.serial, firmware, seed: arguments.seed };
+    let mut twin = SecretsTwin::new(model);
+    if arguments.full {
+        twin.fill();
+    }
+    if let Some(path) = &arguments.pin_file {
+        twin.set_pin(&first_line(path)?, arguments.pin_tries);
+    }
+    twin.set_faults(faults);
+    serve(Server::new(twin, arguments.clock.pace()), arguments.listen.as_deref())
+}
+
+fn first_line(path: &Path) -> Result<String, Box<dyn Error>> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn serve<T: KeyTwin + 'static>(server: Server<T>, listen: Option<&Path>) -> Result<(), Box<dyn Error>> {

@@ -1,0 +1,354 @@
+//! The twin as a thing that can be held.
+
+use core::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::application::{Application, Begun, PATIENCE};
+use super::command::{Command, HOTP, Put, TOTP, status};
+use super::faults::{Faults, one_of};
+use super::hid::{Event, PACKET, Pipe, Request, SECRETS, VERSION, error};
+use super::memory::{CredentialView, ROOM};
+use crate::key::{Interface, KeyTwin, KeyboardReport, Press, TwinError};
+
+/// What a twin is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// Its serial.
+    pub serial: u32,
+    /// The firmware that it says it has; `None` says nothing, as no real one does.
+    /// The application is the same whatever it says.
+    pub firmware: Option<[u8; 3]>,
+    /// Where all that is random about it comes from.
+    pub seed: u64,
+}
+
+impl Model {
+    /// USB vendor and product id.
+    pub const USB_IDS: (u16, u16) = (0x20a0, 0x42b2);
+}
+
+/// A Nitrokey 3 in software: its Secrets application.
+pub struct SecretsTwin {
+    model: Model,
+    application: Application,
+    pipe: Pipe,
+    /// What waits for a touch, for whom, and until when.
+    waiting: Option<(Option<Request>, Command, Duration)>,
+    faults: Faults,
+    now: Duration,
+    plugged: bool,
+    dead_at: Option<Duration>,
+    /// How many answers were salted.
+    salts: u64,
+    /// The fewest tries that the PIN ever had left.
+    fewest_tries: u8,
+}
+
+impl SecretsTwin {
+    /// A key with nothing in it, plugged in.
+    #[must_use]
+    pub fn new(model: Model) -> Self {
+        let application = Application::new(model.serial);
+        Self {
+            model,
+            application,
+            pipe: Pipe::default(),
+            waiting: None,
+            faults: Faults::default(),
+            now: Duration::ZERO,
+            plugged: true,
+            dead_at: None,
+            salts: 0,
+            fewest_tries: u8::MAX,
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub const fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Sets what goes wrong from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
+    }
+
+    /// What goes wrong, as far as it has not yet.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Puts a HOTP credential of somebody else into it.
+    pub fn occupy(&mut self, label: &str, secret: &[u8]) {
+        self.application.memory.put(Put {
+            label: label.as_bytes().to_vec(),
+            kind: HOTP | 1,
+            digits: 6,
+            secret: Zeroizing::new(secret.to_vec()),
+            touch: false,
+            pin: false,
+            counter: 0,
+        });
+    }
+
+    /// Fills it with credentials of somebody else.
+    pub fn fill(&mut self) {
+        for number in 0..ROOM {
+            if !self.application.memory.is_full() {
+                self.occupy(&format!("foreign {number}"), b"a foreign credential");
+            }
+        }
+    }
+
+    /// Gives it a PIN that may be wrong so many more times.
+    pub fn set_pin(&mut self, pin: &str, tries: u8) {
+        let mut kept = super::memory::Pin::new(Zeroizing::new(pin.as_bytes().to_vec()));
+        kept.tries = tries;
+        self.application.memory.pin = Some(kept);
+        self.fewest_tries = u8::MAX;
+    }
+
+    /// How often the PIN may still be wrong; `None` without one.
+    #[must_use]
+    pub fn pin_tries(&self) -> Option<u8> {
+        self.application.memory.pin.as_ref().map(|pin| pin.tries)
+    }
+
+    /// The fewest tries that the PIN ever had left, since it was set.
+    #[must_use]
+    pub fn fewest_tries(&self) -> u8 {
+        self.fewest_tries.min(self.pin_tries().unwrap_or(u8::MAX))
+    }
+
+    /// All that is in it, hidden or not.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<CredentialView> {
+        let view = |put: &Put| CredentialView {
+            label: String::from_utf8_lossy(&put.label).into_owned(),
+            counter: put.counter,
+            touch: put.touch,
+            pin: put.pin,
+        };
+        self.application.memory.visible(true).map(|(_, put)| view(put)).collect()
+    }
+
+    /// The counter of the first credential with that secret; the number of steps is
+    /// the host's for TOTP, which has 0.
+    #[must_use]
+    pub fn holder_of(&self, secret: &[u8]) -> Option<CredentialView> {
+        let mut all = self.application.memory.visible(true).zip(self.credentials());
+        all.find(|((_, put), _)| put.secret.as_slice() == secret && [HOTP, TOTP].contains(&(put.kind & 0xf0)))
+            .map(|(_, view)| view)
+    }
+
+    /// Everything that it keeps without power, without secrets: two keys of the same
+    /// text go on alike.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.application.memory.describe()
+    }
+
+    /// Whether it waits for a touch.
+    #[must_use]
+    pub const fn wants_touch(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// Pulls the key out, until [`KeyTwin::power`].
+    pub const fn pull_out(&mut self) {
+        self.plugged = false;
+        self.faults.pull_out_after_reports = None;
+        self.faults.pull_out_after_transfers = None;
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead_at.is_some_and(|at| self.now >= at)
+    }
+
+    /// Before a transfer: whether there is anybody to take it.
+    fn reach(&mut self) -> Result<(), TwinError> {
+        if self.plugged && self.faults.pull_out_after_transfers == Some(0) {
+            self.pull_out();
+        }
+        if !self.plugged {
+            return Err(TwinError::Gone);
+        }
+        if self.is_dead() || one_of(&mut self.faults.nack) {
+            return Err(TwinError::Nack);
+        }
+        Ok(())
+    }
+
+    /// After a transfer: whether it was the last.
+    fn transferred(&mut self, written: bool) {
+        let count = |left: &mut Option<u32>| {
+            *left = left.map(|left| left.saturating_sub(1));
+            *left == Some(0)
+        };
+        let by_transfers = count(&mut self.faults.pull_out_after_transfers);
+        let by_reports = written && count(&mut self.faults.pull_out_after_reports);
+        if by_transfers || by_reports {
+            self.pull_out();
+        }
+    }
+
+    fn take(&mut self, packet: &[u8; PACKET]) {
+        let working = self.waiting.as_ref().and_then(|(request, ..)| *request);
+        match self.pipe.take(packet, working, self.now) {
+            Event::Nothing => {}
+            Event::Message(request, _) if one_of(&mut self.faults.busy) => {
+                self.pipe.error(request, error::BUSY);
+            }
+            // Also what another application would answer goes through the same hands.
+            Event::Message(request, _) if self.waiting.is_some() => self.pipe.error(request, error::BUSY),
+            Event::Message(request, data) => self.message(request, &data),
+            Event::Disown => {
+                if let Some((request, ..)) = &mut self.waiting {
+                    *request = None;
+                }
+            }
+            Event::CallOff { answered } => {
+                if let Some((request, command, _)) = self.waiting.take() {
+                    let answer = self.application.give_up(&command, true);
+                    if let (Some(request), true) = (request, answered) {
+                        self.pipe.answer(request, &answer);
+                    }
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, request: Request, data: &[u8]) {
+        match (request.command, self.model.firmware) {
+            (VERSION, Some([major, minor, patch])) => {
+                let text = format!("{major}.{minor}.{patch}").into_bytes();
+                let packed = u32::from(major) << 22 | u32::from(minor) << 6 | u32::from(patch);
+                let answer = if data == [1] { text } else { packed.to_be_bytes().to_vec() };
+                self.pipe.answer(request, &answer);
+            }
+            (SECRETS, _) => self.command(request, data),
+            _ => self.pipe.error(request, error::COMMAND),
+        }
+    }
+
+    fn command(&mut self, request: Request, apdu: &[u8]) {
+        let loses = matches!(apdu, [0, 0x01, ..]) && one_of(&mut self.faults.lose_writes);
+        if loses {
+            return self.pipe.answer(request, &status::OK);
+        }
+        let salt = self.salt();
+        match self.application.begin(apdu, salt) {
+            None => self.pipe.error(request, error::LENGTH),
+            Some(Begun::Done(answer)) => self.pipe.answer(request, &answer),
+            Some(Begun::Waiting(command)) => {
+                self.waiting = Some((Some(request), command, self.now.saturating_add(PATIENCE)));
+            }
+        }
+        self.note_tries();
+    }
+
+    fn note_tries(&mut self) {
+        self.fewest_tries = self.fewest_tries();
+    }
+
+    /// Eight bytes that are like random ones: splitmix64 (Steele, Lea, Flood 2014).
+    fn salt(&mut self) -> [u8; 8] {
+        self.salts += 1;
+        let mut z = self.model.seed.wrapping_add(self.salts.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).to_be_bytes()
+    }
+}
+
+impl KeyTwin for SecretsTwin {
+    fn set_feature(&mut self, _report: &[u8]) -> Result<(), TwinError> {
+        self.reach()?;
+        Err(TwinError::NoInterface(Interface::Feature))
+    }
+
+    fn get_feature(&mut self) -> Result<Vec<u8>, TwinError> {
+        self.reach()?;
+        Err(TwinError::NoInterface(Interface::Feature))
+    }
+
+    fn out(&mut self, packet: &[u8]) -> Result<(), TwinError> {
+        if self.plugged && self.faults.pull_out_after_reports == Some(0) {
+            self.pull_out();
+        }
+        self.reach()?;
+        let wrong = TwinError::Length { wanted: PACKET, got: packet.len() };
+        let packet: &[u8; PACKET] = packet.try_into().map_err(|_| wrong)?;
+        self.take(packet);
+        self.transferred(true);
+        Ok(())
+    }
+
+    fn input(&mut self) -> Result<Option<Vec<u8>>, TwinError> {
+        self.reach()?;
+        let packet = self.pipe.out.pop_front();
+        // A look that finds nothing is no transfer.
+        if packet.is_some() {
+            self.transferred(false);
+        }
+        Ok(packet.map(|packet| packet.to_vec()))
+    }
+
+    /// The twin has no CCID interface.
+    fn apdu(&mut self, _command: &[u8]) -> Result<Vec<u8>, TwinError> {
+        self.reach()?;
+        Err(TwinError::NoInterface(Interface::Ccid))
+    }
+
+    /// It types nothing; the touch is for whatever waits for one.
+    fn touch(&mut self, _press: Press) -> Result<Vec<KeyboardReport>, TwinError> {
+        if !self.plugged {
+            return Err(TwinError::Gone);
+        }
+        if self.is_dead() || one_of(&mut self.faults.ignore_touches) {
+            return Ok(Vec::new());
+        }
+        if let Some((request, command, _)) = self.waiting.take() {
+            let salt = self.salt();
+            let loses = matches!(command, Command::Delete { .. }) && one_of(&mut self.faults.lose_writes);
+            let answer = if loses { status::OK.to_vec() } else { self.application.finish(command, salt) };
+            self.note_tries();
+            if let Some(request) = request {
+                self.pipe.answer(request, &answer);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn power(&mut self) -> Result<(), TwinError> {
+        self.pull_out();
+        if self.is_dead() {
+            self.dead_at = None;
+            self.faults.dead_after = None;
+        }
+        self.pipe = Pipe::default();
+        self.waiting = None;
+        self.application.power_up();
+        self.plugged = true;
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
+        self.now = self.now.saturating_add(by);
+        if self.plugged {
+            self.pipe.pass(self.now);
+            let late = self.waiting.take_if(|(_, _, until)| self.now > *until);
+            if let Some((request, command, _)) = late {
+                let answer = self.application.give_up(&command, false);
+                if let Some(request) = request {
+                    self.pipe.answer(request, &answer);
+                }
+            }
+        }
+        Ok(())
+    }
+}
