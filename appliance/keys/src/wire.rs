@@ -12,6 +12,12 @@ use crate::device::KeyError;
 /// The reports of one plugged-in key. Every call may block as long as the
 /// transport's own limit; none is repeated by the implementation.
 pub trait Wire {
+    /// Waits until the key can be spoken to: just after it was plugged in there may be
+    /// nothing to open yet. Called before a conversation's time begins.
+    fn ready(&mut self) -> Result<(), WireFault> {
+        Ok(())
+    }
+
     /// HID SET_REPORT(Feature), without report id.
     fn set_feature(&mut self, report: &[u8]) -> Result<(), WireFault>;
 
@@ -65,6 +71,7 @@ pub fn run<T>(
     clock: &mut (impl Clock + ?Sized),
     mut on_hint: impl FnMut(Option<Hint>),
 ) -> Result<T, Failure> {
+    wire.ready()?;
     let mut reply = None;
     let mut hint = None;
     loop {
