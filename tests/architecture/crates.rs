@@ -11,6 +11,7 @@ use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Packag
 /// Which of our crates each may build with. Every crate of the workspace has a row.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
+    ("card", &[]),
     ("control", &[]),
     ("enrolld", &["control", "journal", "keys", "panel", "privacyidea", "shell", "station", "usb"]),
     ("journal", &["station"]),

@@ -1,0 +1,5 @@
+//! `card-init`: the first process of the station. See [`card::early`].
+
+fn main() {
+    card::early::run()
+}

@@ -1,0 +1,81 @@
+//! `card`: what the running system asks of the card. See its `--help`.
+
+use std::fs::File;
+use std::process::ExitCode;
+
+use card::device::{self, Card};
+use card::layout::{STATE_PARTITION, Slot};
+use card::{cmdline, state};
+
+const HELP: &str = "\
+card state     make the state partition, or check it
+card good      the slot that runs is good: it is started from now on
+card record    show which slot is started next, and how many attempts each has
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["state"] => make_state(),
+        ["good"] => mark_good(),
+        ["record"] => show_record(),
+        ["-h" | "--help"] => Ok(HELP.to_owned()),
+        _ => Err(format!("what is to be done?\n{HELP}")),
+    };
+    match done {
+        Ok(said) => {
+            println!("{}", said.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("card: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Said = Result<String, String>;
+
+fn find() -> Result<Card, String> {
+    Card::find().ok_or_else(|| "no disk bears the signature of the station's card".to_owned())
+}
+
+fn make_state() -> Said {
+    let partition = find()?.partition(STATE_PARTITION);
+    match state::prepare(&partition) {
+        Ok(state::Done::Made) => Ok(format!("{partition} is new")),
+        Ok(state::Done::Checked) => Ok(format!("{partition} is well")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn running() -> Result<Slot, String> {
+    let line = std::fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
+    cmdline::read(&line).map(|wish| wish.slot).map_err(|error| error.to_string())
+}
+
+fn mark_good() -> Said {
+    let slot = running()?;
+    let path = find()?.path();
+    let disk =
+        File::options().read(true).write(true).open(&path).map_err(|error| format!("{path}: {error}"))?;
+    let (was, now) =
+        device::change(&disk, |record| record.good(slot)).map_err(|error| format!("{path}: {error}"))?;
+    Ok(if was == now { format!("slot {slot} is known to be good") } else { format!("slot {slot} is good") })
+}
+
+fn show_record() -> Said {
+    let path = find()?.path();
+    let disk = File::open(&path).map_err(|error| format!("{path}: {error}"))?;
+    let copies = device::records(&disk).map_err(|error| format!("{path}: {error}"))?;
+    let record = copies.newest().ok_or("neither copy of the boot record can be read; slot A is started")?;
+    let order: Vec<String> = record.order.iter().map(Slot::to_string).collect();
+    Ok(format!(
+        "order {}\nA {} attempts\nB {} attempts\nchange {}",
+        order.join(" "),
+        record.a,
+        record.b,
+        record.generation
+    ))
+}

@@ -1,0 +1,55 @@
+//! The words of the kernel's command line that are meant for us.
+
+use crate::layout::Slot;
+
+/// What U-Boot asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// `card.slot=A`: the slot to start.
+    pub slot: Slot,
+    /// Bytes of names to give to the first program, in order: what stands after `--`.
+    pub arguments: Vec<String>,
+}
+
+/// The command line names no slot.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the kernel's command line says neither card.slot=A nor card.slot=B")]
+pub struct NoSlot;
+
+/// Reads `/proc/cmdline`. The last word of a kind counts, as for the kernel.
+///
+/// # Errors
+/// When no slot is named.
+pub fn read(line: &str) -> Result<Wish, NoSlot> {
+    let mut words = line.split_ascii_whitespace();
+    let slot = words
+        .by_ref()
+        .take_while(|word| *word != "--")
+        .filter_map(|word| word.strip_prefix("card.slot="))
+        .filter_map(Slot::named)
+        .last();
+    Ok(Wish { slot: slot.ok_or(NoSlot)?, arguments: words.map(str::to_owned).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_slot_named_counts() {
+        let wish = read("console=ttyS1 card.slot=A quiet card.slot=B\n").unwrap();
+        assert_eq!(wish, Wish { slot: Slot::B, arguments: vec![] });
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_for_the_first_program() {
+        let wish = read("card.slot=A -- --log-level=debug card.slot=B").unwrap();
+        assert_eq!(wish.slot, Slot::A);
+        assert_eq!(wish.arguments, ["--log-level=debug", "card.slot=B"]);
+    }
+
+    #[test]
+    fn no_slot_is_an_error() {
+        assert_eq!(read("quiet card.slot=C card.slot="), Err(NoSlot));
+    }
+}

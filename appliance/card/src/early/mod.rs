@@ -1,0 +1,90 @@
+//! What happens between the kernel and the first program of the slot.
+//!
+//! 1. `/dev`, `/proc` and `/sys` are mounted.
+//! 2. The modules of `/modules.list` are loaded, in its order; the kernel unpacks them.
+//! 3. The card is found: the disk with our signature, once its partitions are there. The kernel says
+//!    when something appears.
+//! 4. The state partition grows to the card's size. One sector is written, once in a card's life.
+//! 5. The kernel verifies the slot that U-Boot chose; it is mounted read-only.
+//! 6. The station's name is set, and the slot's first program takes over.
+//!
+//! If anything fails, the kernel's log says what, and the machine restarts: U-Boot has taken an attempt
+//! from the slot, so the other one has its turn in the end.
+
+mod disk;
+mod handover;
+mod modules;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+
+use rustix::system::{RebootCommand, reboot};
+
+use crate::cmdline;
+
+/// What went wrong, as a sentence.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stopped {
+    /// A call to the kernel failed.
+    #[error("{what}: {error}")]
+    Kernel {
+        /// What was tried.
+        what: String,
+        /// What the kernel says.
+        error: io::Error,
+    },
+    /// U-Boot named no slot.
+    #[error(transparent)]
+    NoSlot(#[from] cmdline::NoSlot),
+    /// The slot cannot be verified.
+    #[error(transparent)]
+    Unverified(#[from] crate::verity::Unverified),
+    /// No disk with our signature appeared.
+    #[error("no card with the station's signature appeared within {0} s")]
+    NoCard(u64),
+}
+
+/// Says in a few words what was tried when the kernel refused.
+trait Doing<T> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Stopped>;
+}
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Stopped> {
+        self.map_err(|error| Stopped::Kernel { what: what.into(), error: error.into() })
+    }
+}
+
+/// Runs all of it; does not return. Only for the first process of a machine.
+pub fn run() -> ! {
+    let error = match start() {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    say(2, &format!("{error}; restarting"));
+    rustix::fs::sync();
+    let _ = reboot(RebootCommand::Restart);
+    std::process::exit(1)
+}
+
+fn start() -> Result<std::convert::Infallible, Stopped> {
+    handover::mount_kernel_files()?;
+    let line = fs::read_to_string("/proc/cmdline").doing("reading the kernel's command line")?;
+    let wish = cmdline::read(&line)?;
+    let mut news = disk::News::listen()?;
+    modules::load_all();
+    let card = disk::find(&mut news)?;
+    let card = disk::grow(card, &mut news)?;
+    let slot = card.partition(wish.slot.partition());
+    handover::mount_slot(&slot)?;
+    say(6, &format!("slot {} of {} is verified", wish.slot, card.path()));
+    handover::name_the_machine();
+    handover::leave(&wish.arguments)
+}
+
+/// A line in the kernel's log, which is also on the serial console.
+fn say(level: u8, what: &str) {
+    if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
+        let _ = log.write_all(format!("<{level}>card: {what}\n").as_bytes());
+    }
+}

@@ -1,0 +1,46 @@
+//! The station's SD card: how it is laid out, and what reads and writes that layout.
+//!
+//! | from | what |
+//! |---|---|
+//! | sector 0 | MBR; its disk signature names the card |
+//! | 1 MiB and 2 MiB | two copies of the [boot record](record): which slot is started, how many attempts it has left |
+//! | partition 1 | FAT: firmware, U-Boot, and what the operator wrote |
+//! | partitions 2, 3 | slots A and B: a read-only root with its kernel, [verified](verity) block by block |
+//! | partition 4 | what the station remembers; made, and grown to the card's size, at the first start |
+//!
+//! Two programs use it. `card-init` is the first process there is: it finds the card, loads the few
+//! modules that needs, has the kernel verify the slot, and hands over. `card` works in the running
+//! system: it makes the state partition, takes over what stands on the FAT partition, and says that a
+//! slot is good.
+//!
+//! It never computes a checksum that guards against people (the kernel verifies the slot), never
+//! looks at a key, and never talks to a network.
+
+pub mod cmdline;
+pub mod device;
+pub mod early;
+pub mod ext4;
+pub mod layout;
+pub mod mbr;
+pub mod name;
+pub mod record;
+pub mod state;
+pub mod sys;
+pub mod verity;
+
+/// A little-endian number of two, four or eight bytes at an offset; none beyond the end.
+fn le<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk::<N>().copied()
+}
+
+fn le16(bytes: &[u8], at: usize) -> Option<u16> {
+    le(bytes, at).map(u16::from_le_bytes)
+}
+
+fn le32(bytes: &[u8], at: usize) -> Option<u32> {
+    le(bytes, at).map(u32::from_le_bytes)
+}
+
+fn le64(bytes: &[u8], at: usize) -> Option<u64> {
+    le(bytes, at).map(u64::from_le_bytes)
+}
