@@ -5,6 +5,7 @@ use std::sync::Arc;
 use keys::device::Operation;
 use station::enrollment::{self, Order, Outcome};
 use station::flow::Next;
+use station::record::Record;
 use station::recovery::{self, Settled};
 use station::server::{ServerAnswer, Verdict};
 use station::step::{KeyFault, Step, StepResult, Typed};
@@ -84,8 +85,13 @@ impl Station {
         if unfinished.is_empty() {
             return Ok(Vec::new());
         }
+        Ok(self.settle(unfinished).await)
+    }
+
+    /// Puts these enrollments right, as far as that can be done now.
+    pub async fn settle(&self, unfinished: Vec<Record>) -> Vec<Settled> {
         let flow = recovery::recover(unfinished, self.clock.now());
-        Ok(self.run(flow, "", None, Cancel::never(), &mut Vec::new()).await)
+        self.run(flow, "", None, Cancel::never(), &mut Vec::new()).await
     }
 
     async fn run<T>(

@@ -17,5 +17,6 @@ pub mod clock;
 pub mod display;
 pub mod drive;
 pub mod event;
+pub mod floor;
 pub mod server;
 pub mod store;

@@ -15,6 +15,7 @@ enum Job {
     Write(Box<Record>, Reply<()>),
     Recall(KeySerial, Reply<Vec<Record>>),
     Unfinished(Reply<Vec<Record>>),
+    With(Box<dyn FnOnce(&mut Journal) + Send>),
 }
 
 /// A handle to the journal. Copies share the thread; it ends with the last of them.
@@ -44,6 +45,7 @@ impl Store {
                     Job::Write(record, reply) => drop(reply.send(journal.write(&record).map_err(words))),
                     Job::Recall(key, reply) => drop(reply.send(journal.recall(key).map_err(words))),
                     Job::Unfinished(reply) => drop(reply.send(journal.unfinished().map_err(words))),
+                    Job::With(work) => work(&mut journal),
                 }
             }
         });
@@ -63,6 +65,18 @@ impl Store {
     /// The newest record of each enrollment that is not final.
     pub async fn unfinished(&self) -> Result<Vec<Record>, String> {
         self.ask(Job::Unfinished).await
+    }
+
+    /// Does something else with the journal, on its thread.
+    pub async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, String> {
+        self.ask(|reply: Reply<T>| {
+            // A reply that nobody waits for any more is not worth a word.
+            Job::With(Box::new(move |journal| drop(reply.send(work(journal).map_err(words)))))
+        })
+        .await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, String> {

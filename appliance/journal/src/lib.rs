@@ -18,11 +18,13 @@ use station::keys::device::KeySerial;
 use station::record::{EnrollmentId, Record, State};
 
 mod row;
+mod runs;
 
 pub use row::NotARecord;
+pub use runs::StoredRun;
 
 /// The form of the tables; `PRAGMA user_version` says it.
-const FORM: i32 = 1;
+const FORM: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE enrollment (
@@ -45,7 +47,14 @@ const TABLES: &str = "
     ) STRICT;
     CREATE INDEX enrollment_of_key ON enrollment (family, key_number);
     CREATE INDEX enrollment_unfinished ON enrollment (state) WHERE state NOT IN ('done', 'undone');
-    PRAGMA user_version = 1;
+";
+
+/// What form 2 has more than form 1: which enrollments have their receipt (number and
+/// hash; '-' for those from before there were receipts), and the runs.
+const SINCE_2: &str = "
+    ALTER TABLE enrollment ADD COLUMN receipt TEXT;
+    UPDATE enrollment SET receipt = '-';
+    CREATE INDEX enrollment_owed ON enrollment (number) WHERE receipt IS NULL;
 ";
 
 /// Why the journal cannot be read or written.
@@ -120,7 +129,14 @@ impl Journal {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update(None, "cache_size", -256)?;
         match connection.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))? {
-            0 => connection.execute_batch(&format!("BEGIN IMMEDIATE; {TABLES} COMMIT;"))?,
+            0 => connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {TABLES} {SINCE_2} {} PRAGMA user_version = {FORM}; COMMIT;",
+                runs::TABLES
+            ))?,
+            1 => connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {SINCE_2} {} PRAGMA user_version = {FORM}; COMMIT;",
+                runs::TABLES
+            ))?,
             FORM => {}
             found => return Err(JournalError::TooNew { found }),
         }

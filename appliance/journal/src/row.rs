@@ -16,7 +16,8 @@ pub(crate) const SELECT: &str = "SELECT id, state, at_ms, family, key_number, sl
 pub(crate) const UPSERT: &str = "INSERT INTO enrollment (id, state, at_ms, family, key_number, slot, kind, remains, \
                                  token, profile, user, realm, operator, port, reason) \
                                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
-                                 ON CONFLICT (id) DO UPDATE SET state = ?2, at_ms = ?3, remains = ?8, reason = ?15";
+                                 ON CONFLICT (id) DO UPDATE SET state = ?2, at_ms = ?3, remains = ?8, reason = ?15, \
+                                 receipt = NULL";
 
 /// A row that is not a record.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +115,7 @@ pub(crate) fn family_word(family: Family) -> &'static str {
     FAMILIES.iter().find(|(known, _)| *known == family).map_or("unknown", |(_, word)| word)
 }
 
-fn family(word: &str) -> Option<Family> {
+pub(crate) fn family(word: &str) -> Option<Family> {
     FAMILIES.iter().find(|(_, known)| *known == word).map(|(family, _)| *family)
 }
 

@@ -133,6 +133,16 @@ codes! {
     ProfileUnknown = 3002,
     /// No profile fits this key.
     NoProfileFits = 3003,
+    /// Several profiles fit this key equally well.
+    ProfilesTie = 3004,
+    /// The run cannot be begun or resumed as asked.
+    RunInvalid = 3005,
+    /// Another run takes keys.
+    RunInTheWay = 3006,
+    /// There is no such run.
+    RunUnknown = 3007,
+    /// The station is locked.
+    Locked = 3008,
 
     /// The key was not touched in time.
     NotTouched = 4001,
@@ -140,11 +150,19 @@ codes! {
     WrongCode = 4002,
     /// An operator or the person at the desk cancelled.
     Cancelled = 4003,
+    /// There is no such key in any port.
+    KeyAbsent = 4010,
+    /// Something else is being done with the key.
+    KeyBusy = 4011,
 
     /// The journal cannot be written.
     JournalFailed = 5001,
     /// A defect of the station.
     Internal = 5002,
+    /// Receipts cannot be written.
+    ReceiptsFailed = 5003,
+    /// The station is shutting down.
+    Stopping = 5004,
 }
 
 impl Code {

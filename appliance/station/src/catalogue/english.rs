@@ -243,6 +243,27 @@ pub(super) const fn english(code: Code) -> Text {
             "No profile fits this key's vendor, model and firmware.",
             "Add a profile for it, or use another key.",
         ),
+        Code::ProfilesTie => say(
+            "Several profiles fit",
+            "Several profiles fit this key equally well.",
+            "Name a default profile, or match vendor, model or firmware more closely.",
+        ),
+        Code::RunInvalid => say(
+            "Run not possible",
+            "The run cannot be begun or resumed as asked.",
+            "Mend what is named, and try again.",
+        ),
+        Code::RunInTheWay => {
+            say("Another run is on", "Another run takes keys now.", "Pause or stop it first.")
+        }
+        Code::RunUnknown => {
+            say("No such run", "There is no run of this name or number.", "See the names with: run list.")
+        }
+        Code::Locked => say(
+            "Station is locked",
+            "The station is locked until an operator supplies the server's credential.",
+            "Log in to the server, or choose another mode.",
+        ),
         Code::NotTouched => say(
             "Not touched",
             "The key was not touched in time. Everything was taken back.",
@@ -258,6 +279,16 @@ pub(super) const fn english(code: Code) -> Text {
             "The enrollment was cancelled. Everything was taken back.",
             "Insert the key again to start anew.",
         ),
+        Code::KeyAbsent => say(
+            "No such key",
+            "There is no such key in any port.",
+            "Insert it, and see what is there with: keys.",
+        ),
+        Code::KeyBusy => say(
+            "Key is busy",
+            "Something else is being done with this key.",
+            "Wait until it is over, or cancel it.",
+        ),
         Code::JournalFailed => say(
             "Storage failed",
             "The journal cannot be written, so nothing may be changed.",
@@ -267,6 +298,16 @@ pub(super) const fn english(code: Code) -> Text {
             "Fault in the station",
             "The station found a defect in itself.",
             "Restart it; send the log to whoever maintains it.",
+        ),
+        Code::ReceiptsFailed => say(
+            "Receipts not writable",
+            "Receipts cannot be written, so nothing was begun.",
+            "Make room on the card or replace it; then insert the key again.",
+        ),
+        Code::Stopping => say(
+            "Station is stopping",
+            "The station is shutting down and begins nothing new.",
+            "Insert the key again when it is back.",
         ),
     }
 }

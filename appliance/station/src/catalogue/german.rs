@@ -243,6 +243,31 @@ pub(super) const fn german(code: Code) -> Text {
             "Kein Profil passt zu Hersteller, Modell und Firmware dieses Keys.",
             "Ein Profil dafür anlegen oder anderen Key nehmen.",
         ),
+        Code::ProfilesTie => say(
+            "Mehrere Profile passen",
+            "Mehrere Profile passen gleich gut zu diesem Key.",
+            "Ein Standardprofil nennen oder die Profile genauer unterscheiden.",
+        ),
+        Code::RunInvalid => say(
+            "Lauf nicht möglich",
+            "Der Lauf kann so nicht begonnen oder fortgesetzt werden.",
+            "Das Genannte ändern und neu versuchen.",
+        ),
+        Code::RunInTheWay => say(
+            "Anderer Lauf aktiv",
+            "Ein anderer Lauf nimmt gerade Keys an.",
+            "Diesen zuerst anhalten oder beenden.",
+        ),
+        Code::RunUnknown => say(
+            "Lauf unbekannt",
+            "Einen Lauf dieses Namens oder dieser Nummer gibt es nicht.",
+            "Die Namen zeigt: run list.",
+        ),
+        Code::Locked => say(
+            "Station ist gesperrt",
+            "Die Station ist gesperrt, bis jemand die Zugangsdaten des Servers eingibt.",
+            "Am Server anmelden oder eine andere Betriebsart wählen.",
+        ),
         Code::NotTouched => say(
             "Nicht berührt",
             "Der Key wurde nicht rechtzeitig berührt. Alles wurde zurückgenommen.",
@@ -258,6 +283,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Die Einrichtung wurde abgebrochen. Alles wurde zurückgenommen.",
             "Key neu einstecken, um neu zu beginnen.",
         ),
+        Code::KeyAbsent => say(
+            "Key nicht da",
+            "Ein solcher Key steckt in keinem Anschluss.",
+            "Einstecken; was steckt, zeigt: keys.",
+        ),
+        Code::KeyBusy => say(
+            "Key in Arbeit",
+            "Mit diesem Key geschieht gerade etwas anderes.",
+            "Warten, bis es vorbei ist, oder abbrechen.",
+        ),
         Code::JournalFailed => say(
             "Speicher defekt",
             "Das Journal kann nicht geschrieben werden, also darf nichts geändert werden.",
@@ -267,6 +302,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Fehler der Station",
             "Die Station hat einen eigenen Defekt bemerkt.",
             "Neu starten; das Protokoll an den Betreuer schicken.",
+        ),
+        Code::ReceiptsFailed => say(
+            "Kein Beleg möglich",
+            "Belege können nicht geschrieben werden, deshalb wurde nichts begonnen.",
+            "Platz schaffen oder Karte ersetzen; dann den Key neu einstecken.",
+        ),
+        Code::Stopping => say(
+            "Station fährt herunter",
+            "Die Station fährt herunter und beginnt nichts Neues.",
+            "Den Key wieder einstecken, wenn sie zurück ist.",
         ),
     }
 }

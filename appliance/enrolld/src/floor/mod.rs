@@ -1,0 +1,307 @@
+//! Everything that is plugged in, at once: one enrollment a port, several ports at a time.
+//!
+//! The floor is one task that decides, and one task a port that works. It hears
+//! from the USB rim what comes and goes ([`Rim`]), from operators what they want
+//! ([`FloorHandle`]), and tells everybody what happens ([`FloorEvent`]).
+//!
+//! * A key is known by its **serial**. Whatever is done with it locks the serial, so a
+//!   key that is moved to another port in the middle of a write waits there
+//!   until its first enrollment has ended, and no two ports ever work on one key.
+//! * At most [`in_flight`](FloorSettings::in_flight) keys are in work; others queue in the
+//!   order in which they came.
+//! * What was unfinished when the station stopped is put right at the start and when
+//!   its key is inserted. A server that is away postpones that, and blocks nothing else.
+//! * A run, a wish or the mode decides what is done with a key: [`station::mode`].
+//!
+//! It never enrolls a key that nobody asked for, and decides nothing that the engine decides.
+
+use std::sync::Arc;
+
+use keys::secret::{AccessCode, Pin};
+use station::mode::{Mode, NamedProfile};
+use station::record::Actor;
+use station::refusal::{Code, Refusal};
+use station::run::{RunId, RunPlan};
+use station::server::Person;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::bench::Plugged;
+use crate::clock::SystemClock;
+use crate::drive::Report;
+use crate::event::Watcher;
+use crate::server::ServerPort;
+use crate::store::Store;
+
+mod orders;
+mod pace;
+mod port;
+mod recover;
+mod runs;
+mod task;
+mod view;
+mod work;
+
+pub use pace::Paced;
+pub use view::{Doing, Ended, FloorEvent, PortView, RunView, Snapshot, Tally, Unsettled};
+
+/// How many events a slow listener may be behind before it loses the oldest.
+const EVENTS: usize = 1024;
+
+/// What the USB rim reports, or the simulation in its place.
+pub enum Rim {
+    /// A key was plugged in.
+    Arrived(Plugged),
+    /// What was in that port is gone.
+    Left {
+        /// Which port, as a USB port path.
+        port: String,
+    },
+    /// Something was plugged in that is no key.
+    Stranger {
+        /// Which port.
+        port: String,
+        /// What it calls itself.
+        what: String,
+    },
+    /// Ports are not watched any more, for the reason given; operators should know.
+    Lost(String),
+}
+
+/// What does not change from key to key.
+#[derive(Debug, Clone)]
+pub struct FloorSettings {
+    /// The station's name.
+    pub station: String,
+    /// What people call the server, for the names of credentials on keys.
+    pub server_name: String,
+    /// What the station does by itself.
+    pub mode: Mode,
+    /// All profiles.
+    pub profiles: Vec<NamedProfile>,
+    /// The profile that decides between those that fit a key equally well.
+    pub default_profile: Option<String>,
+    /// How many keys may be in work at once; at least 1.
+    pub in_flight: usize,
+    /// How many requests may be on their way to the server at once; at least 1.
+    pub server_at_once: usize,
+}
+
+impl FloorSettings {
+    /// Settings of a station of that name, with every default and without profiles.
+    #[must_use]
+    pub fn new(station: impl Into<String>) -> Self {
+        Self {
+            station: station.into(),
+            server_name: "privacyIDEA".to_owned(),
+            mode: Mode::Attended,
+            profiles: Vec::new(),
+            default_profile: None,
+            in_flight: 8,
+            server_at_once: 8,
+        }
+    }
+}
+
+/// What a floor is made of.
+pub struct FloorParts {
+    /// What does not change from key to key.
+    pub settings: FloorSettings,
+    /// The server, when there is a credential for it.
+    pub server: Option<Arc<dyn ServerPort>>,
+    /// The journal, which keeps the runs, too.
+    pub store: Store,
+    /// The clocks.
+    pub clock: SystemClock,
+    /// Who hears every step as it happens, before it becomes a [`FloorEvent`].
+    pub watcher: Arc<dyn Watcher>,
+    /// What comes and goes.
+    pub rim: mpsc::Receiver<Rim>,
+}
+
+/// What unlocks slots and tokens, for one key or for a whole run. In RAM only.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// The PIN of the tokens.
+    pub pin: Option<Arc<Pin>>,
+    /// The access code of the slots, where slots have them.
+    pub unlock: Option<Arc<AccessCode>>,
+    /// The PIN of the keys, where keys have one and it is not the one with which they are sold.
+    pub key_pin: Option<Arc<Pin>>,
+}
+
+/// Which key is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// The one that prints this serial, now or when it is inserted.
+    Serial(String),
+    /// The one in this port: a USB port path, or the number beside the socket.
+    Port(String),
+    /// The one that waits for an operator; else the next that is inserted.
+    Next,
+}
+
+/// An operator's word for one key.
+#[derive(Clone)]
+pub struct Wish {
+    /// The profile; without it, the one that fits the key.
+    pub profile: Option<String>,
+    /// Whom the token is for.
+    pub person: Option<Person>,
+    /// Which key.
+    pub key: Selector,
+    /// Whether the operator confirmed that a foreign credential may be overwritten.
+    pub overwrite_confirmed: bool,
+    /// What unlocks it.
+    pub secrets: Secrets,
+    /// Who wishes it.
+    pub by: Actor,
+}
+
+/// Names a wish that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TicketId(pub u64);
+
+/// A wish that was accepted.
+pub struct Ticket {
+    /// Its name, for [`FloorHandle::cancel`].
+    pub id: TicketId,
+    /// How the enrollment ended, or why there was none.
+    pub report: oneshot::Receiver<Result<Box<Report>, Refusal>>,
+}
+
+/// What is to be called off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelled {
+    /// What is done in a port.
+    Port(String),
+    /// A wish.
+    Ticket(TicketId),
+}
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// What reaches the task.
+enum Command {
+    Snapshot(Reply<Snapshot>),
+    Mode(Mode, Actor),
+    Server(Option<Arc<dyn ServerPort>>),
+    Settings(Box<FloorSettings>),
+    Enroll(Box<Wish>, Reply<Result<Ticket, Refusal>>),
+    Cancel(Cancelled, Reply<Result<(), Refusal>>),
+    RunStart(RunPlan, Secrets, Actor, Reply<Result<RunId, Refusal>>),
+    RunResume(RunId, Secrets, Reply<Result<(), Refusal>>),
+    RunPause(Reply<Result<RunId, Refusal>>),
+    RunStop(Option<RunId>, Reply<Result<RunId, Refusal>>),
+    Runs(Reply<Result<Vec<RunView>, Refusal>>),
+    Shutdown(Reply<()>),
+}
+
+/// Starts floors.
+pub struct Floor;
+
+impl Floor {
+    /// Starts the floor's task: reads the runs, begins recovery, then takes what comes.
+    /// It ends with [`FloorHandle::shutdown`], or when the last handle is dropped.
+    ///
+    /// Must be called within a tokio runtime with time and I/O enabled.
+    #[must_use]
+    pub fn start(parts: FloorParts) -> FloorHandle {
+        let (commands, inbox) = mpsc::channel(64);
+        let (events, _) = broadcast::channel(EVENTS);
+        tokio::spawn(task::run(parts, inbox, events.clone()));
+        FloorHandle { commands, events }
+    }
+}
+
+/// How everybody else speaks with the floor. Copies reach the same one.
+#[derive(Clone)]
+pub struct FloorHandle {
+    commands: mpsc::Sender<Command>,
+    events: broadcast::Sender<FloorEvent>,
+}
+
+impl FloorHandle {
+    /// Everything as it is now; `None` when the floor has ended.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        self.ask(Command::Snapshot).await.ok()
+    }
+
+    /// What happens from now on. A listener that is too slow loses the oldest events
+    /// and is told how many ([`broadcast::error::RecvError::Lagged`]).
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<FloorEvent> {
+        self.events.subscribe()
+    }
+
+    /// Changes what the station does by itself. What is in work goes on.
+    pub async fn set_mode(&self, mode: Mode, by: Actor) {
+        self.tell(Command::Mode(mode, by)).await;
+    }
+
+    /// Gives the station a server, or takes it away: an operator logged in or out.
+    /// What is in work goes on with the server that it began with.
+    pub async fn set_server(&self, server: Option<Arc<dyn ServerPort>>) {
+        self.tell(Command::Server(server)).await;
+    }
+
+    /// Changes the settings, the mode included, for every enrollment that begins from now on.
+    pub async fn set_settings(&self, settings: FloorSettings) {
+        self.tell(Command::Settings(Box::new(settings))).await;
+    }
+
+    /// Has a key enrolled: at once when it is there and nothing stands in the way, else as soon as it is.
+    pub async fn enroll(&self, wish: Wish) -> Result<Ticket, Refusal> {
+        self.ask(|reply| Command::Enroll(Box::new(wish), reply)).await?
+    }
+
+    /// Calls an enrollment off. What was done already is taken back; a token that counts stays.
+    pub async fn cancel(&self, what: Cancelled) -> Result<(), Refusal> {
+        self.ask(|reply| Command::Cancel(what, reply)).await?
+    }
+
+    /// Begins a run. It goes on after a restart of the station, without its secrets:
+    /// where they are wanted, [`Self::run_resume`] gives them again.
+    pub async fn run_start(&self, plan: RunPlan, secrets: Secrets, by: Actor) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunStart(plan, secrets, by, reply)).await?
+    }
+
+    /// Lets a run that was paused or stopped take keys again.
+    pub async fn run_resume(&self, run: RunId, secrets: Secrets) -> Result<(), Refusal> {
+        self.ask(|reply| Command::RunResume(run, secrets, reply)).await?
+    }
+
+    /// Lets the present run take no further keys until it is resumed.
+    pub async fn run_pause(&self) -> Result<RunId, Refusal> {
+        self.ask(Command::RunPause).await?
+    }
+
+    /// Ends a run, the present one if none is named. What is in work goes on.
+    pub async fn run_stop(&self, run: Option<RunId>) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunStop(run, reply)).await?
+    }
+
+    /// All runs, oldest first.
+    pub async fn runs(&self) -> Result<Vec<RunView>, Refusal> {
+        self.ask(Command::Runs).await?
+    }
+
+    /// Begins nothing new, has what waits for a touch taken back, lets writes finish, and
+    /// comes back when all that is done or when its time is over (20 s): recovery
+    /// sees to the rest.
+    pub async fn shutdown(&self) {
+        // A floor that has ended is what is wanted.
+        let _ = self.ask(Command::Shutdown).await;
+    }
+
+    async fn tell(&self, command: Command) {
+        // Nobody is there to hear it when the floor has ended.
+        let _ = self.commands.send(command).await;
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let stopping = |()| Refusal::new(Code::Stopping, "");
+        self.commands.send(command(reply)).await.map_err(|_| stopping(()))?;
+        answer.await.map_err(|_| stopping(()))
+    }
+}

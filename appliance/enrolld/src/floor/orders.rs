@@ -1,0 +1,150 @@
+//! What operators want of the floor.
+
+use std::sync::Arc;
+
+use station::mode::Mode;
+use station::record::Actor;
+use station::refusal::{Code, Refusal};
+use tokio::sync::oneshot;
+
+use super::port::{Pending, is_port, is_serial};
+use super::task::{Task, paced};
+use super::view::{Doing, FloorEvent, PortView, Snapshot};
+use super::{Cancelled, Command, Selector, Ticket, TicketId, Wish};
+use crate::server::ServerPort;
+
+impl Task {
+    /// Does what a command says.
+    pub(super) async fn obey(&mut self, command: Command) {
+        // Whoever asked may have gone, so every reply may be in vain.
+        match command {
+            Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
+            Command::Mode(mode, by) => self.set_mode(mode, Some(by)),
+            Command::Server(server) => self.set_server(server),
+            Command::Settings(settings) => {
+                let mode = settings.mode;
+                self.settings = *settings;
+                self.set_mode(mode, None);
+            }
+            Command::Enroll(wish, reply) => drop(reply.send(self.wish(*wish))),
+            Command::Cancel(what, reply) => drop(reply.send(self.cancel(&what))),
+            Command::RunStart(plan, secrets, by, reply) => {
+                drop(reply.send(self.run_start(plan, secrets, by).await));
+            }
+            Command::RunResume(run, secrets, reply) => drop(reply.send(self.run_resume(run, secrets).await)),
+            Command::RunPause(reply) => drop(reply.send(self.run_pause().await)),
+            Command::RunStop(run, reply) => drop(reply.send(self.run_stop(run).await)),
+            Command::Runs(reply) => drop(reply.send(self.runs().await)),
+            Command::Shutdown(reply) => drop(reply),
+        }
+    }
+
+    fn set_mode(&mut self, mode: Mode, by: Option<Actor>) {
+        self.settings.mode = mode;
+        self.emit(FloorEvent::Mode { mode, by });
+    }
+
+    fn set_server(&mut self, server: Option<Arc<dyn ServerPort>>) {
+        self.server = server.map(|server| paced(server, &self.settings));
+        let there = self.server.is_some();
+        self.emit(FloorEvent::Server(there));
+        if there {
+            let mode = self.settings.mode.with_credential();
+            if mode != self.settings.mode {
+                self.set_mode(mode, None);
+            }
+            self.retries = 0;
+            self.recover_unsettled();
+        }
+    }
+
+    fn wish(&mut self, wish: Wish) -> Result<Ticket, Refusal> {
+        let refuse = |code, detail: &str| Err(Refusal::new(code, detail.to_owned()));
+        if self.stopping {
+            return refuse(Code::Stopping, "");
+        }
+        if self.settings.mode == Mode::Locked {
+            return refuse(Code::Locked, "");
+        }
+        if self.server.is_none() {
+            return refuse(Code::NoCredential, "");
+        }
+        if let Some(name) = &wish.profile
+            && !self.settings.profiles.iter().any(|named| named.name == *name)
+        {
+            return refuse(Code::ProfileUnknown, name);
+        }
+        for (name, port) in &self.ports {
+            let meant = match &wish.key {
+                Selector::Next => false,
+                Selector::Port(wanted) => is_port(name, wanted),
+                Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
+            };
+            match &port.doing {
+                Doing::Working { .. } if meant => return refuse(Code::KeyBusy, name),
+                Doing::Nothing(refusal) if meant => return Err(refusal.clone()),
+                _ => {}
+            }
+        }
+        self.tickets += 1;
+        let id = TicketId(self.tickets);
+        let (waiter, report) = oneshot::channel();
+        self.wishes.push(Pending { id, wish, waiter });
+        Ok(Ticket { id, report })
+    }
+
+    fn cancel(&mut self, what: &Cancelled) -> Result<(), Refusal> {
+        if let Cancelled::Ticket(id) = what
+            && let Some(index) = self.wishes.iter().position(|pending| pending.id == *id)
+        {
+            let pending = self.wishes.remove(index);
+            // Whoever wished it may have gone.
+            let _ = pending.waiter.send(Err(Refusal::new(Code::Cancelled, "")));
+            return Ok(());
+        }
+        for work in self.works.values() {
+            let Some(begun) = &work.begun else { continue };
+            let meant = match what {
+                Cancelled::Ticket(id) => begun.ticket.as_ref().is_some_and(|(ticket, _)| ticket == id),
+                Cancelled::Port(wanted) => work.place.as_ref().is_some_and(|(name, _)| is_port(name, wanted)),
+            };
+            if meant {
+                begun.cancel.send_replace(true);
+                return Ok(());
+            }
+        }
+        Err(Refusal::new(Code::KeyAbsent, "nothing is being done there"))
+    }
+
+    /// Begins nothing new, and has everything taken back that can be.
+    pub(super) fn begin_shutdown(&mut self) {
+        self.stopping = true;
+        for pending in self.wishes.drain(..) {
+            // Whoever wished it may have gone.
+            let _ = pending.waiter.send(Err(Refusal::new(Code::Stopping, "")));
+        }
+        for begun in self.works.values().filter_map(|work| work.begun.as_ref()) {
+            begun.cancel.send_replace(true);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.monotonic();
+        let view = |(name, port): (&String, &super::port::Port)| PortView {
+            port: name.clone(),
+            key: port.info.clone(),
+            doing: port.doing.clone(),
+            since: now.saturating_sub(port.since),
+        };
+        Snapshot {
+            mode: self.settings.mode,
+            server: self.server.is_some(),
+            stopping: self.stopping,
+            lost: self.lost.clone(),
+            ports: self.ports.iter().map(view).collect(),
+            run: self.run_view(),
+            unsettled: self.unsettled.clone(),
+            tally: self.tally,
+        }
+    }
+}

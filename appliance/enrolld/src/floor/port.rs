@@ -1,0 +1,100 @@
+//! One port, and the work that is done for a key.
+
+use std::time::Duration;
+
+use keys::device::{KeyInfo, KeySerial};
+use station::mode::Why;
+use station::record::Actor;
+use station::run::RunId;
+use tokio::sync::{oneshot, watch};
+use tokio::task;
+
+use super::view::Doing;
+use super::{Selector, TicketId, Wish};
+use crate::bench::Key;
+use crate::drive::Report;
+
+/// A port that something is in.
+pub(super) struct Port {
+    /// Counts insertions: an answer about an earlier key in this port is told apart by it.
+    pub(super) insertion: u64,
+    /// The key, unless a task has it at the moment.
+    pub(super) key: Option<Key>,
+    /// What it is, as soon as that is known.
+    pub(super) info: Option<KeyInfo>,
+    /// What is done here.
+    pub(super) doing: Doing,
+    /// Since when (monotonic).
+    pub(super) since: Duration,
+    /// Whether this insertion has had its enrollment; only a wish begins another.
+    pub(super) over: bool,
+    /// Whether what an earlier enrollment left was looked at.
+    pub(super) settled: bool,
+    /// The task that has the key.
+    pub(super) task: Option<task::Id>,
+}
+
+impl Port {
+    /// A port that a key was just plugged into.
+    pub(super) fn new(insertion: u64, key: Option<Key>, doing: Doing, now: Duration) -> Self {
+        Self { insertion, key, info: None, doing, since: now, over: false, settled: false, task: None }
+    }
+
+    /// The key's serial, when it is known.
+    pub(super) fn serial(&self) -> Option<KeySerial> {
+        self.info.as_ref()?.serial
+    }
+}
+
+/// Who waits for the end of an enrollment.
+pub(super) type Waiter = oneshot::Sender<Result<Box<Report>, station::refusal::Refusal>>;
+
+/// A wish that waits for its key.
+pub(super) struct Pending {
+    pub(super) id: TicketId,
+    pub(super) wish: Wish,
+    pub(super) waiter: Waiter,
+}
+
+impl Pending {
+    /// Whether the key in `port` is meant.
+    pub(super) fn means(&self, name: &str, port: &Port) -> bool {
+        match &self.wish.key {
+            Selector::Next => !port.over,
+            Selector::Port(wanted) => is_port(name, wanted),
+            Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
+        }
+    }
+}
+
+/// Whether somebody means this port: by its path, or by the number beside the socket.
+pub(super) fn is_port(name: &str, wanted: &str) -> bool {
+    let number = || crate::display::port(name).map(|port| port.number().to_string());
+    name == wanted || number().as_deref() == Some(wanted)
+}
+
+/// Whether somebody means this key. Leading zeros are often left out, and case is nobody's concern.
+pub(super) fn is_serial(serial: KeySerial, wanted: &str) -> bool {
+    let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
+    plain(&serial.to_string()) == plain(wanted)
+}
+
+/// What a task is about.
+pub(super) struct Work {
+    /// Where its key is or was; `None` for recovery, which needs no key.
+    pub(super) place: Option<(String, u64)>,
+    /// The serial that it has locked.
+    pub(super) serial: Option<KeySerial>,
+    /// The enrollment, when it is one.
+    pub(super) begun: Option<Begun>,
+}
+
+/// An enrollment that was begun.
+pub(super) struct Begun {
+    pub(super) why: Why,
+    pub(super) by: Actor,
+    pub(super) profile: String,
+    pub(super) run: Option<RunId>,
+    pub(super) cancel: watch::Sender<bool>,
+    pub(super) ticket: Option<(TicketId, Waiter)>,
+}

@@ -1,0 +1,106 @@
+//! Recovery: at the start, at insertion, and again and again while the server is away.
+
+use std::time::Duration;
+
+use keys::device::KeySerial;
+use rand::RngExt;
+use station::recovery::Settled;
+use station::refusal::{Code, Refusal};
+use tokio::time::Instant;
+
+use super::port::Work;
+use super::task::Task;
+use super::view::{FloorEvent, Unsettled};
+use super::work;
+
+/// How long after a failed recovery the next is tried: this, then twice as long each time, up to the other.
+const FIRST_RETRY: Duration = Duration::from_secs(10);
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+impl Task {
+    /// Begins to put right what was unfinished when the station stopped.
+    pub(super) async fn recover_all(&mut self) {
+        let records = match self.store.unfinished().await {
+            Ok(records) => records,
+            Err(why) => return self.emit(FloorEvent::Storage(why)),
+        };
+        for record in &records {
+            let nobody = Refusal::new(Code::NoCredential, "");
+            self.keep_unsettled(record.key, &record.token, nobody);
+        }
+        self.recover_unsettled();
+    }
+
+    /// Tries everything that is unsettled once more, if there is a server.
+    pub(super) fn recover_unsettled(&mut self) {
+        self.retry_at = None;
+        if self.server.is_none() || self.stopping {
+            return;
+        }
+        let mut serials: Vec<_> = self.unsettled.iter().map(|unsettled| unsettled.key).collect();
+        serials.sort_unstable();
+        serials.dedup();
+        for serial in serials {
+            self.settle(serial, None);
+        }
+    }
+
+    /// Begins recovery of a key, unless something is done with it already.
+    pub(super) fn settle(&mut self, serial: KeySerial, place: Option<(String, u64)>) -> bool {
+        let Some(station) = self.station() else { return false };
+        if !self.locked.insert(serial) {
+            return false;
+        }
+        let handle = self.tasks.spawn(work::settle(station, serial));
+        self.works.insert(handle.id(), Work { place, serial: Some(serial), begun: None });
+        true
+    }
+
+    /// Recovery of a key has ended.
+    pub(super) fn settled(&mut self, serial: Option<KeySerial>, results: Result<Vec<Settled>, String>) {
+        let results = match results {
+            Ok(results) => results,
+            Err(why) => {
+                self.emit(FloorEvent::Storage(why));
+                return self.retry_later();
+            }
+        };
+        if let Some(serial) = serial {
+            self.unsettled.retain(|unsettled| unsettled.key != serial);
+        }
+        for Settled { record, left } in results {
+            if let Some(refusal) = &left {
+                self.keep_unsettled(record.key, &record.token, refusal.clone());
+            }
+            self.emit(FloorEvent::Settled { key: record.key, token: record.token, left });
+        }
+        if self.unsettled.is_empty() {
+            self.retries = 0;
+        } else {
+            self.retry_later();
+        }
+    }
+
+    /// Notes that something is left to do for a key.
+    pub(super) fn keep_unsettled(
+        &mut self,
+        key: KeySerial,
+        token: &station::token::TokenSerial,
+        refusal: Refusal,
+    ) {
+        self.unsettled.retain(|unsettled| unsettled.token != *token);
+        self.unsettled.push(Unsettled { key, token: token.clone(), refusal });
+    }
+
+    /// Plans the next try, unless one is planned.
+    pub(super) fn retry_later(&mut self) {
+        if self.retry_at.is_some() {
+            return;
+        }
+        let pause = FIRST_RETRY.saturating_mul(1 << self.retries.min(10)).min(LAST_RETRY);
+        self.retries = self.retries.saturating_add(1);
+        // A little longer for some stations than for others, so that they do not come back at once.
+        let jitter = pause.mul_f64(rand::rng().random_range(0.0..0.25));
+        self.retry_at = Some(Instant::now() + pause + jitter);
+    }
+}

@@ -1,0 +1,286 @@
+//! The present run: which keys it takes, and how that is written down.
+
+use std::time::Duration;
+
+use journal::StoredRun;
+use keys::device::{KeyInfo, KeySerial};
+use station::enrollment::Ending;
+use station::record::{Actor, Record, Remains, State};
+use station::refusal::{Code, Refusal};
+use station::run::{Claim, KeyResult, Run, RunId, RunPlan, RunState, Standing};
+
+use super::Secrets;
+use super::task::Task;
+use super::view::{FloorEvent, RunView};
+
+/// The run that takes keys, or was the last to.
+pub(super) struct Present {
+    pub(super) run: Run,
+    pub(super) secrets: Secrets,
+}
+
+impl Task {
+    /// Goes on with the run that took keys when the station stopped.
+    pub(super) async fn take_up_run(&mut self) {
+        let stored = match self.store.with(|journal| journal.runs()).await {
+            Ok(stored) => stored,
+            Err(why) => return self.emit(FloorEvent::Storage(why)),
+        };
+        let current =
+            stored.into_iter().rev().find(|run| matches!(run.state, RunState::Running | RunState::Paused));
+        if let Some(stored) = current {
+            let take_keys = stored.state == RunState::Running;
+            let run = self.restore(stored).await;
+            self.present = Some(Present { run, secrets: Secrets::default() });
+            self.set_running(take_keys).await;
+        }
+    }
+
+    /// A run as it was written down, with what was cut short put right from the journal.
+    async fn restore(&mut self, stored: StoredRun) -> Run {
+        let StoredRun { id, plan, state, by, begun, active, mut keys, claimed } = stored;
+        for (key, line, at) in claimed {
+            let records = self.store.recall(key).await.unwrap_or_default();
+            let newest = records.iter().rev().find(|record| record.at >= at);
+            let Some((standing, code)) = newest.and_then(cut_short) else { continue };
+            let result = KeyResult { standing, code, line, at };
+            self.write(move |journal| journal.run_result(id, key, &result)).await;
+            keys.push((key, result));
+        }
+        let mut run = Run::new(id, plan, by, begun).restored(active, keys);
+        run.state = state;
+        run
+    }
+
+    async fn set_running(&mut self, take_keys: bool) {
+        let now = self.monotonic();
+        if let Some(present) = &mut self.present {
+            if take_keys {
+                // A run that has reached its target meanwhile says so below.
+                let _ = present.run.resume(now);
+            } else {
+                present.run.pause(now);
+            }
+        }
+        self.note_run().await;
+    }
+
+    /// Writes the present run down and tells everybody.
+    async fn note_run(&mut self) {
+        let Some(view) = self.run_view() else { return };
+        let (id, state, active) = (view.id, view.state, view.active);
+        self.write(move |journal| journal.run_state(id, state, active)).await;
+        self.emit(FloorEvent::Run(Box::new(view)));
+    }
+
+    /// Writes something down that the journal can do without if need be: counts are for people.
+    async fn write(
+        &self,
+        work: impl FnOnce(&mut journal::Journal) -> Result<(), journal::JournalError> + Send + 'static,
+    ) {
+        if let Err(why) = self.store.with(work).await {
+            self.emit(FloorEvent::Storage(why));
+        }
+    }
+
+    /// What the present run says of a key.
+    pub(super) fn claim(&self, info: &KeyInfo) -> Option<Claim> {
+        let present = self.present.as_ref().filter(|present| present.run.state == RunState::Running)?;
+        Some(match info.serial {
+            Some(serial) => present.run.claim(serial),
+            None => Claim::Refuse(Refusal::new(Code::SerialHidden, info.model.clone())),
+        })
+    }
+
+    /// The present run has taken a key.
+    pub(super) async fn run_begin(&mut self, key: KeySerial, line: Option<u32>) {
+        let at = self.clock.now().unix;
+        let Some(present) = &mut self.present else { return };
+        present.run.begin(key, line);
+        let id = present.run.id;
+        self.write(move |journal| journal.run_claim(id, key, line, at)).await;
+    }
+
+    /// A key of the present run is over.
+    pub(super) async fn run_settle(&mut self, key: Option<KeySerial>, ending: &Ending) {
+        let standing = match ending {
+            Ending::Enrolled(_) => Standing::Done,
+            Ending::Quarantined(_) | Ending::Postponed(_) => Standing::Quarantined,
+            _ => Standing::Refused,
+        };
+        let code = ending.refusal().map(|refusal| refusal.code);
+        self.run_result(key, standing, code).await;
+    }
+
+    /// The present run did not take a key.
+    pub(super) async fn run_refuse(&mut self, key: Option<KeySerial>, refusal: &Refusal) {
+        // A key that is done already is nothing new.
+        let new = key.is_none_or(|key| {
+            self.present.as_ref().is_none_or(|present| present.run.standing(key) != Some(Standing::Done))
+        });
+        if new {
+            self.run_result(key, Standing::Refused, Some(refusal.code)).await;
+        }
+    }
+
+    async fn run_result(&mut self, key: Option<KeySerial>, standing: Standing, code: Option<Code>) {
+        let now = self.clock.now();
+        let Some(present) = &mut self.present else { return };
+        match key {
+            Some(key) => {
+                let result = present.run.settle(key, standing, code, now.unix, now.monotonic);
+                let id = present.run.id;
+                self.write(move |journal| journal.run_result(id, key, &result)).await;
+            }
+            None => present.run.refuse_unnamed(),
+        }
+        self.note_run().await;
+    }
+
+    pub(super) async fn run_start(
+        &mut self,
+        plan: RunPlan,
+        secrets: Secrets,
+        by: Actor,
+    ) -> Result<RunId, Refusal> {
+        plan.check()?;
+        if self.stopping {
+            return Err(Refusal::new(Code::Stopping, ""));
+        }
+        self.nobody_in_the_way(None)?;
+        if let Some(name) = &plan.profile
+            && !self.settings.profiles.iter().any(|named| named.name == *name)
+        {
+            return Err(Refusal::new(Code::ProfileUnknown, name.clone()));
+        }
+        let known = self.stored().await?;
+        if known.iter().any(|run| run.plan.name == plan.name) {
+            let text = format!("there is a run '{}' already; resume it, or choose another name", plan.name);
+            return Err(Refusal::new(Code::RunInvalid, text));
+        }
+        let begun = self.clock.now().unix;
+        let (kept, actor) = (plan.clone(), by.clone());
+        let id = self
+            .store
+            .with(move |journal| journal.run_new(&kept, &actor, begun))
+            .await
+            .map_err(|why| Refusal::new(Code::JournalFailed, why))?;
+        self.present = Some(Present { run: Run::new(id, plan, by, begun), secrets });
+        self.set_running(true).await;
+        Ok(id)
+    }
+
+    pub(super) async fn run_resume(&mut self, id: RunId, secrets: Secrets) -> Result<(), Refusal> {
+        self.nobody_in_the_way(Some(id))?;
+        if self.present.as_ref().is_none_or(|present| present.run.id != id) {
+            let stored = self.stored().await?.into_iter().find(|run| run.id == id);
+            let stored = stored.ok_or_else(|| Refusal::new(Code::RunUnknown, id.to_string()))?;
+            let run = self.restore(stored).await;
+            self.present = Some(Present { run, secrets: Secrets::default() });
+        }
+        let now = self.monotonic();
+        if let Some(present) = &mut self.present {
+            present.run.resume(now)?;
+            present.secrets = secrets;
+        }
+        self.note_run().await;
+        Ok(())
+    }
+
+    pub(super) async fn run_pause(&mut self) -> Result<RunId, Refusal> {
+        let id = self.running()?;
+        self.set_running(false).await;
+        Ok(id)
+    }
+
+    pub(super) async fn run_stop(&mut self, id: Option<RunId>) -> Result<RunId, Refusal> {
+        let now = self.monotonic();
+        let current = self.present.as_ref().map(|present| present.run.id);
+        let Some(id) = id.or(current) else { return Err(Refusal::new(Code::RunUnknown, "no run is on")) };
+        match &mut self.present {
+            Some(present) if present.run.id == id => present.run.stop(now),
+            _ => {
+                let stored = self.stored().await?.into_iter().find(|run| run.id == id);
+                let stored = stored.ok_or_else(|| Refusal::new(Code::RunUnknown, id.to_string()))?;
+                if stored.state != RunState::Finished {
+                    self.write(move |journal| journal.run_state(id, RunState::Stopped, stored.active)).await;
+                }
+                return Ok(id);
+            }
+        }
+        self.note_run().await;
+        Ok(id)
+    }
+
+    /// All runs.
+    pub(super) async fn runs(&mut self) -> Result<Vec<RunView>, Refusal> {
+        let stored = self.stored().await?;
+        let present = self.run_view();
+        let view = |stored: StoredRun| {
+            let StoredRun { id, plan, state, by, begun, active, keys, .. } = stored;
+            let mut run = Run::new(id, plan, by, begun).restored(active, keys);
+            run.state = state;
+            view(&run, Duration::ZERO)
+        };
+        Ok(stored
+            .into_iter()
+            .map(|stored| match &present {
+                Some(present) if present.id == stored.id => present.clone(),
+                _ => view(stored),
+            })
+            .collect())
+    }
+
+    /// Writes down how long the present run has taken keys; at the next start it goes on.
+    pub(super) async fn close_run(&mut self) {
+        if self.present.is_some() {
+            self.note_run().await;
+        }
+    }
+
+    async fn stored(&self) -> Result<Vec<StoredRun>, Refusal> {
+        let runs = self.store.with(|journal| journal.runs()).await;
+        runs.map_err(|why| Refusal::new(Code::JournalFailed, why))
+    }
+
+    fn running(&self) -> Result<RunId, Refusal> {
+        let running = self.present.as_ref().filter(|present| present.run.state == RunState::Running);
+        running.map(|present| present.run.id).ok_or_else(|| Refusal::new(Code::RunUnknown, "no run is on"))
+    }
+
+    /// Only one run takes keys, and none is forgotten while keys of it are in work.
+    fn nobody_in_the_way(&self, wanted: Option<RunId>) -> Result<(), Refusal> {
+        let Some(present) = &self.present else { return Ok(()) };
+        let other = Some(present.run.id) != wanted;
+        let busy = present.run.state == RunState::Running || present.run.progress().in_work > 0;
+        if other && busy {
+            return Err(Refusal::new(Code::RunInTheWay, format!("'{}'", present.run.plan.name)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn run_view(&self) -> Option<RunView> {
+        Some(view(&self.present.as_ref()?.run, self.monotonic()))
+    }
+}
+
+fn view(run: &Run, now: Duration) -> RunView {
+    RunView {
+        id: run.id,
+        plan: run.plan.clone(),
+        state: run.state,
+        by: run.by.clone(),
+        begun: run.begun,
+        active: run.active(now),
+        progress: run.progress(),
+    }
+}
+
+/// How a key stands whose enrollment was cut short, by its newest record.
+fn cut_short(record: &Record) -> Option<(Standing, Option<Code>)> {
+    match (record.state, record.remains) {
+        (State::Done | State::Proven, _) => Some((Standing::Done, None)),
+        (State::Undone, Remains::Nothing) => Some((Standing::Refused, record.reason)),
+        _ => Some((Standing::Quarantined, record.reason)),
+    }
+}

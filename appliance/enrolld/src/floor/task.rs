@@ -1,0 +1,543 @@
+//! The floor's own task: what comes and goes, and what is done about it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keys::device::{KeyInfo, KeySerial};
+use station::enrollment::{Ending, Order};
+use station::mode::{Decision, Mode, NamedProfile, Situation, Why, choose, decide};
+use station::record::Actor;
+use station::refusal::{Code, Refusal};
+use station::step::{KeyFault, Phase};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::pace::Paced;
+use super::port::{Begun, Pending, Port, Work};
+use super::runs::Present;
+use super::view::{Doing, Ended, FloorEvent, Tally, Unsettled};
+use super::work::{self, Finished};
+use super::{Command, FloorParts, FloorSettings, Rim, Secrets};
+use crate::bench::Key;
+use crate::clock::SystemClock;
+use crate::drive::{Cancel, Station};
+use crate::event::{Event, Watcher, What};
+use crate::server::ServerPort;
+use crate::store::Store;
+
+/// How long a shutdown may take. Undoing at a server that answers takes two to three
+/// seconds; recovery at the next start does what is left.
+const SHUTDOWN: Duration = Duration::from_secs(20);
+
+/// Everything the floor knows.
+pub(super) struct Task {
+    pub(super) settings: FloorSettings,
+    pub(super) server: Option<Arc<dyn ServerPort>>,
+    pub(super) store: Store,
+    pub(super) clock: SystemClock,
+    watcher: Arc<dyn Watcher>,
+    events: broadcast::Sender<FloorEvent>,
+    pub(super) ports: BTreeMap<String, Port>,
+    insertions: u64,
+    pub(super) tasks: JoinSet<Finished>,
+    pub(super) works: HashMap<task::Id, Work>,
+    /// The serials that something is being done with.
+    pub(super) locked: BTreeSet<KeySerial>,
+    pub(super) wishes: Vec<Pending>,
+    pub(super) tickets: u64,
+    pub(super) present: Option<Present>,
+    pub(super) unsettled: Vec<Unsettled>,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) retries: u32,
+    pub(super) tally: Tally,
+    pub(super) lost: Option<String>,
+    pub(super) stopping: bool,
+}
+
+/// Runs a floor to its end.
+pub(super) async fn run(
+    parts: FloorParts,
+    mut inbox: mpsc::Receiver<Command>,
+    events: broadcast::Sender<FloorEvent>,
+) {
+    let FloorParts { settings, server, store, clock, watcher, rim } = parts;
+    let (steps, mut heard) = mpsc::unbounded_channel();
+    let watcher = Arc::new(Tee { watcher, events: events.clone(), steps });
+    let mut floor = Task {
+        server: server.map(|server| paced(server, &settings)),
+        settings,
+        store,
+        clock,
+        watcher,
+        events,
+        ports: BTreeMap::new(),
+        insertions: 0,
+        tasks: JoinSet::new(),
+        works: HashMap::new(),
+        locked: BTreeSet::new(),
+        wishes: Vec::new(),
+        tickets: 0,
+        present: None,
+        unsettled: Vec::new(),
+        retry_at: None,
+        retries: 0,
+        tally: Tally::default(),
+        lost: None,
+        stopping: false,
+    };
+    floor.recover_all().await;
+    floor.take_up_run().await;
+    let mut rim = Some(rim);
+    let mut waits_for_end: Vec<oneshot::Sender<()>> = Vec::new();
+    let mut end_by = None;
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = heard.recv() => floor.stepped(event),
+            Some(finished) = floor.tasks.join_next_with_id() => floor.finished(finished).await,
+            command = inbox.recv(), if end_by.is_none() => match command {
+                Some(Command::Shutdown(reply)) => {
+                    waits_for_end.push(reply);
+                    end_by = Some(Instant::now() + SHUTDOWN);
+                    floor.begin_shutdown();
+                }
+                None => {
+                    end_by = Some(Instant::now() + SHUTDOWN);
+                    floor.begin_shutdown();
+                }
+                Some(command) => floor.obey(command).await,
+            },
+            news = next(&mut rim) => match news {
+                Some(news) => floor.heard(news),
+                None => rim = None,
+            },
+            () = at(floor.retry_at) => floor.recover_unsettled(),
+            () = at(end_by) => break,
+        }
+        if end_by.is_some() && floor.tasks.is_empty() {
+            break;
+        }
+        floor.consider_all().await;
+    }
+    floor.close_run().await;
+    for reply in waits_for_end {
+        // Whoever asked may have gone.
+        let _ = reply.send(());
+    }
+}
+
+/// What the rim says next; never anything once it has ended.
+async fn next(rim: &mut Option<mpsc::Receiver<Rim>>) -> Option<Rim> {
+    match rim {
+        Some(rim) => rim.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Comes back at that time, or never.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+pub(super) fn paced(server: Arc<dyn ServerPort>, settings: &FloorSettings) -> Arc<dyn ServerPort> {
+    Arc::new(Paced::new(server, settings.server_at_once))
+}
+
+/// Lets the outside watcher, the listeners and the floor hear each step.
+struct Tee {
+    watcher: Arc<dyn Watcher>,
+    events: broadcast::Sender<FloorEvent>,
+    steps: mpsc::UnboundedSender<Event>,
+}
+
+impl Watcher for Tee {
+    fn saw(&self, event: Event) {
+        if matches!(event.what, What::Entered(_)) {
+            // The floor may have ended; the flow that is left behind has nobody to tell.
+            let _ = self.steps.send(event.clone());
+        }
+        // Without listeners nobody hears it.
+        let _ = self.events.send(FloorEvent::Step(event.clone()));
+        self.watcher.saw(event);
+    }
+}
+
+impl Task {
+    pub(super) fn emit(&self, event: FloorEvent) {
+        // Without listeners nobody hears it.
+        let _ = self.events.send(event);
+    }
+
+    pub(super) fn monotonic(&self) -> Duration {
+        self.clock.now().monotonic
+    }
+
+    /// The station as tasks want it, when there is a server.
+    pub(super) fn station(&self) -> Option<Station> {
+        Some(Station {
+            server: Arc::clone(self.server.as_ref()?),
+            store: self.store.clone(),
+            clock: self.clock,
+            watcher: Arc::clone(&self.watcher),
+        })
+    }
+
+    fn set_doing(&mut self, name: &str, doing: Doing) {
+        let now = self.monotonic();
+        let Some(port) = self.ports.get_mut(name).filter(|port| port.doing != doing) else { return };
+        port.doing = doing.clone();
+        port.since = now;
+        self.emit(FloorEvent::Doing { port: name.to_owned(), doing });
+    }
+
+    /// What comes and goes.
+    fn heard(&mut self, news: Rim) {
+        match news {
+            Rim::Arrived(plugged) => {
+                let name = plugged.port.clone();
+                self.insertions += 1;
+                let key = Key::start(plugged, self.clock);
+                let handle = self.tasks.spawn(work::inspect(key, self.store.clone()));
+                let place = Some((name.clone(), self.insertions));
+                self.works.insert(handle.id(), Work { place, serial: None, begun: None });
+                let mut port = Port::new(self.insertions, None, Doing::Inspecting, self.monotonic());
+                port.task = Some(handle.id());
+                self.ports.insert(name.clone(), port);
+                self.emit(FloorEvent::Arrived { port: name });
+            }
+            Rim::Left { port } => {
+                // A task that has the key notices by itself, and sees to what it has begun.
+                if self.ports.remove(&port).is_some() {
+                    self.emit(FloorEvent::Left { port });
+                }
+            }
+            Rim::Stranger { port: name, what } => {
+                self.insertions += 1;
+                let doing = Doing::Nothing(Refusal::new(Code::KeyUnknown, what));
+                let mut port = Port::new(self.insertions, None, doing.clone(), self.monotonic());
+                port.over = true;
+                self.ports.insert(name.clone(), port);
+                self.emit(FloorEvent::Doing { port: name, doing });
+            }
+            Rim::Lost(why) => {
+                self.lost = Some(why.clone());
+                self.emit(FloorEvent::Lost(why));
+            }
+        }
+    }
+
+    /// A flow says how far it has come.
+    fn stepped(&mut self, event: Event) {
+        let What::Entered(entered) = event.what else { return };
+        let Some(Doing::Working { why, profile, by, .. }) =
+            self.ports.get(&event.port).map(|port| &port.doing)
+        else {
+            return;
+        };
+        let doing = Doing::Working { why: *why, profile: profile.clone(), phase: entered, by: by.clone() };
+        self.set_doing(&event.port, doing);
+    }
+
+    /// The port of a task, if its key is still in it.
+    fn port_of(&mut self, work: &Work) -> Option<(String, &mut Port)> {
+        let (name, insertion) = work.place.as_ref()?;
+        let port = self.ports.get_mut(name).filter(|port| port.insertion == *insertion)?;
+        port.task = None;
+        Some((name.clone(), port))
+    }
+
+    /// A task has come back.
+    async fn finished(&mut self, finished: Result<(task::Id, Finished), JoinError>) {
+        let (id, finished) = match finished {
+            Ok((id, finished)) => (id, Some(finished)),
+            // A defect: the key is gone with its task, everything else goes on.
+            Err(error) => (error.id(), None),
+        };
+        let Some(mut work) = self.works.remove(&id) else { return };
+        if let Some(serial) = work.serial {
+            self.locked.remove(&serial);
+        }
+        match finished {
+            Some(Finished::Inspected { key, info, unfinished }) => {
+                self.inspected(&work, key, info, unfinished)
+            }
+            Some(Finished::Settled { results }) => {
+                if let Some((_, port)) = self.port_of(&work) {
+                    port.settled = true;
+                }
+                self.settled(work.serial, results);
+            }
+            Some(Finished::Enrolled { key, report }) => {
+                if let Some((_, port)) = self.port_of(&work) {
+                    port.key = Some(key);
+                }
+                if let Some(begun) = work.begun.take() {
+                    self.enrolled(work, begun, *report).await;
+                }
+            }
+            None => {
+                let refusal = Refusal::new(Code::Internal, "a task of the station ended early");
+                if let (Some(run), Some(serial)) = (&mut self.present, work.serial) {
+                    run.run.abandon(serial);
+                }
+                self.conclude(&work, "refused", refusal.clone());
+                if let Some((_, waiter)) = work.begun.and_then(|begun| begun.ticket) {
+                    drop(waiter.send(Err(refusal)));
+                }
+                self.retry_later();
+            }
+        }
+    }
+
+    fn inspected(&mut self, work: &Work, key: Key, info: Result<KeyInfo, KeyFault>, unfinished: bool) {
+        // A key that has left meanwhile takes its thread with it here.
+        let Some((name, port)) = self.port_of(work) else { return };
+        port.key = Some(key);
+        match info {
+            Ok(info) => {
+                port.info = Some(info.clone());
+                port.settled = !unfinished;
+                self.emit(FloorEvent::Recognised { port: name, key: Box::new(info) });
+            }
+            Err(KeyFault::Gone) => {
+                self.ports.remove(&name);
+                self.emit(FloorEvent::Left { port: name });
+            }
+            Err(fault) => {
+                port.over = true;
+                let refusal = Refusal::new(Code::KeySilent, fault.to_string());
+                self.set_doing(&name, Doing::Nothing(refusal));
+            }
+        }
+    }
+
+    async fn enrolled(&mut self, work: Work, begun: Begun, report: crate::drive::Report) {
+        let ending = &report.outcome.ending;
+        match ending {
+            Ending::Enrolled(_) => self.tally.done += 1,
+            Ending::Refused(_) | Ending::Undone(_) => self.tally.refused += 1,
+            _ => self.tally.quarantined += 1,
+        }
+        if let (Some(serial), Some(token)) = (work.serial, &report.outcome.token) {
+            match ending {
+                Ending::Postponed(refusal) => {
+                    self.keep_unsettled(serial, token, refusal.clone());
+                    self.retry_later();
+                }
+                Ending::Enrolled(_) | Ending::Undone(_) | Ending::Quarantined(_) => {
+                    self.unsettled.retain(|unsettled| unsettled.token != *token);
+                }
+                _ => {}
+            }
+        }
+        if let Some((name, port)) = self.port_of(&work) {
+            port.over = true;
+            let doing = match (ending, &report.outcome.token) {
+                (Ending::Enrolled(_), Some(token)) => Doing::Done(token.clone()),
+                (ending, _) => Doing::Refused {
+                    ending: ending.word(),
+                    refusal: ending.refusal().cloned().unwrap_or_else(|| Refusal::new(Code::Internal, "")),
+                },
+            };
+            self.set_doing(&name, doing);
+        }
+        if begun.why == Why::Run {
+            self.run_settle(work.serial, ending).await;
+        }
+        let port = work.place.map(|(name, _)| name).unwrap_or_default();
+        self.emit(FloorEvent::Ended(Box::new(Ended {
+            port,
+            why: begun.why,
+            by: begun.by,
+            profile: begun.profile,
+            run: begun.run,
+            report: report.clone(),
+        })));
+        if let Some((_, waiter)) = begun.ticket {
+            // Whoever wished it may have gone.
+            let _ = waiter.send(Ok(Box::new(report)));
+        }
+    }
+
+    /// Ends what is done in a task's port with a refusal.
+    fn conclude(&mut self, work: &Work, ending: &'static str, refusal: Refusal) {
+        if let Some((name, port)) = self.port_of(work) {
+            port.over = true;
+            self.set_doing(&name, Doing::Refused { ending, refusal });
+        }
+    }
+
+    /// Looks at every key that nothing is done with, in the order in which they came.
+    async fn consider_all(&mut self) {
+        if self.stopping {
+            return;
+        }
+        let idle = |(name, port): (&String, &Port)| {
+            (port.task.is_none() && port.info.is_some() && port.key.is_some())
+                .then(|| (port.insertion, name.clone()))
+        };
+        let mut names: Vec<_> = self.ports.iter().filter_map(idle).collect();
+        names.sort_unstable();
+        for (_, name) in names {
+            self.consider(&name).await;
+        }
+    }
+
+    async fn consider(&mut self, name: &str) {
+        let Some(port) = self.ports.get(name) else { return };
+        let wished = self.wishes.iter().position(|pending| pending.means(name, port));
+        if port.over && wished.is_none() {
+            return;
+        }
+        let Some(info) = port.info.clone() else { return };
+        if info.serial.is_some_and(|serial| self.locked.contains(&serial)) {
+            return self.set_doing(name, Doing::SameKey);
+        }
+        let (settled, insertion) = (port.settled, port.insertion);
+        let claim = if wished.is_some() { None } else { self.claim(&info) };
+        let situation = Situation {
+            mode: self.settings.mode,
+            server: self.server.is_some(),
+            wished: wished.is_some(),
+            run: claim.as_ref(),
+        };
+        let decision = decide(situation);
+        // An enrollment puts right what an earlier one left; without one it is done here.
+        // Locked, or without a server, it has to wait.
+        let station_works = self.server.is_some() && self.settings.mode != Mode::Locked;
+        if !matches!(decision, Decision::Enroll(_))
+            && !settled
+            && station_works
+            && let Some(serial) = info.serial
+        {
+            if self.settle(serial, Some((name.to_owned(), insertion))) {
+                self.set_doing(name, Doing::Settling);
+            }
+            return;
+        }
+        match decision {
+            Decision::Enroll(_) if self.in_work() >= self.settings.in_flight.max(1) => {
+                self.set_doing(name, Doing::Queued);
+            }
+            Decision::Enroll(why) => {
+                let pending = wished.map(|index| self.wishes.remove(index));
+                self.begin(name, &info, why, pending, claim).await;
+            }
+            Decision::Wait(wait) => self.set_doing(name, Doing::Waiting(wait)),
+            Decision::Refuse(refusal) => {
+                if let Some(port) = self.ports.get_mut(name) {
+                    port.over = true;
+                }
+                self.run_refuse(info.serial, &refusal).await;
+                self.set_doing(name, Doing::Refused { ending: "refused", refusal });
+            }
+        }
+    }
+
+    /// How many enrollments there are at the moment.
+    fn in_work(&self) -> usize {
+        self.works.values().filter(|work| work.begun.is_some()).count()
+    }
+
+    /// Begins the enrollment of a key that nothing is done with.
+    async fn begin(
+        &mut self,
+        name: &str,
+        info: &KeyInfo,
+        why: Why,
+        pending: Option<Pending>,
+        claim: Option<station::run::Claim>,
+    ) {
+        let wish = pending.as_ref().map(|pending| &pending.wish);
+        let run = self.present.as_ref().filter(|_| why == Why::Run);
+        let wanted = wish
+            .and_then(|wish| wish.profile.clone())
+            .or_else(|| run.and_then(|present| present.run.plan.profile.clone()));
+        let named = match self.profile(wanted.as_deref(), info) {
+            Ok(named) => named.clone(),
+            Err(refusal) => {
+                if let Some(port) = self.ports.get_mut(name) {
+                    port.over = true;
+                }
+                if why == Why::Run {
+                    self.run_refuse(info.serial, &refusal).await;
+                }
+                self.tally.refused += 1;
+                self.set_doing(name, Doing::Refused { ending: "refused", refusal: refusal.clone() });
+                if let Some(pending) = pending {
+                    drop(pending.waiter.send(Err(refusal)));
+                }
+                return;
+            }
+        };
+        let line = match claim {
+            Some(station::run::Claim::Take(line)) => line,
+            _ => None,
+        };
+        let (by, person, confirmed, secrets) = match (wish, run) {
+            (Some(wish), _) => {
+                (wish.by.clone(), wish.person.clone(), wish.overwrite_confirmed, wish.secrets.clone())
+            }
+            (None, Some(present)) => (
+                present.run.by.clone(),
+                present.run.person(line),
+                present.run.plan.overwrite_confirmed,
+                present.secrets.clone(),
+            ),
+            (None, None) => (Actor::Armed, None, false, Secrets::default()),
+        };
+        let run_id = run.map(|present| present.run.id);
+        let Some(station) = self.station() else { return };
+        let Some(port) = self.ports.get_mut(name) else { return };
+        let Some(key) = port.key.take() else { return };
+        let order = Order {
+            station: self.settings.station.clone(),
+            port: name.to_owned(),
+            actor: by.clone(),
+            profile_name: named.name.clone(),
+            profile: named.profile,
+            person,
+            pin: secrets.pin,
+            unlock: secrets.unlock,
+            key_pin: secrets.key_pin,
+            server_name: self.settings.server_name.clone(),
+            overwrite_confirmed: why.may_overwrite(confirmed),
+        };
+        let (cancel, cancelled) = watch::channel(false);
+        let place = Some((name.to_owned(), port.insertion));
+        let doing =
+            Doing::Working { why, profile: named.name.clone(), phase: Phase::Inspecting, by: by.clone() };
+        let ticket = pending.map(|pending| (pending.id, pending.waiter));
+        let begun = Begun { why, by, profile: named.name, run: run_id, cancel, ticket };
+        let handle = self.tasks.spawn(work::enroll(station, order, key, Cancel::on(cancelled)));
+        port.task = Some(handle.id());
+        if let Some(serial) = info.serial {
+            self.locked.insert(serial);
+        }
+        self.works.insert(handle.id(), Work { place, serial: info.serial, begun: Some(begun) });
+        self.set_doing(name, doing);
+        if why == Why::Run
+            && let Some(serial) = info.serial
+        {
+            self.run_begin(serial, line).await;
+        }
+    }
+
+    /// The profile of that name, or the one that fits the key.
+    fn profile(&self, wanted: Option<&str>, info: &KeyInfo) -> Result<&NamedProfile, Refusal> {
+        match wanted {
+            Some(name) => self
+                .settings
+                .profiles
+                .iter()
+                .find(|named| named.name == name)
+                .ok_or_else(|| Refusal::new(Code::ProfileUnknown, name.to_owned())),
+            None => choose(&self.settings.profiles, self.settings.default_profile.as_deref(), info),
+        }
+    }
+}

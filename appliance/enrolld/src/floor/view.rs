@@ -1,0 +1,202 @@
+//! What others see of the floor: snapshots and events, without secrets and codes.
+
+use std::time::Duration;
+
+use keys::device::{KeyInfo, KeySerial};
+use station::mode::{Mode, Wait, Why};
+use station::record::Actor;
+use station::refusal::Refusal;
+use station::run::{Progress, RunId, RunPlan, RunState};
+use station::step::Phase;
+use station::token::TokenSerial;
+
+use crate::drive::Report;
+use crate::event::Event;
+
+/// Everything as it is at one instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// What the station does by itself.
+    pub mode: Mode,
+    /// Whether there is a server to speak to.
+    pub server: bool,
+    /// Whether the station is shutting down.
+    pub stopping: bool,
+    /// Why ports are not watched any more.
+    pub lost: Option<String>,
+    /// Every port that something is in, by port path.
+    pub ports: Vec<PortView>,
+    /// The present run.
+    pub run: Option<RunView>,
+    /// Enrollments that recovery could not put right yet.
+    pub unsettled: Vec<Unsettled>,
+    /// What was done since the start.
+    pub tally: Tally,
+}
+
+/// One port that something is in.
+#[derive(Debug, Clone)]
+pub struct PortView {
+    /// Which, as a USB port path.
+    pub port: String,
+    /// What the key is, as soon as that is known.
+    pub key: Option<KeyInfo>,
+    /// What is done there.
+    pub doing: Doing,
+    /// For how long.
+    pub since: Duration,
+}
+
+/// What is done in a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Doing {
+    /// Finding out what the key is.
+    Inspecting,
+    /// Nothing: it is no key, or a key that cannot be spoken to.
+    Nothing(Refusal),
+    /// Waiting for something.
+    Waiting(Wait),
+    /// Waiting until the same key is done with elsewhere: it was moved, or recovery works on it.
+    SameKey,
+    /// Waiting until fewer keys are in work.
+    Queued,
+    /// Putting right what an earlier enrollment left.
+    Settling,
+    /// It is being enrolled.
+    Working {
+        /// Why.
+        why: Why,
+        /// By which profile.
+        profile: String,
+        /// How far it has come.
+        phase: Phase,
+        /// Who lets it happen.
+        by: Actor,
+    },
+    /// It was enrolled: it may be pulled out.
+    Done(TokenSerial),
+    /// It was not enrolled.
+    Refused {
+        /// `refused`, `undone`, `quarantined` or `postponed`.
+        ending: &'static str,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// A run and how it stands.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Its number.
+    pub id: RunId,
+    /// What was asked for.
+    pub plan: RunPlan,
+    /// Whether it takes keys.
+    pub state: RunState,
+    /// Who began it.
+    pub by: Actor,
+    /// When it was begun, since 1970.
+    pub begun: Duration,
+    /// For how long it has taken keys.
+    pub active: Duration,
+    /// The run in numbers.
+    pub progress: Progress,
+}
+
+/// An enrollment that is neither done nor undone, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The key.
+    pub key: KeySerial,
+    /// Its token.
+    pub token: TokenSerial,
+    /// What stands in the way.
+    pub refusal: Refusal,
+}
+
+/// How many enrollments ended how since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Enrolled.
+    pub done: u64,
+    /// Refused or taken back.
+    pub refused: u64,
+    /// To be inserted again, or postponed.
+    pub quarantined: u64,
+}
+
+/// An enrollment that is over.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Where the key was.
+    pub port: String,
+    /// Why it was enrolled.
+    pub why: Why,
+    /// Who let it happen.
+    pub by: Actor,
+    /// The profile's name.
+    pub profile: String,
+    /// The run it belonged to.
+    pub run: Option<RunId>,
+    /// How it ended, and every step.
+    pub report: Report,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum FloorEvent {
+    /// A key was plugged in.
+    Arrived {
+        /// Where.
+        port: String,
+    },
+    /// It is known what the key is.
+    Recognised {
+        /// Where.
+        port: String,
+        /// What.
+        key: Box<KeyInfo>,
+    },
+    /// What was in the port is gone.
+    Left {
+        /// Where.
+        port: String,
+    },
+    /// Something else is done in the port than before.
+    Doing {
+        /// Where.
+        port: String,
+        /// What.
+        doing: Doing,
+    },
+    /// A step of an enrollment.
+    Step(Event),
+    /// An enrollment is over.
+    Ended(Box<Ended>),
+    /// The present run stands otherwise than before.
+    Run(Box<RunView>),
+    /// The station does something else by itself than before.
+    Mode {
+        /// What.
+        mode: Mode,
+        /// Who wanted it; `None` when a login unlocked the station.
+        by: Option<Actor>,
+    },
+    /// There is a server now, or none any more.
+    Server(bool),
+    /// Recovery put an enrollment right, or could not.
+    Settled {
+        /// The key.
+        key: KeySerial,
+        /// Its token.
+        token: TokenSerial,
+        /// What still stands in the way; `None` when all is well.
+        left: Option<Refusal>,
+    },
+    /// Ports are not watched any more.
+    Lost(String),
+    /// The journal or the receipts cannot be written; nothing is begun meanwhile.
+    Storage(String),
+}

@@ -1,0 +1,589 @@
+//! Runs: named stretches of mass enrollment, as values.
+//!
+//! A run has a target: so many keys, or a list of people and keys, or none. It counts
+//! *keys*, each once: a key that was refused and is enrolled later counts as
+//! done, and one that is inserted again after it is done is recognised by its serial.
+//! Who keeps the run writes every change down, so that it goes on after a restart.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use keys::device::KeySerial;
+use serde::{Deserialize, Serialize};
+
+use crate::record::Actor;
+use crate::refusal::{Code, Refusal};
+use crate::server::Person;
+
+/// How many of the last completions the rate is taken from.
+const RATE_OVER: usize = 20;
+
+/// The longest list, and the longest name in characters.
+const LONGEST_LIST: usize = 100_000;
+const LONGEST_NAME: usize = 60;
+
+/// The number of a run in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId(pub i64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One line of a list: for whom, and with which key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The key's serial as its vendor prints it; without it, any key will do.
+    pub key: Option<String>,
+    /// For whom the token is: login name and realm; without it, for nobody yet.
+    pub person: Option<(String, String)>,
+}
+
+impl Assignment {
+    /// Whether this line is for that very key.
+    fn names(&self, key: KeySerial) -> bool {
+        let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
+        self.key.as_ref().is_some_and(|wanted| plain(wanted) == plain(&key.to_string()))
+    }
+
+    /// For whom the token is.
+    #[must_use]
+    pub fn person(&self) -> Option<Person> {
+        self.person.clone().map(|(user, realm)| Person { user, realm })
+    }
+}
+
+/// What a run is to reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Target {
+    /// So many keys.
+    Count(u32),
+    /// Whatever comes, until somebody stops it.
+    Endless,
+    /// Every line of a list.
+    List(Vec<Assignment>),
+}
+
+/// What an operator asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// What people call it; no other run has that name.
+    pub name: String,
+    /// What it is to reach.
+    pub target: Target,
+    /// The profile; without it, the one that fits each key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Whether the operator confirmed, for this run, that foreign credentials may be
+    /// overwritten where the profile allows to confirm that.
+    #[serde(default)]
+    pub overwrite_confirmed: bool,
+}
+
+impl RunPlan {
+    /// Whether it can be carried out.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let wrong = |detail: &'static str| Err(Refusal::new(Code::RunInvalid, detail));
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return wrong("the name must have 1 to 60 characters");
+        }
+        match &self.target {
+            Target::Count(0) => wrong("the number of keys must be at least one"),
+            Target::List(list) if list.is_empty() => wrong("the list is empty"),
+            Target::List(list) if list.len() > LONGEST_LIST => wrong("the list has over 100000 lines"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a run takes keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It takes keys.
+    Running,
+    /// It takes none until it is resumed.
+    Paused,
+    /// An operator ended it. It can be resumed.
+    Stopped,
+    /// Its target is reached.
+    Finished,
+}
+
+impl RunState {
+    /// All states.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Finished];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// The state of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// How a key stands in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is enrolled.
+    Done,
+    /// It was refused, or taken back.
+    Refused,
+    /// It has to be inserted again, or recovery has something left to do for it.
+    Quarantined,
+}
+
+impl Standing {
+    /// All standings.
+    pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Quarantined];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+            Self::Quarantined => "quarantined",
+        }
+    }
+
+    /// The standing of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|standing| standing.word() == word)
+    }
+}
+
+/// What became of a key in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyResult {
+    /// How it stands.
+    pub standing: Standing,
+    /// Why it is not done.
+    pub code: Option<Code>,
+    /// The line of the list that it took, counted from 0.
+    pub line: Option<u32>,
+    /// When, since 1970.
+    pub at: Duration,
+}
+
+/// What a run says of a key that was plugged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// It takes the key, for that line of its list.
+    Take(Option<u32>),
+    /// All that is left to do is in work.
+    Full,
+    /// It does not take the key.
+    Refuse(Refusal),
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// What was asked for.
+    pub plan: RunPlan,
+    /// Whether it takes keys.
+    pub state: RunState,
+    /// Who began it.
+    pub by: Actor,
+    /// When it was begun, since 1970.
+    pub begun: Duration,
+    /// For how long it took keys before the present stretch.
+    active: Duration,
+    /// When the present stretch began (monotonic).
+    since: Option<Duration>,
+    keys: BTreeMap<KeySerial, KeyResult>,
+    in_work: BTreeMap<KeySerial, Option<u32>>,
+    unnamed: u32,
+    /// How long it had been taking keys at each of the last completions.
+    recent: VecDeque<Duration>,
+}
+
+/// A run in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Progress {
+    /// Keys that are enrolled.
+    pub done: u32,
+    /// Keys that were refused or taken back, and are not done since.
+    pub refused: u32,
+    /// Keys that have to be inserted again.
+    pub quarantined: u32,
+    /// Keys in work.
+    pub in_work: u32,
+    /// Keys that are still to be enrolled; `None` without a target.
+    pub to_go: Option<u32>,
+    /// Keys an hour, over the last 20; `None` before there are two.
+    pub per_hour: Option<f64>,
+    /// How long it takes at that rate until all are done.
+    pub left: Option<Duration>,
+}
+
+impl Run {
+    /// A run that begins now, or was begun and is read back.
+    #[must_use]
+    pub fn new(id: RunId, plan: RunPlan, by: Actor, begun: Duration) -> Self {
+        Self {
+            id,
+            plan,
+            state: RunState::Paused,
+            by,
+            begun,
+            active: Duration::ZERO,
+            since: None,
+            keys: BTreeMap::new(),
+            in_work: BTreeMap::new(),
+            unnamed: 0,
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// A run as it was written down: its keys, and for how long it had taken keys.
+    #[must_use]
+    pub fn restored(
+        mut self,
+        active: Duration,
+        keys: impl IntoIterator<Item = (KeySerial, KeyResult)>,
+    ) -> Self {
+        self.active = active;
+        self.keys = keys.into_iter().collect();
+        self
+    }
+
+    /// Takes keys from now on (monotonic). A finished run stays finished.
+    pub fn resume(&mut self, now: Duration) -> Result<(), Refusal> {
+        match self.state {
+            RunState::Finished => Err(Refusal::new(Code::RunInvalid, "it has reached its target")),
+            RunState::Running if self.since.is_some() => Ok(()),
+            _ => {
+                self.state = RunState::Running;
+                self.since = Some(now);
+                // The pause is not part of the rate.
+                self.recent.clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes no further keys; what is in work goes on.
+    pub fn pause(&mut self, now: Duration) {
+        self.halt(RunState::Paused, now);
+    }
+
+    /// Ends it before its target.
+    pub fn stop(&mut self, now: Duration) {
+        self.halt(RunState::Stopped, now);
+    }
+
+    fn halt(&mut self, state: RunState, now: Duration) {
+        self.active = self.active(now);
+        self.since = None;
+        if self.state != RunState::Finished {
+            self.state = state;
+        }
+    }
+
+    /// For how long it has taken keys.
+    #[must_use]
+    pub fn active(&self, now: Duration) -> Duration {
+        self.active + self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
+    }
+
+    /// What it says of a key.
+    #[must_use]
+    pub fn claim(&self, key: KeySerial) -> Claim {
+        if self.standing(key) == Some(Standing::Done) {
+            return Claim::Refuse(Refusal::new(
+                Code::AlreadyEnrolled,
+                format!("in run '{}'", self.plan.name),
+            ));
+        }
+        match &self.plan.target {
+            Target::Endless => Claim::Take(None),
+            Target::Count(_) if self.to_take() == Some(0) => Claim::Full,
+            Target::Count(_) => Claim::Take(None),
+            Target::List(list) => self.line(list, key),
+        }
+    }
+
+    /// The line of the list for a key: its own, the one it had before, or the next.
+    fn line(&self, list: &[Assignment], key: KeySerial) -> Claim {
+        let taken = |line: u32| {
+            self.in_work.values().any(|taken| *taken == Some(line))
+                || self
+                    .keys
+                    .values()
+                    .any(|result| result.standing == Standing::Done && result.line == Some(line))
+        };
+        let numbered = || (0_u32..).zip(list);
+        if let Some((line, _)) = numbered().find(|(line, entry)| entry.names(key) && !taken(*line)) {
+            return Claim::Take(Some(line));
+        }
+        let earlier = self.keys.get(&key).and_then(|result| result.line);
+        let free =
+            |line: &u32| list.get(*line as usize).is_some_and(|entry| entry.key.is_none()) && !taken(*line);
+        let next = earlier.filter(free).or_else(|| numbered().map(|(line, _)| line).find(free));
+        if let Some(line) = next {
+            return Claim::Take(Some(line));
+        }
+        let any_in_work = self
+            .in_work
+            .values()
+            .flatten()
+            .any(|line| list.get(*line as usize).is_some_and(|entry| entry.key.is_none()));
+        if any_in_work { Claim::Full } else { Claim::Refuse(Refusal::new(Code::NotWelcome, key.to_string())) }
+    }
+
+    /// The person of a line.
+    #[must_use]
+    pub fn person(&self, line: Option<u32>) -> Option<Person> {
+        match &self.plan.target {
+            Target::List(list) => list.get(line? as usize)?.person(),
+            _ => None,
+        }
+    }
+
+    /// Notes that a key is in work.
+    pub fn begin(&mut self, key: KeySerial, line: Option<u32>) {
+        self.in_work.insert(key, line);
+    }
+
+    /// Notes that a key is in work no more, without a result.
+    pub fn abandon(&mut self, key: KeySerial) {
+        self.in_work.remove(&key);
+    }
+
+    /// Notes what became of a key, and gives back what is to be written down.
+    pub fn settle(
+        &mut self,
+        key: KeySerial,
+        standing: Standing,
+        code: Option<Code>,
+        unix: Duration,
+        now: Duration,
+    ) -> KeyResult {
+        let line = self.in_work.remove(&key).flatten();
+        match self.keys.get(&key) {
+            Some(before) if before.standing == Standing::Done => return *before,
+            _ => {}
+        }
+        let result = KeyResult { standing, code, line, at: unix };
+        self.keys.insert(key, result);
+        if standing == Standing::Done {
+            self.recent.push_back(self.active(now));
+            if self.recent.len() > RATE_OVER {
+                self.recent.pop_front();
+            }
+        }
+        if self.to_go() == Some(0) && self.state == RunState::Running {
+            self.halt(RunState::Finished, now);
+            self.state = RunState::Finished;
+        }
+        result
+    }
+
+    /// Counts a key that hides its serial, which cannot be enrolled.
+    pub fn refuse_unnamed(&mut self) {
+        self.unnamed += 1;
+    }
+
+    /// How a key stands.
+    #[must_use]
+    pub fn standing(&self, key: KeySerial) -> Option<Standing> {
+        self.keys.get(&key).map(|result| result.standing)
+    }
+
+    /// Every key that came, with what became of it.
+    pub fn keys(&self) -> impl Iterator<Item = (KeySerial, KeyResult)> {
+        self.keys.iter().map(|(key, result)| (*key, *result))
+    }
+
+    fn count(&self, standing: Standing) -> u32 {
+        let count = self.keys.values().filter(|result| result.standing == standing).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    fn to_go(&self) -> Option<u32> {
+        let target = match &self.plan.target {
+            Target::Endless => return None,
+            Target::Count(count) => *count,
+            Target::List(list) => u32::try_from(list.len()).unwrap_or(u32::MAX),
+        };
+        Some(target.saturating_sub(self.count(Standing::Done)))
+    }
+
+    /// How many keys it could take now beside those in work.
+    fn to_take(&self) -> Option<u32> {
+        let in_work = u32::try_from(self.in_work.len()).unwrap_or(u32::MAX);
+        self.to_go().map(|to_go| to_go.saturating_sub(in_work))
+    }
+
+    /// The run in numbers.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let span = match (self.recent.front(), self.recent.back()) {
+            (Some(first), Some(last)) if last > first => Some(last.saturating_sub(*first).as_secs_f64()),
+            _ => None,
+        };
+        let completions = u32::try_from(self.recent.len()).unwrap_or(1).saturating_sub(1);
+        let per_hour = span.map(|seconds| f64::from(completions) * 3600.0 / seconds);
+        let to_go = self.to_go();
+        let left = per_hour
+            .zip(to_go)
+            .and_then(|(rate, to_go)| Duration::try_from_secs_f64(f64::from(to_go) * 3600.0 / rate).ok());
+        Progress {
+            done: self.count(Standing::Done),
+            refused: self.count(Standing::Refused) + self.unnamed,
+            quarantined: self.count(Standing::Quarantined),
+            in_work: u32::try_from(self.in_work.len()).unwrap_or(u32::MAX),
+            to_go,
+            per_hour,
+            left,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keys::device::Family;
+
+    use super::*;
+
+    fn key(number: u32) -> KeySerial {
+        KeySerial { family: Family::YubiKeyOtp, number }
+    }
+
+    fn run(target: Target) -> Run {
+        let plan = RunPlan { name: "drawer".to_owned(), target, profile: None, overwrite_confirmed: false };
+        plan.check().unwrap();
+        let mut run = Run::new(RunId(1), plan, Actor::Operator("ada".to_owned()), Duration::ZERO);
+        run.resume(Duration::ZERO).unwrap();
+        run
+    }
+
+    fn done(run: &mut Run, number: u32, at: u64) {
+        let now = Duration::from_secs(at);
+        run.settle(key(number), Standing::Done, None, now, now);
+    }
+
+    #[test]
+    fn a_count_is_never_exceeded_and_each_key_counts_once() {
+        let mut run = run(Target::Count(2));
+        assert_eq!(run.claim(key(1)), Claim::Take(None));
+        run.begin(key(1), None);
+        run.begin(key(2), None);
+        assert_eq!(run.claim(key(3)), Claim::Full);
+        done(&mut run, 1, 10);
+        assert!(matches!(run.claim(key(1)), Claim::Refuse(refusal) if refusal.code == Code::AlreadyEnrolled));
+        assert_eq!(run.claim(key(3)), Claim::Full);
+        let refused = Some(Code::NotTouched);
+        run.settle(key(2), Standing::Refused, refused, Duration::ZERO, Duration::from_secs(20));
+        assert_eq!(run.claim(key(3)), Claim::Take(None));
+        let progress = run.progress();
+        assert_eq!((progress.done, progress.refused, progress.to_go), (1, 1, Some(1)));
+        run.begin(key(2), None);
+        done(&mut run, 2, 30);
+        let progress = run.progress();
+        assert_eq!((progress.done, progress.refused, progress.to_go), (2, 0, Some(0)));
+        assert_eq!(run.state, RunState::Finished);
+        assert!(run.resume(Duration::from_secs(40)).is_err());
+    }
+
+    #[test]
+    fn a_done_key_stays_done() {
+        let mut run = run(Target::Endless);
+        done(&mut run, 1, 10);
+        let again = Some(Code::AlreadyEnrolled);
+        run.settle(key(1), Standing::Refused, again, Duration::ZERO, Duration::from_secs(11));
+        assert_eq!(run.standing(key(1)), Some(Standing::Done));
+    }
+
+    #[test]
+    fn lines_go_to_their_key_or_to_the_next() {
+        let person = |name: &str| Some((name.to_owned(), "office".to_owned()));
+        let mut run = run(Target::List(vec![
+            Assignment { key: None, person: person("ada") },
+            Assignment { key: Some("00000007".to_owned()), person: person("bob") },
+            Assignment { key: None, person: person("cleo") },
+        ]));
+        assert_eq!(run.claim(key(7)), Claim::Take(Some(1)));
+        assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
+        run.begin(key(1), Some(0));
+        assert_eq!(run.claim(key(2)), Claim::Take(Some(2)));
+        run.begin(key(2), Some(2));
+        assert_eq!(run.claim(key(3)), Claim::Full);
+        let lost = Some(Code::PulledWhileWriting);
+        run.settle(key(1), Standing::Quarantined, lost, Duration::ZERO, Duration::ZERO);
+        // The key that had the line has it again, though another may take it meanwhile.
+        assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
+        assert_eq!(run.claim(key(3)), Claim::Take(Some(0)));
+        run.begin(key(3), Some(0));
+        done(&mut run, 3, 10);
+        done(&mut run, 2, 20);
+        assert!(matches!(run.claim(key(1)), Claim::Refuse(refusal) if refusal.code == Code::NotWelcome));
+        assert_eq!(run.person(Some(1)).unwrap().to_string(), "bob@office");
+        run.begin(key(7), Some(1));
+        done(&mut run, 7, 30);
+        assert_eq!(run.state, RunState::Finished);
+    }
+
+    #[test]
+    fn pauses_are_not_part_of_the_rate() {
+        let mut run = run(Target::Count(10));
+        done(&mut run, 1, 60);
+        done(&mut run, 2, 120);
+        assert_eq!(run.progress().per_hour, Some(60.0));
+        assert_eq!(run.progress().left, Some(Duration::from_secs(480)));
+        run.pause(Duration::from_secs(130));
+        assert_eq!(run.active(Duration::from_secs(9_000)), Duration::from_secs(130));
+        run.resume(Duration::from_secs(9_000)).unwrap();
+        assert_eq!(run.progress().per_hour, None);
+        done(&mut run, 3, 9_010);
+        done(&mut run, 4, 9_040);
+        assert_eq!(run.progress().per_hour, Some(120.0));
+    }
+
+    #[test]
+    fn plans_that_cannot_be_carried_out_are_refused() {
+        let plan = |name: &str, target| RunPlan {
+            name: name.to_owned(),
+            target,
+            profile: None,
+            overwrite_confirmed: false,
+        };
+        for wrong in [
+            plan(" ", Target::Endless),
+            plan("a\nb", Target::Endless),
+            plan(&"x".repeat(61), Target::Endless),
+            plan("a", Target::Count(0)),
+            plan("a", Target::List(Vec::new())),
+        ] {
+            assert_eq!(wrong.check().unwrap_err().code, Code::RunInvalid, "{wrong:?}");
+        }
+        for word in RunState::ALL {
+            assert_eq!(RunState::from_word(word.word()), Some(word));
+        }
+        for word in Standing::ALL {
+            assert_eq!(Standing::from_word(word.word()), Some(word));
+        }
+    }
+}
