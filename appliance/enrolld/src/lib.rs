@@ -10,7 +10,7 @@
 //! needs it, and contains no twin.
 
 /// What is wired, for programs that wire it anew.
-pub use {journal, keys, panel, privacyidea, station};
+pub use {journal, keys, panel, privacyidea, station, usb};
 
 pub mod bench;
 pub mod clock;
@@ -18,5 +18,6 @@ pub mod display;
 pub mod drive;
 pub mod event;
 pub mod floor;
+pub mod rim;
 pub mod server;
 pub mod store;
