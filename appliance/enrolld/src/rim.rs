@@ -16,31 +16,10 @@ use tokio::sync::mpsc;
 use usb::{Arrived, Event, Places, Policy, StartError, Watcher};
 
 use crate::bench::{KEYSTROKES, Plugged};
+use crate::floor::Rim;
 
 /// How much may wait to be heard. The watch waits when more does.
 pub const BACKLOG: usize = 64;
-
-/// What happens on the ports, from hardware or from a simulation.
-pub enum Rim {
-    /// A key was plugged in.
-    Arrived(Plugged),
-    /// What was on that port is gone, key or stranger.
-    Left {
-        /// A USB port path (`1-1.3`).
-        port: String,
-    },
-    /// Something is plugged in that does not belong here.
-    Stranger {
-        /// A USB port path.
-        port: String,
-        /// What, for a person: "a storage device (0781:5567)".
-        what: String,
-    },
-    /// The ports are not watched any more; why. It is begun again by itself.
-    Lost(String),
-    /// They are watched again.
-    Found,
-}
 
 /// Watches the ports until the watcher is dropped, or nobody hears it any more.
 ///
@@ -69,7 +48,10 @@ fn translate(event: Event) -> Vec<Rim> {
         Event::Left(port) => vec![Rim::Left { port: port.to_string() }],
         Event::Stranger { port, what } => vec![Rim::Stranger { port: port.to_string(), what }],
         Event::Lost(why) => vec![Rim::Lost(why)],
-        Event::Found => vec![Rim::Found],
+        Event::Found => {
+            tracing::info!("the USB ports are watched again");
+            Vec::new()
+        }
     }
 }
 
