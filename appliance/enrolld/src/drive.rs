@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use keys::device::Operation;
 use station::enrollment::{self, Order, Outcome};
+use station::errand::Errand;
 use station::flow::Next;
 use station::record::Record;
 use station::recovery::{self, Settled};
+use station::release;
 use station::server::{ServerAnswer, Verdict};
 use station::step::{KeyFault, Step, StepResult, Typed};
+use station::verify::{self, Verified};
 use tokio::sync::watch;
 
 use crate::bench::Key;
@@ -79,6 +82,24 @@ impl Station {
         Report { outcome, steps }
     }
 
+    /// Takes back what was enrolled on a key; ends in
+    /// [`Ending::Released`](enrollment::Ending::Released).
+    pub async fn release(&self, errand: Errand, key: &mut Key, cancel: Cancel) -> Report {
+        let port = errand.port.clone();
+        let flow = release::release(errand, self.clock.now());
+        let mut steps = Vec::new();
+        let outcome = self.run(flow, &port, Some(key), cancel, &mut steps).await;
+        self.watcher.saw(Event { port, what: What::Ended(Box::new(outcome.clone())) });
+        Report { outcome, steps }
+    }
+
+    /// Asks whether a key still answers for its token. Changes nothing.
+    pub async fn verify(&self, errand: Errand, key: &mut Key, cancel: Cancel) -> Verified {
+        let port = errand.port.clone();
+        let flow = verify::verify(errand, self.clock.now());
+        self.run(flow, &port, Some(key), cancel, &mut Vec::new()).await
+    }
+
     /// Puts right what was unfinished when the station stopped.
     pub async fn recover(&self) -> Result<Vec<Settled>, String> {
         let unfinished = self.store.unfinished().await?;
@@ -144,6 +165,10 @@ impl Station {
                 Ok(()) => StepResult::Recorded,
                 Err(why) => StepResult::NotRecorded(why),
             },
+            (Step::HandOver(what), _) => match self.store.hand_over(*what).await {
+                Ok(()) => StepResult::Recorded,
+                Err(why) => StepResult::NotRecorded(why),
+            },
             (Step::Server(call), _) => StepResult::Server(self.server.call(call).await),
             (Step::Wait { until }, _) => {
                 tokio::select! {
@@ -198,7 +223,10 @@ fn name(step: &Step) -> String {
         Step::Key(Operation::Inspect) => "key inspect".to_owned(),
         Step::Key(Operation::Program { .. }) => "key program".to_owned(),
         Step::Key(Operation::Erase { .. }) => "key erase".to_owned(),
+        Step::Key(Operation::SetCode { .. }) => "key set code".to_owned(),
+        Step::Key(Operation::Swap { .. }) => "key swap".to_owned(),
         Step::Key(_) => "key ask code".to_owned(),
+        Step::HandOver(_) => "hand over".to_owned(),
         Step::AwaitTyped { .. } => "key typed".to_owned(),
         Step::Server(call) => format!("server {}", call.word()),
         Step::Wait { .. } => "wait".to_owned(),

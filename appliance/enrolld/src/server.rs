@@ -8,19 +8,24 @@ use std::time::Duration;
 use keys::device::HashAlgorithm;
 use keys::secret::{AesKey, Pin as TokenPin, Seed};
 use privacyidea::{
-    Client, Description, Error, Init, NotSent, Outcome, Rights, Rollout, SecretBytes, SecretString, Serial,
-    ServerCode, TlsFault, Token, TokenType, Transport, User, Whose,
+    Client, Description, Error, Init, InitAnswer, NotSent, Outcome, PartFormat, Rights, Rollout, SecretBytes,
+    SecretString, Serial, ServerCode, TlsFault, Token, TokenType, Transport, TwoStepSizes, User, Whose,
 };
+use station::access::code_from_hex;
 use station::record::EnrollmentId;
 use station::refusal::Code;
 use station::server::{
     Person, Readiness, Registered, Registration, Right, ServerAnswer, ServerCall, ServerFault, TokenSecret,
-    TokenView, Verdict,
+    TokenView, TwoStepTerms, Verdict,
 };
 use station::token::{TokenKind, TokenSerial};
+use zeroize::Zeroizing;
 
 /// The tokeninfo key under which a token bears the name of its enrollment.
 const ENROLLMENT: &str = "enrollment";
+
+/// The tokeninfo key under which the access code of a slot is kept with its token.
+const ACCESS_CODE: &str = "enrollment.access_code";
 
 /// How far the clocks of server and station may be apart. TOTP codes are worth
 /// nothing beyond it, and receipts would lie.
@@ -60,6 +65,21 @@ impl<T: Transport> PrivacyIdea<T> {
             }
             ServerCall::Register(registration) => {
                 self.register(&registration).await.map(ServerAnswer::Registered)
+            }
+            ServerCall::FinishTwoStep { serial, kind, part } => {
+                let part = SecretBytes::copy_of(part.expose());
+                let (serial, format) = (serial_of(&serial)?, PartFormat::Base32Check);
+                let made = self.client.finish_two_step(&serial, &token_type(kind), &part, format).await;
+                Ok(ServerAnswer::Registered(registered(&made.map_err(|e| fault(&e))?, &TokenSecret::TwoStep)))
+            }
+            ServerCall::KeepCode { serial, code } => {
+                let text = station::access::code_to_hex(&code);
+                done(self.client.set_info(&serial_of(&serial)?, ACCESS_CODE, &text).await)
+            }
+            ServerCall::ReadCode(serial) => {
+                let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| looking(fault(&e)))?;
+                let code = found.and_then(|token| code_from_hex(token.info.get(ACCESS_CODE)?));
+                Ok(ServerAnswer::Code(code.map(Arc::new)))
             }
             ServerCall::Verify { serial, kind, code } => self.verify(&serial, kind, &code).await,
             ServerCall::Check { serial, code } => {
@@ -109,25 +129,7 @@ impl<T: Transport> PrivacyIdea<T> {
 
     async fn register(&self, registration: &Registration) -> Result<Registered, ServerFault> {
         let answer = self.client.init(&init(registration)?).await.map_err(|e| fault(&e))?;
-        let echo = match &registration.secret {
-            TokenSecret::Seed(_) => answer
-                .seed_bytes()
-                .and_then(|b| Seed::new(b.reveal()).ok())
-                .map(Arc::new)
-                .map(TokenSecret::Seed),
-            TokenSecret::Aes(_) => answer
-                .seed_bytes()
-                .and_then(|b| AesKey::new(b.reveal()).ok())
-                .map(Arc::new)
-                .map(TokenSecret::Aes),
-            TokenSecret::Password(_) => answer
-                .seed_text()
-                .and_then(|text| TokenPin::new(zeroize::Zeroizing::new(text.reveal().to_owned())).ok())
-                .map(Arc::new)
-                .map(TokenSecret::Password),
-            _ => None,
-        };
-        Ok(Registered { echo, unverified: answer.rollout == Rollout::Verify })
+        Ok(registered(&answer, &registration.secret))
     }
 
     async fn verify(
@@ -157,6 +159,36 @@ impl<T: Transport> ServerPort for PrivacyIdea<T> {
         call: ServerCall,
     ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>> {
         Box::pin(self.carry_out(call))
+    }
+}
+
+/// What the server made of a registration, or of the second of two steps.
+fn registered(answer: &InitAnswer, sent: &TokenSecret) -> Registered {
+    let bytes = || answer.seed_bytes();
+    let echo = match sent {
+        TokenSecret::Seed(_) | TokenSecret::TwoStep => bytes()
+            .and_then(|bytes| Seed::new(bytes.reveal()).ok())
+            .map(|seed| TokenSecret::Seed(Arc::new(seed))),
+        TokenSecret::Aes(_) => bytes()
+            .and_then(|bytes| AesKey::new(bytes.reveal()).ok())
+            .map(|key| TokenSecret::Aes(Arc::new(key))),
+        TokenSecret::Password(_) => answer
+            .seed_text()
+            .and_then(|text| TokenPin::new(Zeroizing::new(text.reveal().to_owned())).ok())
+            .map(|password| TokenSecret::Password(Arc::new(password))),
+        _ => None,
+    };
+    let terms = answer
+        .two_step
+        .filter(|_| answer.rollout == Rollout::ClientWait || answer.rollout == Rollout::Verify);
+    Registered {
+        echo,
+        unverified: answer.rollout == Rollout::Verify,
+        two_step: terms.map(|terms| TwoStepTerms {
+            part: terms.client_size,
+            seed: terms.output_size,
+            rounds: terms.rounds,
+        }),
     }
 }
 
@@ -214,6 +246,15 @@ fn init(registration: &Registration) -> Result<Init, ServerFault> {
         (TokenSecret::Seed(seed), TokenKind::Totp) => {
             Init::totp(serial, SecretBytes::copy_of(seed.expose()), digits, hash, registration.period.into())
         }
+        (TokenSecret::TwoStep, TokenKind::Hotp | TokenKind::Totp) => {
+            let kind = token_type(registration.kind);
+            let init = Init::two_step(kind, serial, digits, hash, TwoStepSizes::default());
+            if registration.kind == TokenKind::Totp {
+                init.time_step(registration.period.into())
+            } else {
+                init
+            }
+        }
         (TokenSecret::Aes(key), TokenKind::Yubikey) => {
             Init::yubikey(serial, SecretBytes::copy_of(key.expose()), &registration.prefix)
         }
@@ -246,6 +287,7 @@ fn view(token: &Token) -> TokenView {
         kind: token.kind.as_str().to_owned(),
         active: token.active && !token.revoked && !token.locked,
         unverified: token.rollout == Rollout::Verify,
+        half_made: token.rollout == Rollout::ClientWait,
         digits: token.otp_length.unwrap_or(0),
         hash: token.hash().map(|hash| hash.as_str().to_owned()),
         counter: token.count.unwrap_or(0),

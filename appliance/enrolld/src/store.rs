@@ -1,12 +1,14 @@
 //! The journal on a thread of its own, since a write waits for the disk.
 
 use std::path::Path;
-use std::sync::mpsc;
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use journal::{Journal, JournalError};
 use keys::device::KeySerial;
 use station::record::Record;
+use station::step::HandOver;
 use tokio::sync::oneshot;
 
 type Reply<T> = oneshot::Sender<Result<T, String>>;
@@ -18,13 +20,34 @@ enum Job {
     With(Box<dyn FnOnce(&mut Journal) + Send>),
 }
 
+/// Whoever puts secrets into the hand-over file: encrypted, and on the disk when it says so.
+pub trait HandOverPort: Send + Sync {
+    /// Puts it there; says why not, in words without secrets.
+    fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+}
+
 /// A handle to the journal. Copies share the thread; it ends with the last of them.
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
+    hand_over: Option<Arc<dyn HandOverPort>>,
 }
 
 impl Store {
+    /// With somebody who keeps what is to be handed over. Without, such an enrollment fails.
+    #[must_use]
+    pub fn with_hand_over(self, port: Arc<dyn HandOverPort>) -> Self {
+        Self { hand_over: Some(port), ..self }
+    }
+
+    /// Puts a secret into the hand-over file.
+    pub async fn hand_over(&self, what: HandOver) -> Result<(), String> {
+        match &self.hand_over {
+            Some(port) => port.hand_over(what).await,
+            None => Err("this station has no hand-over file".to_owned()),
+        }
+    }
+
     /// Opens the journal in the file `path`.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         Ok(Self::on_thread(Journal::open(path)?))
@@ -49,7 +72,7 @@ impl Store {
                 }
             }
         });
-        Self { jobs }
+        Self { jobs, hand_over: None }
     }
 
     /// Puts a record on the disk.

@@ -7,7 +7,8 @@ use core::fmt;
 
 use crate::conversation::Conversation;
 pub use crate::key_error::KeyError;
-use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
+use crate::secret::{AccessCode, AesKey, CodeText, Pin, PrivateId, Seed};
+use crate::yubikey::build::OathId;
 
 /// Which protocol a key speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -328,6 +329,16 @@ pub enum Credential {
         /// What encrypts it.
         key: AesKey,
     },
+    /// HOTP that is typed behind a token id. Servers that know nothing of the id
+    /// take it for a PIN.
+    HotpBehindId {
+        /// The secret.
+        seed: Seed,
+        /// Six or eight.
+        digits: Digits,
+        /// What is typed in front of each code.
+        id: OathId,
+    },
     /// HMAC-SHA1 challenge-response.
     ChallengeResponse {
         /// The secret, at most 20 bytes.
@@ -347,7 +358,7 @@ impl Credential {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Hotp { .. } => Kind::Hotp,
+            Self::Hotp { .. } | Self::HotpBehindId { .. } => Kind::Hotp,
             Self::Totp { .. } => Kind::Totp,
             Self::YubicoOtp { .. } => Kind::YubicoOtp,
             Self::ChallengeResponse { .. } => Kind::ChallengeResponse,
@@ -427,6 +438,24 @@ pub enum Operation {
         /// What makes it give the code, where it wants more than a touch.
         unlock: Unlock,
     },
+    /// Give a slot that holds something another access code, and leave all else as it is.
+    SetCode {
+        /// Which.
+        slot: Slot,
+        /// The kind of credential in it.
+        kind: Kind,
+        /// What it wants before it gives a code, as it was programmed.
+        guard: Guard,
+        /// What unlocks it now.
+        unlock: Unlock,
+        /// What shall from now on.
+        new_code: AccessCode,
+    },
+    /// Exchange what is in the slots 1 and 2.
+    Swap {
+        /// What unlocks both.
+        unlock: Unlock,
+    },
     /// Change the PIN by which slots are unlocked, or set it for the first time.
     ChangePin {
         /// What it is now; `None` when the key has none.
@@ -437,7 +466,6 @@ pub enum Operation {
 }
 
 /// What an operation found out.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Answer {
     /// Of [`Operation::Inspect`].
@@ -447,9 +475,28 @@ pub enum Answer {
     /// Of [`Operation::Erase`]: empty now, and the key says so.
     Erased,
     /// Of [`Operation::AskCode`]: the digits, or the raw response as hex.
-    Code(String),
+    Code(CodeText),
+    /// Of [`Operation::SetCode`]: the key says that it took the update.
+    CodeSet,
+    /// Of [`Operation::Swap`]: each slot holds what the other held.
+    Swapped,
     /// Of [`Operation::ChangePin`]: the new one holds.
     PinChanged,
+}
+
+/// Says which answer it is, and of a code nothing more.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inspected(info) => f.debug_tuple("Inspected").field(info).finish(),
+            Self::Programmed => f.write_str("Programmed"),
+            Self::Erased => f.write_str("Erased"),
+            Self::Code(_) => f.write_str("Code(..)"),
+            Self::CodeSet => f.write_str("CodeSet"),
+            Self::Swapped => f.write_str("Swapped"),
+            Self::PinChanged => f.write_str("PinChanged"),
+        }
+    }
 }
 
 /// A conversation whose type does not matter to the driver.

@@ -168,6 +168,29 @@ impl Pin {
     }
 }
 
+/// A one-time password, or the answer to a challenge, as text.
+pub struct CodeText(Zeroizing<String>);
+
+impl CodeText {
+    /// Takes `text` as a code.
+    #[must_use]
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, still to be wiped.
+    #[must_use]
+    pub fn into_text(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

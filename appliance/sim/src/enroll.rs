@@ -14,6 +14,7 @@ use enrolld::event::{Event, What};
 use enrolld::keys::device::{Digits, Kind, ProofWay};
 use enrolld::keys::secret::{AccessCode, Pin};
 use enrolld::panel::{self, Text, View};
+use enrolld::station::access::Codes;
 use enrolld::station::catalogue::Language;
 use enrolld::station::enrollment::{Ending, Order};
 use enrolld::station::profile::Profile;
@@ -191,6 +192,8 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
         key_pin: args.key_pin_file.as_deref().map(key_pin).transpose()?.map(Arc::new),
         server_name: args.server_name.clone(),
         overwrite_confirmed: args.overwrite,
+        codes: Codes::default(),
+        welcome: None,
     })
 }
 

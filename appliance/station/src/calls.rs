@@ -5,8 +5,10 @@
 //! is harmless. A registration is not: see [`Desk::register`].
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use keys::device::{Answer, KeySerial, Operation};
+use keys::secret::{AccessCode, Seed};
 
 use crate::flow::{Desk, Part};
 use crate::record::{EnrollmentId, Record, State};
@@ -14,8 +16,8 @@ use crate::refusal::{Code, Refusal};
 use crate::server::{
     Readiness, Registered, Registration, ServerAnswer, ServerCall, ServerFault, TokenView, Verdict,
 };
-use crate::step::{KeyFault, Step, StepResult};
-use crate::token::TokenSerial;
+use crate::step::{HandOver, KeyFault, Step, StepResult};
+use crate::token::{TokenKind, TokenSerial};
 
 /// Pauses between tries of a call that may be repeated. Together about six
 /// seconds: longer than a server's restart of a worker, shorter than patience.
@@ -38,6 +40,14 @@ pub(crate) struct NotRegistered {
     pub(crate) refusal: Refusal,
     /// Whether the server may have a token of ours all the same.
     pub(crate) may_exist: bool,
+}
+
+/// What became of the second of two steps.
+pub(crate) enum SecondStep {
+    /// The server says what it has.
+    Taken(Registered),
+    /// The server took it and nobody heard what it made of it.
+    Lost,
 }
 
 fn confused(wanted: &'static str) -> Refusal {
@@ -209,6 +219,63 @@ impl Desk {
                 }
             }
             attempt += 1;
+        }
+    }
+
+    /// Sends the station's part of a secret made in two steps.
+    ///
+    /// Sent twice, the part itself becomes the secret. So after a lost answer the
+    /// server is asked, and the part is sent again only while the token still waits
+    /// for it. What came of it shows in the echo, and in the end in the proof.
+    pub(crate) async fn finish_two_step(
+        &self,
+        id: EnrollmentId,
+        serial: &TokenSerial,
+        kind: TokenKind,
+        part: &Arc<Seed>,
+    ) -> Result<SecondStep, Refusal> {
+        let mut attempt = 0;
+        loop {
+            let call = ServerCall::FinishTwoStep { serial: serial.clone(), kind, part: Arc::clone(part) };
+            let fault = match self.server(call).await {
+                Ok(ServerAnswer::Registered(registered)) => return Ok(SecondStep::Taken(registered)),
+                Ok(_) => return Err(confused("finish two-step")),
+                Err(fault) => fault,
+            };
+            let lost = matches!(fault, ServerFault::Unknown { .. });
+            if !self.wait_after(id, &fault, attempt).await {
+                return Err(refused(&fault));
+            }
+            if lost {
+                match self.look(id, serial).await? {
+                    Some(view) if view.enrollment == Some(id) && view.half_made => {}
+                    Some(view) if view.enrollment == Some(id) => return Ok(SecondStep::Lost),
+                    Some(_) => return Err(Refusal::new(Code::SerialTaken, serial.to_string())),
+                    None => return Err(Refusal::new(Code::TokenVanished, serial.to_string())),
+                }
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The access code that is kept with a token.
+    pub(crate) async fn read_code(
+        &self,
+        id: EnrollmentId,
+        serial: &TokenSerial,
+    ) -> Result<Option<Arc<AccessCode>>, Refusal> {
+        match self.persist(id, ServerCall::ReadCode(serial.clone())).await? {
+            ServerAnswer::Code(code) => Ok(code),
+            _ => Err(confused("read code")),
+        }
+    }
+
+    /// Puts something into the hand-over file, so that it survives a power cut.
+    pub(crate) async fn hand_over(&self, what: HandOver) -> Result<(), Refusal> {
+        match self.ask(Step::HandOver(Box::new(what))).await {
+            StepResult::Recorded => Ok(()),
+            StepResult::NotRecorded(why) => Err(Refusal::new(Code::HandOverFailed, why)),
+            _ => Err(confused("hand over")),
         }
     }
 

@@ -6,6 +6,9 @@
 //! the slot, wait for a code. Whoever drives it carries the step out and hands in
 //! the result; the daemon does that with USB and HTTPS, tests with twins.
 //!
+//! A finished enrollment is taken back by [`release`](release::release), and asked
+//! whether it still holds by [`verify`](verify::verify).
+//!
 //! The order is the product: *server first, key second, proof third, and a journal
 //! record before each*. [`recovery`] says what each record means after a power cut.
 //!
@@ -16,21 +19,30 @@
 /// The words for keys, which are this crate's words too.
 pub use keys;
 
+pub mod access;
 pub mod catalogue;
 pub mod enrollment;
+pub mod errand;
 pub mod flow;
 pub mod mode;
 pub mod profile;
 pub mod record;
 pub mod recovery;
 pub mod refusal;
+pub mod release;
 pub mod run;
 pub mod server;
 pub mod step;
 pub mod token;
+pub mod verify;
+pub mod welcome;
 
 mod calls;
+mod material;
 mod outcome;
 mod preflight;
 mod proof;
+mod register;
+mod slot;
+mod twostep;
 mod undo;

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use keys::device::{Family, KeyInfo};
+use keys::device::{Family, Guard, KeyInfo, Kind};
 use keys::secret::{AccessCode, Pin};
 
+use crate::access::Codes;
 use crate::profile::{KeyPin, Profile};
 use crate::record::{Actor, EnrollmentId};
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::server::Person;
 use crate::token::TokenSerial;
+use crate::welcome::Welcome;
 use zeroize::Zeroizing;
 
 /// What somebody wants done with the key that was plugged in.
@@ -38,9 +40,39 @@ pub struct Order {
     pub server_name: String,
     /// Whether an operator confirmed that a foreign credential may be overwritten.
     pub overwrite_confirmed: bool,
+    /// Access codes of slots: those that open them now, those that shall.
+    pub codes: Codes,
+    /// Which keys may be enrolled at all; `None` for every key.
+    pub welcome: Option<Arc<Welcome>>,
 }
 
 impl Order {
+    /// An order with nothing but what is always wanted: nobody's token, no PINs and codes.
+    #[must_use]
+    pub fn new(
+        station: impl Into<String>,
+        port: impl Into<String>,
+        actor: Actor,
+        profile_name: impl Into<String>,
+        profile: Profile,
+    ) -> Self {
+        Self {
+            station: station.into(),
+            port: port.into(),
+            actor,
+            profile_name: profile_name.into(),
+            profile,
+            person: None,
+            pin: None,
+            unlock: None,
+            key_pin: None,
+            server_name: "privacyIDEA".to_owned(),
+            overwrite_confirmed: false,
+            codes: Codes::default(),
+            welcome: None,
+        }
+    }
+
     /// The PIN that unlocks slots of a key of that family; `None` where there is
     /// none, or where nobody gave the one that is wanted.
     pub(crate) fn pin_of_key(&self, family: Family) -> Option<Pin> {
@@ -51,6 +83,15 @@ impl Order {
             (None, KeyPin::Asked) => return None,
         };
         Pin::new(Zeroizing::new(text.to_owned())).ok()
+    }
+
+    /// What keys are told to want before they give a code. For challenge-response that is part of
+    /// the credential.
+    pub(crate) const fn guard_of_slot(&self) -> Guard {
+        match self.profile.kind {
+            Kind::ChallengeResponse => Guard::Nothing,
+            _ => self.profile.guard,
+        }
     }
 
     /// What the key shall call the credential of a token.
@@ -65,6 +106,8 @@ impl Order {
 pub enum Ending {
     /// The key has proven itself, and the token counts.
     Enrolled(Proof),
+    /// A finished enrollment was taken back as wanted: there is no token, and the slot is empty.
+    Released,
     /// Nothing was changed.
     Refused(Refusal),
     /// Everything was taken back: there is no token, and the slot is empty.
@@ -82,6 +125,7 @@ impl Ending {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Enrolled(_) => "enrolled",
+            Self::Released => "released",
             Self::Refused(_) => "refused",
             Self::Undone(_) => "undone",
             Self::Quarantined(_) => "quarantined",
@@ -89,11 +133,11 @@ impl Ending {
         }
     }
 
-    /// Why it is not `Enrolled`.
+    /// Why it did not end as it was meant to.
     #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Enrolled(_) => None,
+            Self::Enrolled(_) | Self::Released => None,
             Self::Refused(refusal)
             | Self::Undone(refusal)
             | Self::Quarantined(refusal)
@@ -104,13 +148,64 @@ impl Ending {
 
 /// What was proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Proof {
-    /// The HOTP counter of the code that was checked.
+    /// By what.
+    pub kind: ProofKind,
+    /// What moves the code on: see [`ProofKind`].
     pub counter: u64,
     /// How many attempts it took.
     pub attempts: u8,
     /// Whether the server kept the token from counting by its own state *verify*.
     pub verified_by_policy: bool,
+    /// Whether key and server made the secret together, in two steps.
+    pub two_step: bool,
+}
+
+impl Proof {
+    /// A proof of this kind, at the first attempt.
+    #[must_use]
+    pub const fn new(kind: ProofKind, counter: u64) -> Self {
+        Self { kind, counter, attempts: 1, verified_by_policy: false, two_step: false }
+    }
+}
+
+/// What came out of the key and was checked, here and then by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ProofKind {
+    /// An HOTP code; the counter is the one it belongs to.
+    Hotp,
+    /// A TOTP code that the key computed by its own means; the counter is the time step.
+    Totp,
+    /// An answer to the time step as a challenge; the counter is the time step.
+    Response,
+    /// A Yubico OTP, decrypted; the counter is use counter times 256 plus session use.
+    YubicoOtp,
+    /// The password itself, which proves no possession; the counter is 0.
+    Password,
+}
+
+impl ProofKind {
+    /// The word for it in JSON, logs and receipts.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hotp => "hotp",
+            Self::Totp => "totp",
+            Self::Response => "response",
+            Self::YubicoOtp => "yubico-otp",
+            Self::Password => "password",
+        }
+    }
+
+    /// The kind of that word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Hotp, Self::Totp, Self::Response, Self::YubicoOtp, Self::Password]
+            .into_iter()
+            .find(|kind| kind.word() == word)
+    }
 }
 
 /// All that is known at the end of an enrollment.
@@ -126,4 +221,46 @@ pub struct Outcome {
     pub token: Option<TokenSerial>,
     /// What the server calls itself.
     pub server: Option<String>,
+    /// What guards the slot in the end.
+    pub lock: SlotLock,
+}
+
+/// What guards a slot in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SlotLock {
+    /// Nothing of this enrollment.
+    Open,
+    /// The access code that the profile wants, which is where it is kept.
+    Locked,
+    /// Perhaps the access code that the profile wants: the key was pulled out, or did
+    /// not answer, while it got it. The code is where it is kept.
+    Unknown,
+}
+
+impl SlotLock {
+    /// The word for it in JSON and receipts.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Locked => "locked",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Outcome {
+    /// What is known at the beginning: nothing.
+    pub(crate) fn begun(enrollment: EnrollmentId) -> Self {
+        let internal = Refusal::new(Code::Internal, "the flow did not run");
+        Self {
+            ending: Ending::Refused(internal),
+            key: None,
+            enrollment,
+            token: None,
+            server: None,
+            lock: SlotLock::Open,
+        }
+    }
 }

@@ -2,12 +2,13 @@
 //! the slot free or ours, is the server ready, is the token's serial free.
 
 use keys::device::{
-    Ability, Digits, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay,
+    Ability, Digits, Family, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay,
 };
+use keys::yubikey::firmware::{Feature, update_loses_access_code};
 
 use crate::enrollment::Order;
 use crate::flow::Desk;
-use crate::profile::{Overwrite, Profile};
+use crate::profile::{CodeTo, NewCode, Overwrite, Profile};
 use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{Readiness, Right};
@@ -51,10 +52,38 @@ pub(crate) fn able(info: &KeyInfo, order: &Order) -> Result<Ability, Refusal> {
             format!("the key takes seeds of at most {} bytes", ability.longest_seed),
         ));
     }
+    lockable(info, profile)?;
     if ability.proof == ProofWay::BehindPin {
         return Err(Refusal::new(Code::KeyPin, "it gives codes only after its user's PIN"));
     }
     Ok(ability)
+}
+
+/// Whether the key can get the access code that the profile wants, and would say if it did not.
+fn lockable(info: &KeyInfo, profile: &Profile) -> Result<(), Refusal> {
+    let firmware = info.firmware;
+    let why = match info.family {
+        _ if profile.new_access_code == NewCode::None => return Ok(()),
+        Family::YubiKeyOtp if update_loses_access_code(firmware) => {
+            format!("firmware {firmware} says that it took a new code, and keeps the old one")
+        }
+        Family::YubiKeyOtp if Feature::Update.is_in(firmware) => return Ok(()),
+        Family::YubiKeyOtp => format!("firmware {firmware} cannot change the code of a slot"),
+        _ => format!("{} has a PIN for all its slots, no access codes", info.model),
+    };
+    Err(Refusal::new(Code::AccessCodeFixed, why))
+}
+
+/// Whether the access code that the profile wants can be made and kept.
+pub(crate) fn code_at_hand(order: &Order) -> Result<(), Refusal> {
+    let missing = |what| Err(Refusal::new(Code::AccessCode, what));
+    match order.profile.new_access_code {
+        NewCode::Fixed if order.codes.fixed.is_none() => missing("nobody gave the fixed code"),
+        NewCode::Derived if order.codes.secret.is_none() => {
+            missing("the station has no secret to derive codes from")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the key's slots can be unlocked without putting its PIN at risk.
@@ -137,16 +166,25 @@ pub(crate) async fn serial_is_free(
 
 /// Whether the login may do all that the enrollment needs, its undoing included.
 pub(crate) fn rights(readiness: &Readiness, kind: TokenKind, order: &Order) -> Result<(), Refusal> {
-    let Some(granted) = &readiness.rights else {
-        return Ok(());
-    };
     let mut needed = vec![Right::Enroll(kind), Right::List, Right::Delete, Right::Enable, Right::Disable];
     if order.person.is_some() {
         needed.push(Right::Assign);
     }
-    if order.pin.is_some() {
+    if order.pin.is_some() || order.profile.token_id.is_some() {
         needed.push(Right::EnrollPin);
     }
+    let keeps = (order.profile.new_access_code, order.profile.access_code_to);
+    if keeps == (NewCode::Random, CodeTo::Server) {
+        needed.push(Right::Note);
+    }
+    granted(readiness, &needed)
+}
+
+/// Whether the login has these rights, as far as the server tells.
+pub(crate) fn granted(readiness: &Readiness, needed: &[Right]) -> Result<(), Refusal> {
+    let Some(granted) = &readiness.rights else {
+        return Ok(());
+    };
     let missing: Vec<_> =
         needed.iter().filter(|right| !granted.contains(right)).map(ToString::to_string).collect();
     if missing.is_empty() { Ok(()) } else { Err(Refusal::new(Code::RightMissing, missing.join(", "))) }

@@ -11,6 +11,10 @@
 //! Everything has a default but `kind`; unknown fields and impossible
 //! combinations are errors. A profile holds no secret.
 //!
+//! A YubiKey slot can also hold a Yubico OTP (`kind = "yubico-otp"`), an HMAC-SHA1
+//! secret that the server knows as TOTP (`"challenge-response"`), or a static
+//! password (`"static-password"`, only with `allow-static = true`).
+//!
 //! For keys that keep time themselves, are unlocked by a PIN, or find credentials
 //! by name:
 //!
@@ -26,9 +30,16 @@
 
 use core::time::Duration;
 
-use keys::device::{Digits, Guard, HashAlgorithm, Kind, Slot};
+use keys::device::{Digits, Guard, HashAlgorithm, KeySerial, Kind, Slot};
+use keys::yubikey::build::OathId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+mod words;
+mod written;
+
+pub use words::Warning;
+use written::Written;
 
 /// A named way of enrolling.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +77,79 @@ pub struct Profile {
     pub overwrite: Overwrite,
     /// Whether the server must verify new tokens itself.
     pub verify: Verify,
+    /// Whether key and server make the secret together, each a part of it.
+    pub two_step: TwoStep,
+    /// What a Yubico OTP begins with.
+    pub public_id: PublicId,
+    /// What an HOTP slot types in front of each code. The server takes it for a PIN.
+    pub token_id: Option<TokenId>,
+    /// Letters of a static password: 16 to 38.
+    pub password_length: u8,
+    /// What shall guard the slot from now on.
+    pub new_access_code: NewCode,
+    /// Where a random access code is kept.
+    pub access_code_to: CodeTo,
+}
+
+/// Whether the seed is made in two steps: a part by the server, a part here, and
+/// neither goes over the network as it ends up in the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TwoStep {
+    /// In one step.
+    Never,
+    /// In two where the server offers it, else in one.
+    WhenOffered,
+    /// In two, or not at all.
+    Force,
+}
+
+/// What a Yubico OTP begins with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum PublicId {
+    /// Six bytes, `vv` and ten random letters: the range left to users.
+    Random,
+    /// Six bytes, `vvcc` and the key's serial.
+    Serial,
+    /// Nothing.
+    None,
+    /// These bytes, 1 to 16.
+    Fixed(Vec<u8>),
+}
+
+/// What an HOTP slot types in front of each code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum TokenId {
+    /// `ubhe` and the last eight digits of the key's serial.
+    Serial,
+    /// This text in modhex, 2 to 32 letters.
+    Fixed(String),
+}
+
+/// What shall guard a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewCode {
+    /// Nothing.
+    None,
+    /// The same code for every key, given by the operator.
+    Fixed,
+    /// A random one for each key.
+    Random,
+    /// One for each key, derived from a secret of the station.
+    Derived,
+}
+
+/// Where a random access code is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeTo {
+    /// In the token's own notes on the server.
+    Server,
+    /// In the hand-over file, encrypted for an operator.
+    HandOver,
 }
 
 /// What a slot may hold for the station to write into it.
@@ -120,6 +204,12 @@ impl Profile {
             description: "{station}: {key}".to_owned(),
             overwrite: Overwrite::Never,
             verify: Verify::Auto,
+            two_step: TwoStep::Never,
+            public_id: PublicId::Random,
+            token_id: None,
+            password_length: 32,
+            new_access_code: NewCode::None,
+            access_code_to: CodeTo::Server,
         }
     }
 
@@ -149,6 +239,17 @@ impl Profile {
     }
 }
 
+impl TokenId {
+    /// What a key of this serial types.
+    #[must_use]
+    pub fn of(&self, key: KeySerial) -> Option<OathId> {
+        match self {
+            Self::Serial => Some(OathId::of_serial(key.number)),
+            Self::Fixed(text) => OathId::modhex(text),
+        }
+    }
+}
+
 /// What is wrong with a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
@@ -157,174 +258,6 @@ pub struct ProfileError {
     pub field: &'static str,
     /// What is wrong with it, and what would be right.
     pub problem: &'static str,
-}
-
-/// A profile as it is written down.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Written {
-    kind: WrittenKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    slot: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    digits: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    seed_length: Option<usize>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hash: Option<WrittenHash>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    period: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    guard: Option<WrittenGuard>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key_pin: Option<KeyPin>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    label: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    attempts: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    touch_seconds: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    realm: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    overwrite: Option<Overwrite>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    verify: Option<Verify>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenKind {
-    Hotp,
-    Totp,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenHash {
-    Sha1,
-    Sha256,
-    Sha512,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum WrittenGuard {
-    Nothing,
-    Touch,
-}
-
-impl Written {
-    const fn kind_is_hotp(&self) -> bool {
-        matches!(self.kind, WrittenKind::Hotp)
-    }
-}
-
-impl TryFrom<Written> for Profile {
-    type Error = ProfileError;
-
-    fn try_from(written: Written) -> Result<Self, ProfileError> {
-        let wrong = |field, problem| Err(ProfileError { field, problem });
-        let mut profile = Self::new(match written.kind {
-            WrittenKind::Hotp => Kind::Hotp,
-            WrittenKind::Totp => Kind::Totp,
-        });
-        if let Some(slot) = written.slot {
-            profile.slot = Slot(slot);
-        }
-        profile.digits = match written.digits {
-            None | Some(6) => Digits::Six,
-            Some(8) => Digits::Eight,
-            Some(_) => return wrong("digits", "must be 6 or 8"),
-        };
-        if let Some(length) = written.seed_length {
-            // RFC 4226, R6: at least 128 bits. How many a key takes is known when it is there.
-            if !(16..=64).contains(&length) {
-                return wrong("seed-length", "must be 16 to 64 bytes");
-            }
-            profile.seed_length = length;
-        }
-        if written.kind_is_hotp() && (written.hash.is_some() || written.period.is_some()) {
-            return wrong("kind", "hotp has neither hash nor period; leave them out");
-        }
-        profile.hash = match written.hash {
-            None | Some(WrittenHash::Sha1) => HashAlgorithm::Sha1,
-            Some(WrittenHash::Sha256) => HashAlgorithm::Sha256,
-            Some(WrittenHash::Sha512) => HashAlgorithm::Sha512,
-        };
-        if let Some(period) = written.period {
-            if period != 30 && period != 60 {
-                return wrong("period", "must be 30 or 60 seconds");
-            }
-            profile.period = period;
-        }
-        profile.guard = match written.guard {
-            None | Some(WrittenGuard::Nothing) => Guard::Nothing,
-            Some(WrittenGuard::Touch) => Guard::Touch,
-        };
-        profile.key_pin = written.key_pin.unwrap_or(profile.key_pin);
-        if let Some(label) = written.label {
-            // Without the token's name, credentials of one key could not be told apart.
-            if !label.contains("{token}") {
-                return wrong("label", "must contain {token}");
-            }
-            profile.label = label;
-        }
-        if let Some(attempts) = written.attempts {
-            if !(1..=10).contains(&attempts) {
-                return wrong("attempts", "must be 1 to 10");
-            }
-            profile.attempts = attempts;
-        }
-        if let Some(seconds) = written.touch_seconds {
-            if !(5..=300).contains(&seconds) {
-                return wrong("touch-seconds", "must be 5 to 300");
-            }
-            profile.touch = Duration::from_secs(seconds.into());
-        }
-        if written.realm.as_deref().is_some_and(|realm| realm.trim().is_empty()) {
-            return wrong("realm", "must name a realm, or be left out");
-        }
-        profile.realm = written.realm;
-        if let Some(description) = written.description {
-            profile.description = description;
-        }
-        profile.overwrite = written.overwrite.unwrap_or(profile.overwrite);
-        profile.verify = written.verify.unwrap_or(profile.verify);
-        Ok(profile)
-    }
-}
-
-impl From<Profile> for Written {
-    fn from(profile: Profile) -> Self {
-        let totp = profile.kind == Kind::Totp;
-        Self {
-            kind: if totp { WrittenKind::Totp } else { WrittenKind::Hotp },
-            hash: totp.then_some(match profile.hash {
-                HashAlgorithm::Sha1 => WrittenHash::Sha1,
-                HashAlgorithm::Sha256 => WrittenHash::Sha256,
-                HashAlgorithm::Sha512 => WrittenHash::Sha512,
-            }),
-            period: totp.then_some(profile.period),
-            guard: Some(match profile.guard {
-                Guard::Touch => WrittenGuard::Touch,
-                Guard::Nothing | Guard::Pin => WrittenGuard::Nothing,
-            }),
-            key_pin: Some(profile.key_pin),
-            label: Some(profile.label),
-            slot: Some(profile.slot.0),
-            digits: Some(profile.digits.count()),
-            seed_length: Some(profile.seed_length),
-            attempts: Some(profile.attempts),
-            touch_seconds: u16::try_from(profile.touch.as_secs()).ok(),
-            realm: profile.realm,
-            description: Some(profile.description),
-            overwrite: Some(profile.overwrite),
-            verify: Some(profile.verify),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -337,6 +270,22 @@ mod tests {
         assert_eq!(profile, Profile::new(Kind::Hotp));
         let profile: Profile = toml::from_str("kind = 'totp'").unwrap();
         assert_eq!(profile, Profile::new(Kind::Totp));
+    }
+
+    #[test]
+    fn every_kind_reads_back_as_written() {
+        for text in [
+            "kind = 'yubico-otp'\nslot = 2\npublic-id = 'vvcbcdce'",
+            "kind = 'yubico-otp'\npublic-id = 'serial'\nnew-access-code = 'random'\naccess-code-to = 'hand-over'",
+            "kind = 'challenge-response'\nguard = 'touch'\nperiod = 60\ndigits = 8\ntwo-step = 'force'",
+            "kind = 'static-password'\nallow-static = true\npassword-length = 38",
+            "kind = 'hotp'\ntoken-id = 'serial'\ntwo-step = 'when-offered'\nnew-access-code = 'derived'",
+        ] {
+            let profile: Profile = toml::from_str(text).unwrap();
+            let again: Profile = toml::from_str(&toml::to_string(&profile).unwrap()).unwrap();
+            assert_eq!(again, profile, "{text}");
+            assert_ne!(profile.digest(), Profile::new(profile.kind).digest(), "{text}");
+        }
     }
 
     #[test]
@@ -360,7 +309,18 @@ mod tests {
             ("kind = 'hotp'\ntouch-seconds = 1", "touch-seconds"),
             ("kind = 'hotp'\nrealm = ' '", "realm"),
             ("kind = 'hotp'\nseed-length = 65", "seed-length"),
-            ("kind = 'hotp'\nperiod = 30", "kind"),
+            ("kind = 'hotp'\nperiod = 30", "period"),
+            ("kind = 'hotp'\nhash = 'sha1'", "hash"),
+            ("kind = 'static-password'", "allow-static"),
+            ("kind = 'static-password'\nallow-static = true\npassword-length = 8", "password-length"),
+            ("kind = 'yubico-otp'\ndigits = 6", "digits"),
+            ("kind = 'yubico-otp'\npublic-id = 'abc'", "public-id"),
+            ("kind = 'yubico-otp'\nverify = 'required'", "verify"),
+            ("kind = 'yubico-otp'\ntwo-step = 'force'", "two-step"),
+            ("kind = 'hotp'\ntoken-id = 'xyz'", "token-id"),
+            ("kind = 'totp'\ntoken-id = 'serial'", "token-id"),
+            ("kind = 'hotp'\nnew-access-code = 'derived'\naccess-code-to = 'server'", "access-code-to"),
+            ("kind = 'totp'\nnew-access-code = 'random'", "new-access-code"),
             ("kind = 'totp'\nperiod = 31", "period"),
             ("kind = 'totp'\nlabel = 'x'", "label"),
             ("kind = 'hotp'\ndigts = 6", "digts"),

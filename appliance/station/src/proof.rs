@@ -1,14 +1,16 @@
 //! The proof: a code that came out of the key, compared here, then checked by the server.
 
-use keys::device::{Answer, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
+use keys::device::{Answer, Guard, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
 use keys::otp;
 use keys::secret::Seed;
+use keys::yubikey::yubico_otp::TypedOtp;
 use zeroize::Zeroizing;
 
-use crate::enrollment::Order;
 use crate::flow::Desk;
+use crate::material::Material;
+use crate::outcome::{Order, ProofKind};
 use crate::profile::Profile;
-use crate::record::EnrollmentId;
+use crate::record::{EnrollmentId, Record};
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, ServerFault, Verdict};
 use crate::step::{KeyFault, Step, StepResult, Typed};
@@ -19,38 +21,59 @@ const LOOK_AHEAD: u64 = 10;
 
 /// A code that came out of the key and fits the secret.
 pub(crate) struct Matched {
+    /// What the server is asked about.
     pub(crate) code: Zeroizing<String>,
     /// What it is the code of.
     pub(crate) moving: Moving,
     /// How many attempts it took.
     pub(crate) attempts: u8,
+    /// What was proven by it.
+    pub(crate) kind: ProofKind,
 }
 
 /// What moves a code on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moving {
-    /// The counter of HOTP.
+    /// The counter of HOTP, and of Yubico OTP: use counter times 256 plus session use.
     Counter(u64),
     /// The time step of TOTP.
     Step(u64),
+    /// Nothing: a password stays as it is.
+    Nothing,
 }
 
 impl Moving {
+    /// What is known of a code that nobody can decipher here: that a server which
+    /// takes it moves on from this counter.
+    pub(crate) const fn since(kind: Kind, counter: u64) -> Self {
+        match kind {
+            Kind::StaticPassword => Self::Nothing,
+            _ => Self::Counter(counter),
+        }
+    }
+
     /// The counter, or the step.
     pub(crate) const fn number(self) -> u64 {
         match self {
             Self::Counter(number) | Self::Step(number) => number,
+            Self::Nothing => 0,
         }
     }
 
-    /// Whether a server whose token is at `counter` has seen this code: it keeps
-    /// the next counter of HOTP, and the last step of TOTP (privacyIDEA,
-    /// lib/tokens/hotptoken.py, totptoken.py).
+    /// Whether a server whose token is at `counter` must have seen this code: it keeps
+    /// the next counter of HOTP and Yubico OTP, and the last step of TOTP (privacyIDEA,
+    /// lib/tokens/hotptoken.py, yubikeytoken.py, totptoken.py).
     pub(crate) const fn was_seen(self, counter: u64) -> bool {
         match self {
             Self::Counter(code) => counter > code,
             Self::Step(code) => counter >= code,
+            Self::Nothing => false,
         }
+    }
+
+    /// Whether a server whose token is at `counter` can have accepted this code.
+    pub(crate) const fn may_be_seen(self, counter: u64) -> bool {
+        matches!(self, Self::Nothing) || self.was_seen(counter)
     }
 }
 
@@ -62,49 +85,56 @@ pub(crate) enum NoProof {
     Failed(Refusal),
 }
 
+/// What a key gave when it was asked for a code.
+pub(crate) struct Gathered {
+    /// The text, or why there is none.
+    pub(crate) text: Result<Zeroizing<String>, Code>,
+    /// The time step at which it was asked for.
+    pub(crate) step: u64,
+}
+
+/// What a proof by a credential of that kind is.
+pub(crate) const fn kind_of(kind: Kind) -> ProofKind {
+    match kind {
+        Kind::Totp => ProofKind::Totp,
+        Kind::ChallengeResponse => ProofKind::Response,
+        Kind::YubicoOtp => ProofKind::YubicoOtp,
+        Kind::StaticPassword => ProofKind::Password,
+        _ => ProofKind::Hotp,
+    }
+}
+
+/// How a key that was programmed by this profile gives its proof.
+pub(crate) fn way(ability: ProofWay, profile: &Profile) -> ProofWay {
+    match ability {
+        ProofWay::Returned { touch } => ProofWay::Returned { touch: touch || profile.guard == Guard::Touch },
+        way => way,
+    }
+}
+
 /// Has the key give a code and compares it with the secret.
 pub(crate) async fn of_key(
     desk: &Desk,
     order: &Order,
-    way: ProofWay,
-    seed: &Seed,
-    label: &str,
+    ability: ProofWay,
+    material: &Material,
+    record: &Record,
 ) -> Result<Matched, NoProof> {
     let profile = &order.profile;
+    let (way, label) = (way(ability, profile), order.label(&record.token));
     let mut last = Refusal::new(Code::NotTouched, "");
     for attempt in 1..=profile.attempts {
         if desk.cancelled() {
             return Err(NoProof::Failed(Refusal::new(Code::Cancelled, "")));
         }
-        let step = desk.now().unix.as_secs() / u64::from(profile.period.max(1));
-        let typed = match way {
-            ProofWay::Returned { .. } => returned(desk, order, label, step).await?,
-            way => {
-                let until = desk.now().monotonic + profile.touch;
-                let step = Step::AwaitTyped { way, until, attempt, attempts: profile.attempts };
-                match desk.ask(step).await {
-                    StepResult::Typed(Ok(typed)) => typed,
-                    StepResult::Typed(Err(KeyFault::Gone)) => return Err(NoProof::Gone),
-                    StepResult::Typed(Err(fault)) => {
-                        last = Refusal::new(Code::KeySilent, fault.to_string());
-                        continue;
-                    }
-                    _ => {
-                        return Err(NoProof::Failed(Refusal::new(
-                            Code::Internal,
-                            "waiting for a code was answered by something else",
-                        )));
-                    }
-                }
+        let Gathered { text, step } = gather(desk, profile, way, &label, attempt).await?;
+        let fits =
+            text.and_then(|text| matching(material, &text, profile, record, step).ok_or(Code::WrongCode));
+        match fits {
+            Ok((code, moving)) => {
+                return Ok(Matched { code, moving, attempts: attempt, kind: kind_of(profile.kind) });
             }
-        };
-        match typed {
-            Typed::Nothing => last = Refusal::new(Code::NotTouched, attempts_word(attempt)),
-            Typed::Unfit => last = Refusal::new(Code::WrongCode, attempts_word(attempt)),
-            Typed::Code(code) => match moving_of(seed, &code, profile, step) {
-                Some(moving) => return Ok(Matched { code, moving, attempts: attempt }),
-                None => last = Refusal::new(Code::WrongCode, attempts_word(attempt)),
-            },
+            Err(code) => last = Refusal::new(code, attempts_word(attempt)),
         }
     }
     if desk.cancelled() {
@@ -113,32 +143,101 @@ pub(crate) async fn of_key(
     Err(NoProof::Failed(last))
 }
 
+/// Has the key give a code, by a touch or because it is asked.
+pub(crate) async fn gather(
+    desk: &Desk,
+    profile: &Profile,
+    way: ProofWay,
+    label: &str,
+    attempt: u8,
+) -> Result<Gathered, NoProof> {
+    let step = desk.now().unix.as_secs() / u64::from(profile.period.max(1));
+    if let ProofWay::Returned { .. } = way {
+        let text = returned(desk, profile, label, step).await?;
+        return Ok(Gathered { text, step });
+    }
+    let until = desk.now().monotonic + profile.touch;
+    let wanted = Step::AwaitTyped { way, until, attempt, attempts: profile.attempts };
+    let text = match desk.ask(wanted).await {
+        StepResult::Typed(Ok(Typed::Code(text))) => Ok(text),
+        StepResult::Typed(Ok(Typed::Unfit)) => Err(Code::WrongCode),
+        StepResult::Typed(Ok(Typed::Nothing)) => Err(Code::NotTouched),
+        StepResult::Typed(Err(KeyFault::Gone)) => return Err(NoProof::Gone),
+        StepResult::Typed(Err(_)) => Err(Code::KeySilent),
+        _ => {
+            return Err(NoProof::Failed(Refusal::new(
+                Code::Internal,
+                "waiting for a code was answered by something else",
+            )));
+        }
+    };
+    Ok(Gathered { text, step })
+}
+
 /// Asks a key that returns its codes.
-async fn returned(desk: &Desk, order: &Order, label: &str, step: u64) -> Result<Typed, NoProof> {
-    let profile = &order.profile;
-    let challenge = match profile.kind {
-        Kind::Hotp => Vec::new(),
-        _ => step.to_be_bytes().to_vec(),
+async fn returned(
+    desk: &Desk,
+    profile: &Profile,
+    label: &str,
+    step: u64,
+) -> Result<Result<Zeroizing<String>, Code>, NoProof> {
+    let (kind, challenge) = match profile.kind {
+        Kind::Hotp => (Kind::Hotp, Vec::new()),
+        // The answer to the time step, cut to digits, is the TOTP code.
+        _ => (Kind::Totp, step.to_be_bytes().to_vec()),
     };
     let operation = Operation::AskCode {
         slot: profile.slot,
-        kind: profile.kind,
+        kind,
         challenge,
         digits: profile.digits,
         label: label.to_owned(),
         unlock: Unlock::None,
     };
     match desk.key(operation).await {
-        Ok(Answer::Code(code)) => Ok(Typed::Code(Zeroizing::new(code))),
-        Ok(_) => Ok(Typed::Unfit),
+        Ok(Answer::Code(code)) => Ok(Ok(code.into_text())),
         Err(KeyFault::Gone) => Err(NoProof::Gone),
-        Err(KeyFault::Protocol(KeyError::NotTouched)) => Ok(Typed::Nothing),
-        Err(_) => Ok(Typed::Unfit),
+        Err(KeyFault::Protocol(KeyError::NotTouched)) => Ok(Err(Code::NotTouched)),
+        Ok(_) | Err(_) => Ok(Err(Code::WrongCode)),
     }
 }
 
 fn attempts_word(attempts: u8) -> String {
     if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
+}
+
+/// The code in a text that came out of the key, and what it is the code of; `None` for
+/// a text that the secret does not give.
+fn matching(
+    material: &Material,
+    text: &str,
+    profile: &Profile,
+    record: &Record,
+    step: u64,
+) -> Option<(Zeroizing<String>, Moving)> {
+    let owned = |code: &str| Zeroizing::new(code.to_owned());
+    match material {
+        Material::Seed(seed) => {
+            let id = match profile.kind {
+                Kind::Hotp => profile.token_id.as_ref().and_then(|id| id.of(record.key)),
+                _ => None,
+            };
+            let code = match id {
+                Some(id) => text.strip_prefix(id.text().as_str())?,
+                None => text,
+            };
+            Some((owned(code), moving_of(seed, code, profile, step)?))
+        }
+        Material::Yubico { key, private_id, public_id } => {
+            let typed = TypedOtp::parse(text).ok()?;
+            let token = typed.decrypt(key).ok()?;
+            let ours = typed.public_id() == public_id && token.private_id.same_as(private_id);
+            let count = u64::from(token.powered_up()) * 256 + u64::from(token.session_use);
+            // As keys type it: older servers take lower case only.
+            ours.then(|| (Zeroizing::new(typed.text()), Moving::Counter(count)))
+        }
+        Material::Password(password) => (text == password.expose()).then(|| (owned(text), Moving::Nothing)),
+    }
 }
 
 /// What a code is the code of: the time step that was asked for, or a counter among
@@ -188,7 +287,7 @@ pub(crate) async fn by_server(
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     desk: &Desk,
     id: EnrollmentId,
     serial: &TokenSerial,
@@ -259,5 +358,6 @@ mod tests {
     fn the_server_keeps_the_next_counter_and_the_last_step() {
         assert!(!Moving::Counter(3).was_seen(3) && Moving::Counter(3).was_seen(4));
         assert!(!Moving::Step(3).was_seen(2) && Moving::Step(3).was_seen(3));
+        assert!(!Moving::Nothing.was_seen(9) && Moving::Nothing.may_be_seen(0));
     }
 }

@@ -21,6 +21,9 @@ use crate::token::TokenSerial;
 pub struct EnrollmentId([u8; 12]);
 
 impl EnrollmentId {
+    /// No enrollment: what a flow bears that belongs to none.
+    pub const NONE: Self = Self([0; 12]);
+
     /// Draws a new one.
     pub fn random(rng: &mut impl Rng) -> Self {
         let mut bytes = [0; 12];

@@ -95,7 +95,19 @@ async fn resume(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
 }
 
 /// Brings a proven enrollment, whose token is as in `view`, to its end. Every step may be repeated.
-pub(crate) async fn finish(desk: &Desk, record: &mut Record, view: TokenView) -> Result<(), Unfinished> {
+async fn finish(desk: &Desk, record: &mut Record, view: TokenView) -> Result<(), Unfinished> {
+    forward(desk, record, view).await?;
+    done(desk, record).await.map_err(Unfinished::Later)
+}
+
+/// Says that an enrollment is done.
+pub(crate) async fn done(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
+    record.remains = Remains::Secret;
+    desk.record(record, State::Done).await
+}
+
+/// Lets the token of a proven enrollment count for its person. Every step may be repeated.
+pub(crate) async fn forward(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
     let id = record.enrollment;
     let token = record.token.clone();
     if !view.active {
@@ -106,8 +118,7 @@ pub(crate) async fn finish(desk: &Desk, record: &mut Record, view: TokenView) ->
     // The facts are a courtesy to people who look at the token; a server that does
     // not take them (right `settokeninfo`) does not make the key any worse.
     let _ = desk.done(id, ServerCall::Note { serial: token, notes }).await;
-    record.remains = Remains::Secret;
-    desk.record(record, State::Done).await.map_err(Unfinished::Later)
+    Ok(())
 }
 
 async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {

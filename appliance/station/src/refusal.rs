@@ -69,6 +69,12 @@ codes! {
     NotWelcome = 1016,
     /// An earlier enrollment of this key is still being put right.
     Unsettled = 1017,
+    /// The station knows of no finished enrollment of this key.
+    NothingEnrolled = 1018,
+    /// Several slots are meant, and nobody said which.
+    WhichSlot = 1019,
+    /// The firmware cannot change an access code, or does not say when it fails to.
+    AccessCodeFixed = 1020,
 
     /// The server cannot be reached.
     ServerUnreachable = 2001,
@@ -108,6 +114,10 @@ codes! {
     HashChanged = 2032,
     /// The server does not verify tokens although the profile demands it.
     NotVerified = 2033,
+    /// The server does not do two-step enrollment although the profile demands it.
+    TwoStepMissing = 2034,
+    /// The server's two-step enrollment cannot be finished with this key.
+    TwoStepUnusable = 2035,
     /// The server rejected the code.
     CodeRejected = 2040,
     /// The server's answers contradict each other.
@@ -150,6 +160,10 @@ codes! {
     WrongCode = 4002,
     /// An operator or the person at the desk cancelled.
     Cancelled = 4003,
+    /// An operator released the key: no fault, but a reason why a token went.
+    Released = 4004,
+    /// The hand-over file could not be written.
+    HandOverFailed = 4005,
     /// There is no such key in any port.
     KeyAbsent = 4010,
     /// Something else is being done with the key.

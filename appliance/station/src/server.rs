@@ -9,12 +9,13 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use keys::device::{Digits, HashAlgorithm};
-use keys::secret::{AesKey, Pin, Seed};
+use keys::secret::{AccessCode, AesKey, Pin, Seed};
 use zeroize::Zeroizing;
 
 use crate::record::EnrollmentId;
 use crate::refusal::Code;
 use crate::token::{TokenKind, TokenSerial};
+pub use crate::twostep::TwoStepTerms;
 
 /// A person on the server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +42,8 @@ pub enum TokenSecret {
     Aes(Arc<AesKey>),
     /// Of static password tokens.
     Password(Arc<Pin>),
+    /// Of HOTP and TOTP tokens that are made in two steps: the server makes its part.
+    TwoStep,
 }
 
 /// A token to be made.
@@ -82,6 +85,17 @@ pub enum ServerCall {
     Look(TokenSerial),
     /// Make a token. Answered by [`ServerAnswer::Registered`].
     Register(Box<Registration>),
+    /// The second step of a token made in two: the station's part. Answered by
+    /// [`ServerAnswer::Registered`]. **Never to be repeated blindly**: a second time the
+    /// bare part becomes the secret.
+    FinishTwoStep {
+        /// Which.
+        serial: TokenSerial,
+        /// Its type.
+        kind: TokenKind,
+        /// The station's part.
+        part: Arc<Seed>,
+    },
     /// Finish a token that waits to be verified. Answered by [`ServerAnswer::Verdict`].
     Verify {
         /// Which.
@@ -111,6 +125,15 @@ pub enum ServerCall {
         /// To whom.
         person: Person,
     },
+    /// Keep the access code of a slot with its token. Answered by [`ServerAnswer::Done`]; may be repeated.
+    KeepCode {
+        /// Which token.
+        serial: TokenSerial,
+        /// The code.
+        code: Arc<AccessCode>,
+    },
+    /// The access code that is kept with a token. Answered by [`ServerAnswer::Code`].
+    ReadCode(TokenSerial),
     /// Write facts into a token, as name and value. Answered by [`ServerAnswer::Done`]; may be repeated.
     Note {
         /// Which.
@@ -128,12 +151,15 @@ impl ServerCall {
             Self::Prepare => "prepare",
             Self::Look(_) => "look",
             Self::Register(_) => "register",
+            Self::FinishTwoStep { .. } => "finish two-step",
             Self::Verify { .. } => "verify",
             Self::Check { .. } => "check",
             Self::Disable(_) => "disable",
             Self::Enable(_) => "enable",
             Self::Delete(_) => "delete",
             Self::Assign { .. } => "assign",
+            Self::KeepCode { .. } => "keep code",
+            Self::ReadCode(_) => "read code",
             Self::Note { .. } => "note",
         }
     }
@@ -146,8 +172,10 @@ pub enum ServerAnswer {
     Ready(Readiness),
     /// To [`ServerCall::Look`].
     Token(Option<TokenView>),
-    /// To [`ServerCall::Register`].
+    /// To [`ServerCall::Register`] and [`ServerCall::FinishTwoStep`].
     Registered(Registered),
+    /// To [`ServerCall::ReadCode`].
+    Code(Option<Arc<AccessCode>>),
     /// To [`ServerCall::Verify`] and [`ServerCall::Check`].
     Verdict(Verdict),
     /// To everything else.
@@ -214,7 +242,10 @@ pub struct TokenView {
     pub active: bool,
     /// Whether it waits to be verified (it cannot count then).
     pub unverified: bool,
-    /// Number of digits.
+    /// Whether it waits for the station's part of a secret made in two steps (it
+    /// cannot count then).
+    pub half_made: bool,
+    /// Number of digits; of other kinds, of characters.
     pub digits: u32,
     /// The hash, lower case; `None` when the token has none noted.
     pub hash: Option<String>,
@@ -228,10 +259,13 @@ pub struct TokenView {
 
 /// What the server made of a registration.
 pub struct Registered {
-    /// The secret that it says it has; `None` when it does not say.
+    /// The secret that it says it has (its part, after the first of two steps);
+    /// `None` when it does not say.
     pub echo: Option<TokenSecret>,
     /// Whether the token waits to be verified.
     pub unverified: bool,
+    /// What it wants of the second step, where it waits for one.
+    pub two_step: Option<TwoStepTerms>,
 }
 
 /// What the server thinks of a code.

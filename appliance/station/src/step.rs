@@ -2,12 +2,15 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 
-use keys::device::{Answer, KeyError, KeySerial, Operation, ProofWay};
+use keys::device::{Answer, KeyError, KeySerial, Operation, ProofWay, Slot};
+use keys::secret::AccessCode;
 use zeroize::Zeroizing;
 
-use crate::record::Record;
-use crate::server::{ServerAnswer, ServerCall, ServerFault};
+use crate::record::{EnrollmentId, Record};
+use crate::server::{Person, ServerAnswer, ServerCall, ServerFault};
+use crate::token::TokenSerial;
 
 /// Two clocks, as arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,11 +45,47 @@ pub enum Step {
     },
     /// Ask something of the server. Answered by [`StepResult::Server`].
     Server(ServerCall),
+    /// Put a secret into the hand-over file, encrypted for whoever it is meant for, so that it
+    /// survives a power cut. Answered by [`StepResult::Recorded`] or [`StepResult::NotRecorded`].
+    HandOver(Box<HandOver>),
     /// Let time pass. Answered by [`StepResult::Waited`].
     Wait {
         /// When to come back (monotonic).
         until: Duration,
     },
+}
+
+/// What a person gets besides the key. The secrets in it are not for logs and not for the
+/// disk as they are.
+#[non_exhaustive]
+pub struct HandOver {
+    /// The key.
+    pub key: KeySerial,
+    /// The slot in it.
+    pub slot: Slot,
+    /// Its token.
+    pub token: TokenSerial,
+    /// The enrollment.
+    pub enrollment: EnrollmentId,
+    /// Whose token it is.
+    pub person: Option<Person>,
+    /// What opens the slot from now on.
+    pub access_code: Option<Arc<AccessCode>>,
+}
+
+impl HandOver {
+    /// What belongs to the enrollment of a record, still without a secret.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self {
+            key: record.key,
+            slot: record.slot,
+            token: record.token.clone(),
+            enrollment: record.enrollment,
+            person: record.person.clone(),
+            access_code: None,
+        }
+    }
 }
 
 /// What came of a [`Step`].

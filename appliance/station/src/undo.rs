@@ -2,10 +2,11 @@
 
 use keys::device::KeyError;
 
-use crate::enrollment::{self, Ending, Order};
 use crate::flow::{Desk, Part};
+use crate::outcome::{Ending, Order};
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
+use crate::slot::Openers;
 use crate::step::{KeyFault, Phase};
 
 /// What is to be done with the slot.
@@ -31,6 +32,8 @@ pub(crate) fn all<'a>(
         // The journal holds an earlier state when this fails, and recovery does the
         // same from there: so going on is right.
         let _ = desk.record(record, State::Undoing).await;
+        // Before the token goes, with what it keeps.
+        let openers = Openers::of(desk, order, record).await;
         let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
         if let Err(left) = withdrawn {
             // The token may count, so its key must go on answering: the slot stays as it
@@ -38,10 +41,8 @@ pub(crate) fn all<'a>(
             return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
         }
         if slot == Slot::Erase {
-            match desk.key(enrollment::erase(order, record)).await {
-                Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => record.remains = Remains::Nothing,
-                Err(_) => record.remains = Remains::Perhaps,
-            }
+            let emptied = openers.empty(desk, order, record).await.is_ok();
+            record.remains = if emptied { Remains::Nothing } else { Remains::Perhaps };
         }
         if let Err(storage) = desk.record(record, State::Undone).await {
             return Ending::Postponed(storage);
@@ -53,21 +54,40 @@ pub(crate) fn all<'a>(
     })
 }
 
-/// Takes back a finished enrollment: the token is deleted, the slot emptied.
+/// Takes back a finished enrollment: the token is deleted, if it is ours, then the slot emptied.
 ///
-/// Ends in [`Ending::Undone`] when all went well.
-pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record) -> Ending {
+/// Ends in [`Ending::Released`] when all went well.
+pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record, reason: Code) -> Ending {
     record.remains = Remains::Perhaps;
+    record.reason = Some(reason);
     if let Err(refusal) = desk.record(record, State::Undoing).await {
         return Ending::Refused(refusal);
     }
-    let refusal = Refusal::new(Code::AlreadyEnrolled, record.token.to_string());
-    match all(desk, order, record, refusal, Slot::Erase).await {
-        Ending::Quarantined(_) => Ending::Quarantined(Refusal::new(
-            Code::AccessCode,
-            format!("slot {}; its token has been deleted", record.slot),
+    // Before the token goes, with what it keeps.
+    let openers = Openers::of(desk, order, record).await;
+    if let Err(left) = desk.withdraw(record.enrollment, &record.token).await {
+        // The token may count, so its key goes on answering until recovery has deleted it.
+        let refusal = Refusal::new(left.code, both(&Refusal::new(reason, ""), &left));
+        return Ending::Postponed(refusal);
+    }
+    let failed = match openers.empty(desk, order, record).await {
+        Ok(()) => {
+            record.remains = Remains::Nothing;
+            None
+        }
+        Err(KeyFault::Protocol(KeyError::Refused)) => Some((Code::AccessCode, String::new())),
+        Err(KeyFault::Gone) => Some((Code::PulledWhileWriting, String::new())),
+        Err(fault) => Some((Code::KeySilent, format!("{fault}; "))),
+    };
+    if let Err(storage) = desk.record(record, State::Undone).await {
+        return Ending::Postponed(storage);
+    }
+    match failed {
+        None => Ending::Released,
+        Some((code, why)) => Ending::Quarantined(Refusal::new(
+            code,
+            format!("{why}slot {}; its token {} has been deleted", record.slot, record.token),
         )),
-        ending => ending,
     }
 }
 

@@ -507,6 +507,8 @@ impl Task {
             key_pin: secrets.key_pin,
             server_name: self.settings.server_name.clone(),
             overwrite_confirmed: why.may_overwrite(confirmed),
+            codes: station::access::Codes::default(),
+            welcome: None,
         };
         let (cancel, cancelled) = watch::channel(false);
         let place = Some((name.to_owned(), port.insertion));

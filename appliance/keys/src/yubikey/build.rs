@@ -14,9 +14,10 @@ use zeroize::Zeroizing;
 
 use super::config::{ConfigError, Mode, SlotConfig};
 use super::flags::{CfgFlags, ExtFlags, TktFlags};
+use super::modhex;
 use super::typed::usage;
 use crate::bytes::padded;
-use crate::device::Digits;
+use crate::device::{Digits, Kind};
 use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 
 /// The flags that every builder starts from; see the module.
@@ -36,6 +37,52 @@ pub enum TokenIdForm {
     Modhex2,
     /// All in modhex.
     Modhex,
+}
+
+/// What an HOTP slot types in front of each code: up to 16 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OathId {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// How they are typed.
+    pub form: TokenIdForm,
+}
+
+impl OathId {
+    /// A text in modhex; `None` for other text, and for more than 32 letters.
+    #[must_use]
+    pub fn modhex(text: &str) -> Option<Self> {
+        let bytes = modhex::decode(text).ok().filter(|bytes| (1..=16).contains(&bytes.len()))?;
+        Some(Self { bytes: bytes.to_vec(), form: TokenIdForm::Modhex })
+    }
+
+    /// `ubhe` (Yubico, YubiKey) and eight decimal digits (OATH token identifier
+    /// specification, class A): the text that a key of this serial types.
+    #[must_use]
+    pub fn of_serial(serial: u32) -> Self {
+        let digits = serial % 100_000_000;
+        let pair = |position: u32| {
+            let two = digits / 100_u32.pow(position) % 100;
+            (two / 10 * 16 + two % 10) as u8
+        };
+        let bytes = vec![0xe1, 0x63, pair(3), pair(2), pair(1), pair(0)];
+        Self { bytes, form: TokenIdForm::Modhex2 }
+    }
+
+    /// What the key types in front of a code.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let modhex_bytes = match self.form {
+            TokenIdForm::Digits => 0,
+            TokenIdForm::Modhex1 => 1,
+            TokenIdForm::Modhex2 => 2,
+            TokenIdForm::Modhex => 16,
+        };
+        let (letters, digits) = self.bytes.split_at_checked(modhex_bytes).unwrap_or((&self.bytes, &[]));
+        let mut text = modhex::encode(letters);
+        text.extend(digits.iter().map(|byte| format!("{byte:02x}")));
+        text
+    }
 }
 
 impl SlotConfig {
@@ -120,6 +167,21 @@ impl SlotConfig {
         // yubikit says 16 here, and updates are compared with its bytes.
         config.fixed_length = 16;
         config
+    }
+
+    /// An update that gives a slot the access code `code` and leaves it otherwise as
+    /// the builder of that kind made it. `touch` as for
+    /// [`challenge_hmac`](Self::challenge_hmac).
+    #[must_use]
+    pub fn new_code_update(kind: Kind, touch: bool, code: &AccessCode) -> Self {
+        let (tkt, cfg) = match kind {
+            Kind::ChallengeResponse if touch => {
+                (TktFlags::NONE, CfgFlags::HMAC_SHORT_CHALLENGE | CfgFlags::CHALLENGE_TOUCH)
+            }
+            Kind::ChallengeResponse => (TktFlags::NONE, CfgFlags::HMAC_SHORT_CHALLENGE),
+            _ => (TktFlags::ENTER, CfgFlags::NONE),
+        };
+        Self::update(USUAL_EXT, tkt, cfg).with_new_code(code)
     }
 
     /// Starts an HOTP slot at `counter`, a multiple of 16 up to 0xFFFF0.
@@ -274,6 +336,33 @@ mod tests {
         assert_eq!(password(&"a".repeat(38)), Ok(()));
         assert_eq!(password(&"a".repeat(39)), Err(ConfigError::PasswordLength(39)));
         assert_eq!(password("aä"), Err(ConfigError::NotTypable(1)));
+    }
+
+    #[test]
+    fn what_an_id_says_it_is_typed_as_is_what_the_slot_types() {
+        assert_eq!(OathId::of_serial(12_345).text(), "ubhe00012345");
+        assert_eq!(OathId::of_serial(4_294_967_295).text(), "ubhe94967295");
+        assert_eq!(OathId::modhex("vvcbcdce").unwrap().text(), "vvcbcdce");
+        assert!(OathId::modhex("ab").is_none() && OathId::modhex("").is_none());
+        for id in [OathId::of_serial(12_345_678), OathId::modhex("vvcb").unwrap()] {
+            let config = SlotConfig::hotp(&seed(&[1; 20]), Digits::Six).unwrap();
+            let config = config.with_token_id(&id.bytes, id.form).unwrap();
+            assert_eq!(config.token_id_text(), Some(id.text()));
+        }
+    }
+
+    #[test]
+    fn an_update_of_the_code_changes_nothing_else() {
+        let code = AccessCode::new(b"newnew").unwrap();
+        let mut hotp = SlotConfig::hotp(&seed(&[1; 20]), Digits::Eight).unwrap();
+        let mut hmac = SlotConfig::challenge_hmac(&seed(&[1; 20]), true).unwrap();
+        for (config, kind) in [(&mut hotp, Kind::Hotp), (&mut hmac, Kind::ChallengeResponse)] {
+            let before = (config.ext(), config.tkt(), config.cfg(), config.oath_key().unwrap());
+            assert!(config.update_with(&SlotConfig::new_code_update(kind, true, &code)));
+            assert!(config.new_code().same_as(&code));
+            assert_eq!((config.ext(), config.tkt(), config.cfg()), (before.0, before.1, before.2));
+            assert!(config.oath_key().unwrap().same_as(&before.3));
+        }
     }
 
     #[test]

@@ -285,6 +285,16 @@ impl SlotConfig {
         self
     }
 
+    /// Cuts the flags of an update down to what `firmware` knows. An update has no
+    /// mode of its own, so nothing can turn into another.
+    #[must_use]
+    pub(super) fn known_to(mut self, firmware: Firmware) -> Self {
+        self.ext = self.ext.known_to(firmware);
+        self.tkt = self.tkt.known_to(firmware);
+        self.cfg = self.cfg.known_to(firmware);
+        self
+    }
+
     /// Applies an update as the key does: flags under their masks, and the
     /// access code. False, and nothing changed, when this configuration does
     /// not allow updates.

@@ -150,7 +150,7 @@ pub(crate) fn ask_code(
 
 pub(crate) fn code(result: Result<Answer, Failure>) -> String {
     match result.unwrap() {
-        Answer::Code(code) => code,
+        Answer::Code(code) => code.expose().to_owned(),
         other => panic!("{other:?}"),
     }
 }

@@ -154,6 +154,12 @@ impl Init {
         Self { otp_length: Some(length), ..self }
     }
 
+    /// Seconds per code of TOTP.
+    #[must_use]
+    pub fn time_step(self, seconds: u32) -> Self {
+        Self { time_step: Some(seconds), ..self }
+    }
+
     /// The hash.
     #[must_use]
     pub fn hash(self, hash: HashAlgorithm) -> Self {

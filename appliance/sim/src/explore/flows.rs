@@ -1,6 +1,7 @@
 //! The flows that are explored: what the world begins as, and what is done in it.
 
 use enrolld::keys::device::{Digits, Firmware, Kind};
+use enrolld::station::access::Codes;
 use enrolld::station::enrollment::{Ending, Order, Outcome};
 use enrolld::station::profile::{Overwrite, Profile};
 use enrolld::station::record::Actor;
@@ -148,6 +149,8 @@ pub fn order() -> Order {
         key_pin: None,
         server_name: "privacyIDEA".to_owned(),
         overwrite_confirmed: false,
+        codes: Codes::default(),
+        welcome: None,
     }
 }
 

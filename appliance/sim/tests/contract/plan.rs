@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use keys::device::{Digits, Kind};
 use keys::secret::{AccessCode, Pin};
+use station::access::Codes;
 use station::enrollment::Order;
 use station::profile::Profile;
 use station::record::Actor;
@@ -316,6 +317,8 @@ impl Plan {
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),
             overwrite_confirmed: self.overwrite_confirmed,
+            codes: Codes::default(),
+            welcome: None,
         })
     }
 }

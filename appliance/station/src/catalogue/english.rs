@@ -90,6 +90,19 @@ pub(super) const fn english(code: Code) -> Text {
             "An earlier enrollment of this key is still being put right.",
             "Wait until the server can be reached, then insert the key again.",
         ),
+        Code::NothingEnrolled => say(
+            "Not enrolled here",
+            "The station knows of no finished enrollment of this key.",
+            "Use the station that enrolled it, or delete its token on the server.",
+        ),
+        Code::WhichSlot => {
+            say("Which slot?", "More than one slot of this key is enrolled.", "Name the slot that is meant.")
+        }
+        Code::AccessCodeFixed => say(
+            "Code not changeable",
+            "This firmware cannot change the access code of a slot reliably.",
+            "Use another key, or a profile without a new access code.",
+        ),
         Code::ServerUnreachable => say(
             "Server unreachable",
             "The server cannot be reached over the network.",
@@ -184,6 +197,16 @@ pub(super) const fn english(code: Code) -> Text {
             "Verify policy missing",
             "The profile demands that the server verifies new tokens, and it does not.",
             "Set verify_enrollment on the server, or verify = \"auto\" in the profile.",
+        ),
+        Code::TwoStepMissing => say(
+            "Two-step policy missing",
+            "The profile demands two-step enrollment, and the server does not do it for this account.",
+            "Set hotp_2step or totp_2step in an admin policy, or two-step in the profile.",
+        ),
+        Code::TwoStepUnusable => say(
+            "Two-step unusable",
+            "The server's two-step enrollment cannot be finished with this key or this version.",
+            "Read the particulars in the log; correct the policy, or enroll in one step.",
         ),
         Code::CodeRejected => say(
             "Server rejects code",
@@ -288,6 +311,16 @@ pub(super) const fn english(code: Code) -> Text {
             "Key is busy",
             "Something else is being done with this key.",
             "Wait until it is over, or cancel it.",
+        ),
+        Code::Released => say(
+            "Released",
+            "An operator released this key. Its token was deleted and its slot emptied.",
+            "Insert the key to enroll it anew.",
+        ),
+        Code::HandOverFailed => say(
+            "Hand-over failed",
+            "What is to be handed over could not be put into the hand-over file.",
+            "Set up the hand-over file and its recipients, then insert the key again.",
         ),
         Code::JournalFailed => say(
             "Storage failed",

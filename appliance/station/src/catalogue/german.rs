@@ -90,6 +90,21 @@ pub(super) const fn german(code: Code) -> Text {
             "Eine frühere Einrichtung dieses Keys wird noch bereinigt.",
             "Warten, bis der Server erreichbar ist, dann neu einstecken.",
         ),
+        Code::NothingEnrolled => say(
+            "Hier nicht eingerichtet",
+            "Die Station kennt keine abgeschlossene Einrichtung dieses Keys.",
+            "Die Station nehmen, die ihn einrichtete, oder das Token am Server löschen.",
+        ),
+        Code::WhichSlot => say(
+            "Welcher Slot?",
+            "Mehr als ein Slot dieses Keys ist eingerichtet.",
+            "Den gemeinten Slot nennen.",
+        ),
+        Code::AccessCodeFixed => say(
+            "Code nicht änderbar",
+            "Diese Firmware kann den Zugriffscode eines Slots nicht zuverlässig ändern.",
+            "Anderen Key nehmen oder ein Profil ohne neuen Zugriffscode.",
+        ),
         Code::ServerUnreachable => say(
             "Server nicht da",
             "Der Server ist über das Netz nicht erreichbar.",
@@ -184,6 +199,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Verify-Policy fehlt",
             "Das Profil verlangt, dass der Server neue Token prüft; er tut es nicht.",
             "verify_enrollment am Server setzen oder verify = \"auto\" im Profil.",
+        ),
+        Code::TwoStepMissing => say(
+            "Zwei-Schritt-Regel fehlt",
+            "Das Profil verlangt zwei Schritte; der Server kennt sie für dieses Konto nicht.",
+            "Am Server hotp_2step oder totp_2step setzen, oder two-step im Profil ändern.",
+        ),
+        Code::TwoStepUnusable => say(
+            "Zwei Schritte unmöglich",
+            "Die zwei Schritte des Servers sind mit diesem Key oder dieser Version nicht zu beenden.",
+            "Einzelheiten im Protokoll lesen; Richtlinie ändern oder in einem Schritt einrichten.",
         ),
         Code::CodeRejected => say(
             "Server lehnt Code ab",
@@ -292,6 +317,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Key in Arbeit",
             "Mit diesem Key geschieht gerade etwas anderes.",
             "Warten, bis es vorbei ist, oder abbrechen.",
+        ),
+        Code::Released => say(
+            "Freigegeben",
+            "Ein Operator gab diesen Key frei. Token gelöscht, Slot geleert.",
+            "Key einstecken, um ihn neu einzurichten.",
+        ),
+        Code::HandOverFailed => say(
+            "Übergabe gescheitert",
+            "Was zu übergeben ist, konnte nicht in die Übergabedatei geschrieben werden.",
+            "Übergabedatei und Empfänger einrichten, dann den Key neu einstecken.",
         ),
         Code::JournalFailed => say(
             "Speicher defekt",

@@ -88,7 +88,7 @@ impl Desk {
 
     pub(crate) fn code(&mut self, kind: Kind, slot: u8, step: u64) -> Result<String, Failure> {
         match self.ask(ask_code(kind, slot, step, Digits::Six))? {
-            Answer::Code(code) => Ok(code),
+            Answer::Code(code) => Ok(code.expose().to_owned()),
             other => panic!("{other:?}"),
         }
     }

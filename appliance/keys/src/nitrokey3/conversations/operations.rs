@@ -1,5 +1,7 @@
 //! What is done with credentials.
 
+use zeroize::Zeroizing;
+
 use super::super::answer::{StatusWord, code};
 use super::super::apdu::{self, Label, Moving};
 use super::super::firmware;
@@ -7,7 +9,7 @@ use super::open::{Opened, refusal};
 use super::pin::verify;
 use super::talk::{Talk, Touch};
 use crate::device::{Answer, Digits, Guard, HashAlgorithm, KeyError, KeyInfo, Lock, Named};
-use crate::secret::{Pin, Seed};
+use crate::secret::{CodeText, Pin, Seed};
 
 /// Ends in [`Answer::Inspected`].
 pub(super) async fn inspect(talk: Talk, opened: Opened) -> Result<Answer, KeyError> {
@@ -107,7 +109,7 @@ pub(super) async fn ask(
         return Err(refusal(&reply));
     }
     match code(&reply.data) {
-        Some((found, code)) if found == digits => Ok(Answer::Code(code)),
+        Some((found, code)) if found == digits => Ok(Answer::Code(CodeText::new(Zeroizing::new(code)))),
         Some(_) => Err(KeyError::DoesNotFit("the credential gives codes with another number of digits")),
         None => Err(KeyError::Garbled("a code that is not well formed")),
     }

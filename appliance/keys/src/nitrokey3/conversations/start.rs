@@ -75,6 +75,10 @@ pub fn start(
             };
             script(begin, move |talk, _| ask(talk, label, step, digits, pin))
         }
+        Operation::SetCode { .. } => {
+            return Err(KeyError::DoesNotFit("it is guarded by a PIN, not by access codes"));
+        }
+        Operation::Swap { .. } => return Err(KeyError::DoesNotFit("its slots cannot be swapped")),
         Operation::ChangePin { old, new } => script(begin, |talk, opened| change(talk, opened, old, new)),
     })
 }

@@ -1,5 +1,7 @@
 //! Asking for a code.
 
+use zeroize::Zeroizing;
+
 use super::super::answer::{Code, SlotContent};
 use super::super::command::{self, Factor, FittingPin, TemporaryPassword};
 use super::super::ids::Authorization;
@@ -10,7 +12,7 @@ use super::open::Opened;
 use super::talk::{Talk, refusal};
 use super::write::{fitting, usable};
 use crate::device::{Answer, Digits, KeyError, KeySerial};
-use crate::secret::Pin;
+use crate::secret::{CodeText, Pin};
 
 /// Why a key that wants a PIN before each code gives none.
 const USER_PIN: &str = "its user's PIN before it gives a code";
@@ -59,7 +61,9 @@ pub(super) async fn ask(
     if code.config.digits != digits {
         return Err(KeyError::DoesNotFit("the slot gives codes with another number of digits"));
     }
-    code.text().map(Answer::Code).ok_or(KeyError::Garbled("a code with more digits than it should have"))
+    code.text()
+        .map(|text| Answer::Code(CodeText::new(Zeroizing::new(text))))
+        .ok_or(KeyError::Garbled("a code with more digits than it should have"))
 }
 
 impl Talk {

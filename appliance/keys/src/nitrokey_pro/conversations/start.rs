@@ -83,6 +83,10 @@ pub fn start(
             };
             script(model, move |talk| ask(talk, wanted, Wanted { slot, step, digits }, pin, password))
         }
+        Operation::SetCode { .. } => {
+            return Err(KeyError::DoesNotFit("its slots are guarded by a PIN, not by access codes"));
+        }
+        Operation::Swap { .. } => return Err(KeyError::DoesNotFit("its slots cannot be swapped")),
         Operation::ChangePin { old, new } => {
             let old = old.ok_or(KeyError::DoesNotFit("its administrator's PIN is never unset"))?;
             script(model, move |talk| change_admin(talk, wanted, old, new))

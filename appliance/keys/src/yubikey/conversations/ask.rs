@@ -10,6 +10,7 @@ use super::write::same_key;
 use crate::conversation::{Conversation, Hint, Reply, Turn};
 use crate::device::{Answer, Digits, KeyError, KeySerial, Occupancy};
 use crate::otp;
+use crate::secret::CodeText;
 use crate::yubikey::command::{self, OtpSlot};
 use crate::yubikey::firmware::Feature;
 use crate::yubikey::ids::Identity;
@@ -65,11 +66,19 @@ impl Ask {
     }
 
     fn answer(&self, mac: &[u8]) -> Answer {
-        Answer::Code(match self.form {
-            Form::Hex => mac.iter().map(|byte| format!("{byte:02x}")).collect(),
-            Form::Code(digits) => otp::code_of_mac(mac, digits),
-        })
+        Answer::Code(CodeText::new(match self.form {
+            Form::Hex => hex(mac),
+            Form::Code(digits) => Zeroizing::new(otp::code_of_mac(mac, digits)),
+        }))
     }
+}
+
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    // With room for all, so that no part of it is left behind in a smaller buffer.
+    let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }
 
 impl Conversation for Ask {

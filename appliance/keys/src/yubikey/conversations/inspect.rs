@@ -5,8 +5,8 @@ use core::time::Duration;
 use super::open::{Depth, Open, Opened};
 use crate::conversation::{Conversation, Reply, Turn};
 use crate::device::{
-    Ability, Answer, Family, Firmware, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay,
-    SlotState,
+    Ability, Answer, Family, Firmware, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy,
+    ProofWay, SlotState,
 };
 use crate::yubikey::build::OATH_KEY;
 use crate::yubikey::command::OtpSlot;
@@ -86,7 +86,7 @@ fn abilities(slot: OtpSlot, firmware: Firmware) -> Vec<Ability> {
         best_hash: HashAlgorithm::Sha1,
         longest_seed,
         proof,
-        guards: &[],
+        guards: if kind == Kind::ChallengeResponse { &[Guard::Touch] } else { &[] },
     };
     let mut all = vec![ability(Kind::YubicoOtp, false, 16, typed)];
     if Feature::Hotp.is_in(firmware) {
@@ -97,7 +97,7 @@ fn abilities(slot: OtpSlot, firmware: Firmware) -> Vec<Ability> {
     }
     if Feature::ChallengeResponse.is_in(firmware) {
         let returned = ProofWay::Returned { touch: false };
-        all.push(ability(Kind::ChallengeResponse, false, OATH_KEY, returned));
+        all.push(ability(Kind::ChallengeResponse, true, OATH_KEY, returned));
     }
     all
 }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::ask::{Ask, Form};
 use super::inspect::Inspect;
-use super::write::Write;
+use super::write::{Change, Write};
 use crate::device::{
     BoxedConversation, Credential, Digits, Guard, KeyError, KeyInfo, Kind, Operation, Slot, Unlock,
 };
@@ -38,6 +38,9 @@ const LONGEST_CHALLENGE: usize = 63;
 ///   and nothing here tries twice. After [`KeyError::TimedOut`] and [`KeyError::Garbled`] the slot
 ///   may hold either; only an inspection and a proof can tell.
 /// * **Erase** ends well at once when the status says that the slot is empty.
+/// * **SetCode** is an update (firmware 2.3 and up, but not 4.3.2 to 4.3.5, which
+///   silently keep the old code): flags as the builders set them, and the new code.
+/// * **Swap** (firmware 2.3 and up) ends well when the status shows both slots exchanged.
 /// * **AskCode** sends a challenge of up to 63 bytes to an HMAC slot.
 ///   [`Kind::ChallengeResponse`] gives the 20 bytes as hexadecimal digits;
 ///   [`Kind::Totp`] and [`Kind::Hotp`] make a code of them, so that a challenge
@@ -84,6 +87,18 @@ pub fn start(
         Operation::Erase { slot, kind: _, unlock, label: _ } => {
             Box::new(Write::erase(identity, wanted, otp_slot(slot)?, access_code(unlock)?))
         }
+        Operation::SetCode { slot, kind, guard, unlock, new_code } => {
+            if new_code.is_none() {
+                return Err(KeyError::DoesNotFit("an access code of zeros guards nothing"));
+            }
+            let update = SlotConfig::new_code_update(kind, guard == Guard::Touch, &new_code);
+            let (slot, current) = (otp_slot(slot)?, access_code(unlock)?);
+            Box::new(Write::change(Change::Update, identity, wanted, slot, Some(update), current))
+        }
+        Operation::Swap { unlock } => {
+            let current = access_code(unlock)?;
+            Box::new(Write::change(Change::Swap, identity, wanted, OtpSlot::One, None, current))
+        }
         Operation::AskCode { slot, kind, challenge, digits, label: _, unlock: _ } => {
             let challenge = Zeroizing::new(challenge);
             if challenge.len() > LONGEST_CHALLENGE {
@@ -125,6 +140,9 @@ fn form_of(kind: Kind, digits: Digits) -> Result<Form, KeyError> {
 fn configuration(credential: &Credential) -> Result<SlotConfig, KeyError> {
     match credential {
         Credential::Hotp { seed, digits } => SlotConfig::hotp(seed, *digits),
+        Credential::HotpBehindId { seed, digits, id } => {
+            SlotConfig::hotp(seed, *digits).and_then(|config| config.with_token_id(&id.bytes, id.form))
+        }
         Credential::YubicoOtp { public_id, private_id, key } => {
             SlotConfig::yubico_otp(public_id, private_id, key)
         }

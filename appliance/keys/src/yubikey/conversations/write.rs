@@ -1,4 +1,4 @@
-//! Programming and erasing a slot.
+//! Programming, erasing and updating a slot, and swapping both.
 
 use core::time::Duration;
 
@@ -10,19 +10,21 @@ use crate::device::{Answer, KeyError, KeySerial, Occupancy};
 use crate::secret::AccessCode;
 use crate::yubikey::command::{self, OtpSlot};
 use crate::yubikey::config::SlotConfig;
-use crate::yubikey::firmware::Feature;
+use crate::yubikey::firmware::{Feature, update_loses_access_code};
 use crate::yubikey::ids::Identity;
 use crate::yubikey::slot_write::SlotWrite;
 use crate::yubikey::status::Status;
 
-/// Writes a slot, or empties it, and believes only what the status says after.
+/// Changes a slot, and believes only what the status says after.
 ///
-/// Ends in [`Answer::Programmed`] or [`Answer::Erased`].
+/// Ends in [`Answer::Programmed`], [`Answer::Erased`], [`Answer::CodeSet`] or [`Answer::Swapped`].
 pub(super) struct Write {
     slot: OtpSlot,
-    /// What the slot shall hold; `None` to empty it. Taken when it is sent.
+    change: Change,
+    /// What is sent for it; `None` when there is nothing to send. Taken when it is sent.
     config: Option<SlotConfig>,
-    erase: bool,
+    /// What the status said of both slots before.
+    before: [Occupancy; 2],
     current: AccessCode,
     /// The serial that the key must have, when it is known.
     wanted: Option<KeySerial>,
@@ -34,7 +36,31 @@ enum Stage {
     Writing(Exchange),
 }
 
+/// What is to become of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Program,
+    Erase,
+    /// Only its access code.
+    Update,
+    /// Both slots exchange what they hold.
+    Swap,
+}
+
 impl Write {
+    /// An update, or a swap (`config` is then `None`, and the slot does not matter).
+    pub(super) fn change(
+        change: Change,
+        identity: Identity,
+        wanted: Option<KeySerial>,
+        slot: OtpSlot,
+        config: Option<SlotConfig>,
+        current: AccessCode,
+    ) -> Self {
+        let stage = Stage::Opening(Open::new(identity, Depth::Serial));
+        Self { slot, change, config, before: [Occupancy::Empty; 2], current, wanted, stage }
+    }
+
     pub(super) fn program(
         identity: Identity,
         wanted: Option<KeySerial>,
@@ -42,8 +68,7 @@ impl Write {
         config: SlotConfig,
         current: AccessCode,
     ) -> Self {
-        let stage = Stage::Opening(Open::new(identity, Depth::Serial));
-        Self { slot, config: Some(config), erase: false, current, wanted, stage }
+        Self::change(Change::Program, identity, wanted, slot, Some(config), current)
     }
 
     pub(super) fn erase(
@@ -52,8 +77,7 @@ impl Write {
         slot: OtpSlot,
         current: AccessCode,
     ) -> Self {
-        let stage = Stage::Opening(Open::new(identity, Depth::Serial));
-        Self { slot, config: None, erase: true, current, wanted, stage }
+        Self::change(Change::Erase, identity, wanted, slot, None, current)
     }
 
     /// The key is known: what to send, or the end when there is nothing to do.
@@ -63,7 +87,26 @@ impl Write {
         if !self.slot.is_in(firmware) {
             return Err(KeyError::NotAble { what: "it has one slot", firmware });
         }
+        self.before = OtpSlot::ALL.map(|slot| opened.status.occupancy(slot));
+        if self.change == Change::Swap {
+            if !Feature::Swap.is_in(firmware) {
+                return Err(KeyError::NotAble { what: "swapping its slots", firmware });
+            }
+            return Ok(Some(Exchange::new(command::swap(&self.current), opened.status)));
+        }
+        if self.change == Change::Update {
+            if !Feature::Update.is_in(firmware) || update_loses_access_code(firmware) {
+                return Err(KeyError::NotAble { what: "changing an access code", firmware });
+            }
+            if self.sees_empty(&opened.status) {
+                return Err(KeyError::Empty);
+            }
+        }
         let write = match self.config.take() {
+            Some(config) if self.change == Change::Update => {
+                let update = SlotWrite::configure(config.known_to(firmware), &self.current);
+                return Ok(Some(Exchange::new(command::update(self.slot, &update), opened.status)));
+            }
             Some(config) => {
                 if !config.mode().is_known_to(firmware) {
                     return Err(KeyError::NotAble { what: "this kind of credential", firmware });
@@ -85,13 +128,27 @@ impl Write {
     /// The key took the write: whether the slot is as wanted now.
     fn verify(&self, after: &Status) -> Result<Answer, KeyError> {
         let per_slot = Feature::ValidBits.is_in(after.firmware);
-        match (self.erase, self.sees_empty(after)) {
-            (false, false) => Ok(Answer::Programmed),
-            (true, true) => Ok(Answer::Erased),
+        match (self.change, self.sees_empty(after)) {
+            (Change::Program, false) => Ok(Answer::Programmed),
+            (Change::Update, false) => Ok(Answer::CodeSet),
+            (Change::Erase, true) => Ok(Answer::Erased),
             // Firmware before 2.1 says only that some slot is valid.
-            (true, false) if !per_slot => Ok(Answer::Erased),
-            (false, true) => Err(KeyError::Garbled("it took the write, but says that the slot is empty")),
-            (true, false) => Err(KeyError::Garbled("it took the deletion, but says that the slot is in use")),
+            (Change::Erase, false) if !per_slot => Ok(Answer::Erased),
+            (Change::Swap, _) => {
+                let mut wanted = self.before;
+                wanted.reverse();
+                if OtpSlot::ALL.map(|slot| after.occupancy(slot)) == wanted {
+                    Ok(Answer::Swapped)
+                } else {
+                    Err(KeyError::Garbled("it took the swap, but its slots are not exchanged"))
+                }
+            }
+            (Change::Program | Change::Update, true) => {
+                Err(KeyError::Garbled("it took the write, but says that the slot is empty"))
+            }
+            (Change::Erase, false) => {
+                Err(KeyError::Garbled("it took the deletion, but says that the slot is in use"))
+            }
         }
     }
 }

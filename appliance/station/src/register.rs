@@ -1,0 +1,245 @@
+//! The token's side of an enrollment: it is made, in one step or two, and compared
+//! with what the key is going to hold, before anything is written.
+
+use std::sync::Arc;
+
+use keys::device::{Ability, HashAlgorithm, Kind};
+use keys::secret::{Pin, Seed};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::calls::{NotRegistered, SecondStep};
+use crate::flow::Desk;
+use crate::material::Material;
+use crate::outcome::{Ending, Order};
+use crate::profile::{TwoStep, Verify};
+use crate::record::{Record, Remains, State};
+use crate::refusal::{Code, Refusal};
+use crate::server::{Registration, ServerCall, TokenSecret};
+use crate::token::TokenKind;
+use crate::undo::{self, Slot as Undone};
+
+/// A token that is made, and does not count.
+pub(crate) struct Made {
+    /// Its secret.
+    pub(crate) material: Material,
+    /// Whether the server waits for a code before it counts.
+    pub(crate) unverified: bool,
+    /// Whether the secret was made in two steps.
+    pub(crate) two_step: bool,
+}
+
+/// How often two steps are begun anew when answers are lost.
+const BEGINNINGS: u8 = 3;
+
+/// Makes the token, compares what the server says it stored, keeps it from counting.
+pub(crate) async fn register(
+    desk: &Desk,
+    order: &Order,
+    kind: TokenKind,
+    ability: Ability,
+    rng: &mut impl CryptoRng,
+    record: &mut Record,
+) -> Result<Made, Ending> {
+    let made = match make(desk, order, kind, ability, rng, record).await {
+        Ok(made) => made,
+        Err(failed) if failed.may_exist => {
+            return Err(undo::all(desk, order, record, failed.refusal, Undone::LeaveAlone).await);
+        }
+        Err(failed) => {
+            record.reason = Some(failed.refusal.code);
+            return Err(match desk.record(record, State::Undone).await {
+                Ok(()) => Ending::Refused(failed.refusal),
+                Err(storage) => Ending::Postponed(storage),
+            });
+        }
+    };
+    let (id, token) = (record.enrollment, record.token.clone());
+    let agreed = match agree(desk, order, &made, record).await {
+        Ok(()) if made.unverified => Ok(()),
+        Ok(()) => desk.done(id, ServerCall::Disable(token)).await,
+        Err(refusal) => Err(refusal),
+    };
+    if let Err(refusal) = agreed {
+        return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
+    }
+    record.remains = Remains::Perhaps;
+    if let Err(refusal) = desk.record(record, State::Registered).await {
+        record.remains = Remains::Nothing;
+        return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
+    }
+    if desk.cancelled() {
+        let refusal = Refusal::new(Code::Cancelled, "");
+        return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
+    }
+    Ok(made)
+}
+
+async fn make(
+    desk: &Desk,
+    order: &Order,
+    kind: TokenKind,
+    ability: Ability,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<Made, NotRegistered> {
+    if order.profile.two_step != TwoStep::Never
+        && let Some(made) = in_two_steps(desk, order, kind, ability, rng, record).await?
+    {
+        return Ok(made);
+    }
+    in_one_step(desk, order, kind, rng, record).await
+}
+
+async fn in_one_step(
+    desk: &Desk,
+    order: &Order,
+    kind: TokenKind,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<Made, NotRegistered> {
+    let defect = || Refusal::new(Code::Internal, "this kind of credential has no secret");
+    let material = Material::random(&order.profile, record.key, rng)
+        .ok_or_else(|| NotRegistered { refusal: defect(), may_exist: false })?;
+    let registration = registration(order, kind, record, material.for_server(), material.prefix());
+    let registered = desk.register(record.enrollment, &record.token, registration).await?;
+    match registered.echo {
+        Some(echo) if material.is(&echo) => {}
+        Some(_) => return Err(exists(Refusal::new(Code::SecretReplaced, ""))),
+        None => {
+            let words = "the server does not say which secret it stored";
+            return Err(exists(Refusal::new(Code::ServerContradicts, words)));
+        }
+    }
+    Ok(Made { material, unverified: registered.unverified, two_step: false })
+}
+
+/// Makes the token in two steps; `None` when the server does not offer that, and the
+/// profile does not insist. Nothing is left at the server then.
+async fn in_two_steps(
+    desk: &Desk,
+    order: &Order,
+    kind: TokenKind,
+    ability: Ability,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<Option<Made>, NotRegistered> {
+    let (id, token) = (record.enrollment, &record.token);
+    for _ in 0..BEGINNINGS {
+        let first = registration(order, kind, record, TokenSecret::TwoStep, String::new());
+        let begun = desk.register(id, token, first).await?;
+        // A server without the policy makes an ordinary token of the first step. One that
+        // verifies tokens, and is older than 3.14, makes one that can never be finished.
+        let terms = begun.two_step.filter(|_| !begun.unverified);
+        let (Some(terms), Some(TokenSecret::Seed(servers_part))) = (terms, begun.echo) else {
+            desk.withdraw(id, token).await.map_err(exists)?;
+            if order.profile.two_step == TwoStep::WhenOffered {
+                return Ok(None);
+            }
+            let (code, words) = if begun.unverified {
+                (Code::TwoStepUnusable, "this version cannot both verify tokens and make them in two steps")
+            } else {
+                (Code::TwoStepMissing, "")
+            };
+            return Err(NotRegistered { refusal: Refusal::new(code, words), may_exist: false });
+        };
+        terms.check(ability.longest_seed).map_err(exists)?;
+        let part = Arc::new(Seed::random(terms.part, rng));
+        let defect = || exists(Refusal::new(Code::Internal, "the seed could not be derived"));
+        let seed = terms.derive(&servers_part, &part).ok_or_else(defect)?;
+        match desk.finish_two_step(id, token, kind, &part).await.map_err(exists)? {
+            SecondStep::Taken(registered) => {
+                let material = Material::Seed(Arc::new(seed));
+                if !registered.echo.is_some_and(|echo| material.is(&echo)) {
+                    return Err(exists(Refusal::new(Code::SecretReplaced, "in the second of two steps")));
+                }
+                return Ok(Some(Made { material, unverified: registered.unverified, two_step: true }));
+            }
+            // It may have the right secret. It is made anew rather than trusted.
+            SecondStep::Lost => desk.withdraw(id, token).await.map_err(exists)?,
+        }
+    }
+    let words = "the second of two steps, more than once";
+    Err(exists(Refusal::new(Code::OutcomeUnknown, words)))
+}
+
+fn exists(refusal: Refusal) -> NotRegistered {
+    NotRegistered { refusal, may_exist: true }
+}
+
+fn registration(
+    order: &Order,
+    kind: TokenKind,
+    record: &Record,
+    secret: TokenSecret,
+    prefix: String,
+) -> Registration {
+    let profile = &order.profile;
+    Registration {
+        serial: record.token.clone(),
+        kind,
+        secret,
+        digits: profile.digits,
+        hash: profile.hash,
+        period: profile.period,
+        description: profile.describe(&order.station, &record.key.to_string(), &order.profile_name),
+        realm: order.person.as_ref().map(|person| person.realm.clone()).or_else(|| profile.realm.clone()),
+        pin: pin(order, record),
+        prefix,
+        enrollment: record.enrollment,
+    }
+}
+
+/// The token's PIN. What a key types in front of its HOTP codes is part of it, since
+/// the server takes everything before the code for the PIN.
+fn pin(order: &Order, record: &Record) -> Option<Arc<Pin>> {
+    let id = match (order.profile.kind, &order.profile.token_id) {
+        (Kind::Hotp, Some(id)) => id.of(record.key)?.text(),
+        _ => return order.pin.clone(),
+    };
+    let mut text = Zeroizing::new(String::with_capacity(64));
+    if let Some(pin) = &order.pin {
+        text.push_str(pin.expose());
+    }
+    text.push_str(&id);
+    Pin::new(text).ok().map(Arc::new)
+}
+
+/// Whether the server stored what the key is going to hold.
+async fn agree(desk: &Desk, order: &Order, made: &Made, record: &Record) -> Result<(), Refusal> {
+    let profile = &order.profile;
+    if profile.verify == Verify::Required && !made.unverified {
+        return Err(Refusal::new(Code::NotVerified, ""));
+    }
+    let Some(view) = desk.look(record.enrollment, &record.token).await? else {
+        return Err(Refusal::new(Code::TokenVanished, record.token.to_string()));
+    };
+    let wanted = match &made.material {
+        Material::Seed(_) => u32::from(profile.digits.count()),
+        // The 32 letters of the encrypted part, and what is in front of them.
+        Material::Yubico { .. } => 32 + u32::try_from(made.material.prefix().len()).unwrap_or(0),
+        Material::Password(_) => return Ok(()),
+    };
+    if view.digits != wanted {
+        return Err(Refusal::new(Code::DigitsChanged, format!("{} instead of {wanted}", view.digits)));
+    }
+    if matches!(made.material, Material::Yubico { .. }) {
+        return Ok(());
+    }
+    // A token without a noted hash is computed with SHA-1 (privacyIDEA, lib/tokens/hotptoken.py).
+    let wanted = hash_name(profile.hash);
+    let hash = view.hash.as_deref().unwrap_or("sha1");
+    if hash != wanted {
+        return Err(Refusal::new(Code::HashChanged, format!("{hash} instead of {wanted}")));
+    }
+    Ok(())
+}
+
+/// What the server calls a hash.
+const fn hash_name(hash: HashAlgorithm) -> &'static str {
+    match hash {
+        HashAlgorithm::Sha1 => "sha1",
+        HashAlgorithm::Sha256 => "sha256",
+        HashAlgorithm::Sha512 => "sha512",
+    }
+}

@@ -1,0 +1,274 @@
+//! The key's side of an enrollment: its slot is emptied, written and locked.
+
+use std::sync::Arc;
+
+use keys::device::{KeyError, Operation, Unlock};
+use keys::secret::AccessCode;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::flow::Desk;
+use crate::material::Material;
+use crate::outcome::{Ending, Order, SlotLock};
+use crate::profile::{CodeTo, NewCode};
+use crate::record::{Record, Remains, State};
+use crate::refusal::{Code, Refusal};
+use crate::server::ServerCall;
+use crate::step::{HandOver, KeyFault};
+use crate::undo::{self, Slot as Undone};
+
+/// What may open a slot, the likeliest first. Keys do not count wrong access codes, and a slot
+/// without a code takes any.
+pub(crate) struct Openers(Vec<AccessCode>);
+
+impl Openers {
+    /// What the operator gave, what the server keeps with the token, what this station makes.
+    pub(crate) async fn of(desk: &Desk, order: &Order, record: &Record) -> Self {
+        let mut codes = Vec::new();
+        let mut add = |code: &AccessCode| {
+            if !code.is_none() && !codes.iter().any(|known: &AccessCode| known.same_as(code)) {
+                codes.push(AccessCode::from_array(code.expose()));
+            }
+        };
+        if let Some(code) = &order.unlock {
+            add(code);
+        }
+        if let Some(code) = order.codes.table.as_ref().and_then(|table| table.code_of(record.key)) {
+            add(code);
+        }
+        if order.profile.new_access_code == NewCode::Random && order.profile.access_code_to == CodeTo::Server
+        {
+            // A server that does not tell leaves the other codes.
+            if let Ok(Some(code)) = desk.read_code(record.enrollment, &record.token).await {
+                add(&code);
+            }
+        }
+        if let Some(secret) = &order.codes.secret {
+            add(&secret.code_of(record.key, record.slot));
+        }
+        if let Some(code) = &order.codes.fixed {
+            add(code);
+        }
+        Self(codes)
+    }
+
+    /// Empties the slot of an enrollment.
+    pub(crate) async fn empty(&self, desk: &Desk, order: &Order, record: &Record) -> Result<(), KeyFault> {
+        let erase = |unlock| Operation::Erase {
+            slot: record.slot,
+            kind: record.kind,
+            unlock,
+            label: order.label(&record.token),
+        };
+        let mut result = Err(KeyFault::Protocol(KeyError::Refused));
+        let pin = order.pin_of_key(record.key.family).map(Unlock::AdminPin);
+        let codes = self.0.iter().map(|code| Unlock::AccessCode(AccessCode::from_array(code.expose())));
+        let unlocks: Vec<Unlock> = match pin {
+            Some(pin) => vec![pin],
+            None if self.0.is_empty() => vec![Unlock::None],
+            None => codes.collect(),
+        };
+        for unlock in unlocks {
+            result = match desk.key(erase(unlock)).await {
+                Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => Ok(()),
+                Err(fault) => Err(fault),
+            };
+            if !matches!(result, Err(KeyFault::Protocol(KeyError::Refused))) {
+                break;
+            }
+        }
+        result
+    }
+}
+
+/// Empties a slot that may be overwritten, which shows whether an access code is right.
+pub(crate) async fn clear(desk: &Desk, order: &Order, record: &mut Record) -> Result<(), Ending> {
+    desk.enter(crate::step::Phase::Writing);
+    let openers = Openers::of(desk, order, record).await;
+    let fault = match openers.empty(desk, order, record).await {
+        Ok(()) => {
+            record.remains = Remains::Nothing;
+            return Ok(());
+        }
+        Err(fault) => fault,
+    };
+    let refusal = match &fault {
+        KeyFault::Protocol(KeyError::Refused) => {
+            Refusal::new(Code::AccessCode, format!("slot {}", record.slot))
+        }
+        fault => early_fault(fault),
+    };
+    record.reason = Some(refusal.code);
+    match desk.record(record, State::Undone).await {
+        Ok(()) => Err(Ending::Refused(refusal)),
+        Err(storage) => Err(Ending::Postponed(storage)),
+    }
+}
+
+/// Writes the slot.
+pub(crate) async fn write(
+    desk: &Desk,
+    order: &Order,
+    material: &Material,
+    record: &mut Record,
+) -> Result<(), Ending> {
+    let profile = &order.profile;
+    let Some(credential) = material.credential(profile, record.key) else {
+        let refusal = Refusal::new(Code::Internal, "this kind of credential cannot be written");
+        return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
+    };
+    let operation = Operation::Program {
+        slot: profile.slot,
+        credential,
+        // An access code guards what is in a slot; by now, nothing is.
+        unlock: order.pin_of_key(record.key.family).map_or(Unlock::None, Unlock::AdminPin),
+        new_code: None,
+        label: order.label(&record.token),
+        guard: order.guard_of_slot(),
+    };
+    let fault = match desk.key(operation).await {
+        Ok(_) => {
+            return match desk.record(record, State::Written).await {
+                Ok(()) => Ok(()),
+                Err(refusal) => Err(undo::all(desk, order, record, refusal, Undone::Erase).await),
+            };
+        }
+        Err(fault) => fault,
+    };
+    Err(match fault {
+        KeyFault::Gone => pulled(desk, order, record).await,
+        KeyFault::Protocol(KeyError::Refused) => {
+            record.remains = Remains::Nothing;
+            let refusal = Refusal::new(Code::WriteRefused, format!("slot {}", record.slot));
+            undo::all(desk, order, record, refusal, Undone::LeaveAlone).await
+        }
+        KeyFault::Protocol(error) if left_alone(&error) => {
+            record.remains = Remains::Nothing;
+            undo::all(desk, order, record, early_fault(&KeyFault::Protocol(error)), Undone::LeaveAlone).await
+        }
+        fault => undo::all(desk, order, record, early_fault(&fault), Undone::Erase).await,
+    })
+}
+
+/// Gives the slot its access code, when that is where it can be found again.
+///
+/// A refusal means that the slot is as open as before.
+pub(crate) async fn lock(
+    desk: &Desk,
+    order: &Order,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<SlotLock, Refusal> {
+    let missing = |what| Refusal::new(Code::AccessCode, what);
+    let copy = |code: &AccessCode| AccessCode::from_array(code.expose());
+    let code = match order.profile.new_access_code {
+        NewCode::None => return Ok(SlotLock::Open),
+        NewCode::Fixed => {
+            copy(order.codes.fixed.as_ref().ok_or_else(|| missing("nobody gave the fixed code"))?)
+        }
+        NewCode::Derived => order
+            .codes
+            .secret
+            .as_ref()
+            .ok_or_else(|| missing("the station has no secret to derive codes from"))?
+            .code_of(record.key, record.slot),
+        NewCode::Random => {
+            let code = Arc::new(random(rng));
+            keep(desk, order, record, &code).await?;
+            copy(&code)
+        }
+    };
+    let operation = Operation::SetCode {
+        slot: record.slot,
+        kind: record.kind,
+        guard: order.profile.guard,
+        unlock: Unlock::None,
+        new_code: code,
+    };
+    match desk.key(operation).await {
+        Ok(_) => Ok(SlotLock::Locked),
+        Err(KeyFault::Protocol(KeyError::Refused)) => {
+            Err(Refusal::new(Code::WriteRefused, "the new access code"))
+        }
+        Err(KeyFault::Protocol(error @ KeyError::NotAble { .. })) => {
+            Err(Refusal::new(Code::AccessCodeFixed, error.to_string()))
+        }
+        // The key answers for its token, and its code, if it took it, is where it belongs.
+        Err(_) => Ok(SlotLock::Unknown),
+    }
+}
+
+/// Puts a random code where the profile says, so that it cannot be lost with this process.
+async fn keep(desk: &Desk, order: &Order, record: &Record, code: &Arc<AccessCode>) -> Result<(), Refusal> {
+    match order.profile.access_code_to {
+        CodeTo::Server => {
+            let call = ServerCall::KeepCode { serial: record.token.clone(), code: Arc::clone(code) };
+            desk.done(record.enrollment, call).await
+        }
+        CodeTo::HandOver => {
+            let mut what = HandOver::of(record);
+            what.access_code = Some(Arc::clone(code));
+            desk.hand_over(what).await
+        }
+    }
+}
+
+/// A code that is not all zero, which would be none.
+fn random(rng: &mut impl CryptoRng) -> AccessCode {
+    let mut bytes = Zeroizing::new([0; 6]);
+    rng.fill_bytes(bytes.as_mut());
+    if bytes.iter().all(|byte| *byte == 0) {
+        *bytes = [1; 6];
+    }
+    AccessCode::from_array(&bytes)
+}
+
+/// The key was pulled out between the first byte written and the proof.
+pub(crate) async fn pulled(desk: &Desk, order: &Order, record: &mut Record) -> Ending {
+    let refusal = Refusal::new(Code::PulledWhileWriting, record.key.to_string());
+    undo::all(desk, order, record, refusal, Undone::LeaveAlone).await
+}
+
+/// Whether a slot is certainly as it was after this.
+const fn left_alone(error: &KeyError) -> bool {
+    matches!(
+        error,
+        KeyError::WrongPin { .. }
+            | KeyError::PinAtRisk { .. }
+            | KeyError::PinNeeded(_)
+            | KeyError::NotTouched
+            | KeyError::Occupied
+            | KeyError::Full
+            | KeyError::AnotherKey
+            | KeyError::DoesNotFit(_)
+            | KeyError::NotAble { .. }
+    )
+}
+
+/// What a fault of the key means while nothing of ours is on it.
+pub(crate) fn early_fault(fault: &KeyFault) -> Refusal {
+    match fault {
+        KeyFault::Gone => Refusal::new(Code::PulledEarly, ""),
+        KeyFault::Unreachable(why) => Refusal::new(Code::KeySilent, why.clone()),
+        KeyFault::Protocol(error) => {
+            let code = match error {
+                KeyError::Refused => Code::WriteRefused,
+                KeyError::TimedOut(_) => Code::KeySilent,
+                KeyError::NotTouched => Code::NotTouched,
+                KeyError::NotAble { .. } => Code::FirmwareTooOld,
+                KeyError::WrongPin { .. } | KeyError::PinAtRisk { .. } | KeyError::PinNeeded(_) => {
+                    Code::KeyPin
+                }
+                KeyError::CardSilent => Code::KeySilent,
+                KeyError::Full => Code::KeyFull,
+                KeyError::Occupied => Code::SlotOccupied,
+                KeyError::InterfaceOff(_) => Code::InterfaceDisabled,
+                KeyError::Unsupported(_) => Code::KeyUnknown,
+                KeyError::AnotherKey => Code::PulledEarly,
+                KeyError::Confused(_) => Code::Internal,
+                _ => Code::KeyGarbled,
+            };
+            Refusal::new(code, error.to_string())
+        }
+    }
+}

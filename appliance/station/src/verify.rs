@@ -1,0 +1,210 @@
+//! Verify: does the key still answer for its token? The key gives a code, the server
+//! checks it; nothing is changed but that the code is used up.
+//!
+//! A wrong code counts at the server's fail counter, so only one is sent.
+
+use keys::device::{KeyInfo, KeySerial, Kind, Occupancy, Slot};
+use zeroize::Zeroizing;
+
+use crate::errand::{self, Errand};
+use crate::flow::{Desk, Flow, Next};
+use crate::outcome::ProofKind;
+use crate::preflight;
+use crate::profile::Profile;
+use crate::proof::{self, Checked, Gathered, Matched, Moving, NoProof};
+use crate::record::{EnrollmentId, Record};
+use crate::refusal::{Code, Refusal};
+use crate::server::{Right, TokenView};
+use crate::step::{Now, Phase};
+use crate::token::{TokenKind, TokenSerial};
+
+/// What a verification found.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// What the key answered with, or why that is not known or not right.
+    pub result: Result<Answered, Refusal>,
+    /// What the key is, when that could be found out.
+    pub key: Option<KeyInfo>,
+    /// The token in question.
+    pub token: Option<TokenSerial>,
+    /// The token as the server showed it before: whose it is, whether it is enabled.
+    pub view: Option<TokenView>,
+    /// What the server calls itself.
+    pub server: Option<String>,
+}
+
+/// A key that answers for its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answered {
+    /// By what.
+    pub kind: ProofKind,
+    /// Whether the token counts: it is enabled and not waiting for anything.
+    pub counts: bool,
+    /// Whether the enrollment is one of this station.
+    pub ours: bool,
+}
+
+/// Has the key in `errand.port` give a code and the server check it.
+#[must_use]
+pub fn verify(errand: Errand, now: Now) -> Next<Verified> {
+    Flow::start(now, move |desk| async move {
+        let mut verified = Verified {
+            result: Err(Refusal::new(Code::Internal, "the verification did not run")),
+            key: None,
+            token: None,
+            view: None,
+            server: None,
+        };
+        verified.result = run(&desk, &errand, &mut verified).await;
+        verified
+    })
+}
+
+/// What is asked of which slot.
+struct Question {
+    slot: Slot,
+    kind: Kind,
+    token: TokenSerial,
+    view: TokenView,
+    profile: Profile,
+    id: EnrollmentId,
+    ours: bool,
+}
+
+async fn run(desk: &Desk, errand: &Errand, verified: &mut Verified) -> Result<Answered, Refusal> {
+    desk.enter(Phase::Inspecting);
+    let serial = errand::inspect(desk, &mut verified.key).await?;
+    let info = verified.key.clone().ok_or_else(|| Refusal::new(Code::Internal, ""))?;
+    desk.enter(Phase::Checking);
+    let records = desk.recall(serial).await?;
+    if let Some(open) = records.iter().find(|record| !record.state.is_final()) {
+        return Err(Refusal::new(Code::Unsettled, open.token.to_string()));
+    }
+    let record = errand.meant(&records)?;
+    let id = record.map_or(EnrollmentId::NONE, |record| record.enrollment);
+    let readiness = desk.prepare(id).await?;
+    verified.server = Some(readiness.product.clone());
+    preflight::granted(&readiness, &[Right::List])?;
+    let question = match record {
+        Some(record) => of_record(desk, errand, record).await?,
+        None => of_server(desk, errand, &info, serial).await?,
+    };
+    verified.token = Some(question.token.clone());
+    verified.view = Some(question.view.clone());
+    ask(desk, errand, &info, question).await
+}
+
+async fn of_record(desk: &Desk, errand: &Errand, record: &Record) -> Result<Question, Refusal> {
+    let (id, token) = (record.enrollment, record.token.clone());
+    let Some(view) = desk.look(id, &token).await? else {
+        return Err(Refusal::new(Code::TokenVanished, token.to_string()));
+    };
+    let ours = view.enrollment == Some(id);
+    let profile = errand.profile_of(record);
+    Ok(Question { slot: record.slot, kind: record.kind, token, view, profile, id, ours })
+}
+
+/// The journal knows nothing of the key: the server may, by the names that such keys' tokens have.
+async fn of_server(
+    desk: &Desk,
+    errand: &Errand,
+    info: &KeyInfo,
+    serial: KeySerial,
+) -> Result<Question, Refusal> {
+    let id = EnrollmentId::NONE;
+    for state in &info.slots {
+        let slot = state.slot;
+        if state.occupancy == Occupancy::Empty || errand.slot.is_some_and(|wanted| wanted != slot) {
+            continue;
+        }
+        let mut asked: Vec<TokenSerial> = Vec::new();
+        for kind in state.abilities.iter().map(|ability| ability.kind) {
+            let token = TokenSerial::of(serial, kind, slot);
+            if asked.contains(&token) {
+                continue;
+            }
+            if let Some(view) = desk.look(id, &token).await?
+                && let Some(kind) = kind_of(&view, state.abilities.iter().map(|ability| ability.kind))
+            {
+                let profile = Profile { slot, ..Profile::new(kind) };
+                return Ok(Question { slot, kind, token, view, profile, id, ours: false });
+            }
+            asked.push(token);
+        }
+    }
+    Err(Refusal::new(Code::NothingEnrolled, format!("key {serial}; nor has the server a token of it")))
+}
+
+/// What must be in the slot for a token of that type.
+fn kind_of(view: &TokenView, mut able: impl Iterator<Item = Kind>) -> Option<Kind> {
+    able.find(|kind| TokenKind::of(*kind).is_some_and(|token| token.word() == view.kind))
+}
+
+async fn ask(desk: &Desk, errand: &Errand, info: &KeyInfo, question: Question) -> Result<Answered, Refusal> {
+    let Question { slot, kind, token, view, profile, id, ours } = question;
+    let ability = info
+        .ability(kind, slot)
+        .ok_or_else(|| Refusal::new(Code::NoSuchSlot, format!("slot {slot} of {}", info.model)))?;
+    let token_kind = TokenKind::of(kind)
+        .ok_or_else(|| Refusal::new(Code::Internal, "this kind of credential has no token"))?;
+    desk.enter(Phase::Proving);
+    let label = profile.label_of(&errand.server_name, token.as_str());
+    let way = proof::way(ability.proof, &profile);
+    let mut last = Refusal::new(Code::NotTouched, "");
+    for attempt in 1..=profile.attempts {
+        if desk.cancelled() {
+            return Err(Refusal::new(Code::Cancelled, ""));
+        }
+        let text = match proof::gather(desk, &profile, way, &label, attempt).await {
+            Ok(Gathered { text: Ok(text), .. }) => text,
+            Ok(Gathered { text: Err(code), .. }) => {
+                last = Refusal::new(code, "");
+                continue;
+            }
+            Err(NoProof::Gone) => return Err(Refusal::new(Code::PulledEarly, "")),
+            Err(NoProof::Failed(refusal)) => return Err(refusal),
+        };
+        let Some(code) = likely(&text, kind, view.digits) else {
+            last = Refusal::new(Code::WrongCode, "");
+            continue;
+        };
+        // Which code it is only the server knows; that it was used shows by a counter that moved on.
+        let (moving, kind) = (Moving::since(kind, view.counter), proof::kind_of(kind));
+        let matched = Matched { code, moving, attempts: attempt, kind };
+        return match proof::ask(desk, id, &token, token_kind, false, &matched).await {
+            Checked::Accepted => Ok(Answered { kind, counts: view.active && !view.unverified, ours }),
+            Checked::Rejected(refusal) | Checked::Unknown(refusal) => Err(refusal),
+        };
+    }
+    Err(last)
+}
+
+/// The part of a typed text that can be the code. A token id in front of it is left out.
+fn likely(text: &str, kind: Kind, digits: u32) -> Option<Zeroizing<String>> {
+    let text = text.trim_matches('\t');
+    let code = match kind {
+        Kind::YubicoOtp | Kind::StaticPassword => text,
+        _ => {
+            let from = text.len().checked_sub(usize::try_from(digits).ok()?)?;
+            text.get(from..).filter(|code| code.bytes().all(|byte| byte.is_ascii_digit()))?
+        }
+    };
+    Some(Zeroizing::new(code.to_owned())).filter(|code| !code.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_id_is_left_out_and_other_text_is_no_code() {
+        let code = |text, kind, digits| likely(text, kind, digits).map(|code| code.to_string());
+        assert_eq!(code("755224", Kind::Hotp, 6).as_deref(), Some("755224"));
+        assert_eq!(code("ubud00112233755224", Kind::Hotp, 6).as_deref(), Some("755224"));
+        assert_eq!(code("75522", Kind::Hotp, 6), None);
+        assert_eq!(code("75522c", Kind::Hotp, 6), None);
+        assert_eq!(code("vvcbcdce", Kind::YubicoOtp, 8).as_deref(), Some("vvcbcdce"));
+        assert_eq!(code("", Kind::StaticPassword, 0), None);
+    }
+}
