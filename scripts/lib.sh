@@ -87,6 +87,14 @@ need_rust() {
     die "the Rust version that rust-toolchain.toml names is not installed; run: rustup toolchain install"
 }
 
+# From here on clippy compiles the workspace's crates, and its warnings are errors. It
+# is rustc with more lints, so what comes out is what is tested and run: each crate is
+# compiled once. This is what `cargo clippy` sets up for `cargo check`.
+under_clippy() {
+  export RUSTC_WORKSPACE_WRAPPER=clippy-driver
+  export CLIPPY_ARGS='-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__'
+}
+
 # check WHAT COMMAND...: runs it, prints its outcome as one line to be counted,
 # and goes on. `checked` ends a script with what came of all of them.
 failures=0
