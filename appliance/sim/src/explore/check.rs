@@ -3,8 +3,8 @@
 use enrolld::keys::device::Slot;
 use enrolld::station::record::{Record, Remains, State};
 use twins::privacyidea::Token;
-use twins::yubikey::YubiKeyTwin;
 
+use super::key::{Held, Key};
 use super::transport::lock;
 use super::world::{STRANGER, World};
 
@@ -35,6 +35,9 @@ pub enum Violation {
     /// A token of ours exists twice, or bears no enrollment that the journal knows.
     #[error("token {0} is left over")]
     LeftOver(String),
+    /// A PIN was wrong more often than the station may try.
+    #[error("a PIN of key {0} has fewer than two tries left")]
+    PinAtRisk(usize),
     /// After everything was put right, the key could not be enrolled.
     #[error("key {0} could not be enrolled in the end: {1}")]
     NotEnrolled(usize, String),
@@ -99,14 +102,16 @@ pub fn always(world: &World) -> Result<(), Violation> {
         }
     }
     for (index, key) in world.keys.iter().enumerate() {
-        let occupied = key.snapshot().slots.first().is_some_and(Option::is_some);
         let known = records.iter().any(|record| {
             record.key.number == super::world::serial(index)
                 && record.slot == Slot(1)
                 && record.remains != Remains::Nothing
         });
-        if occupied && !known {
+        if key.holds_ours() && !known {
             return Err(Violation::UnknownSecret(index));
+        }
+        if key.pin_was_at_risk() {
+            return Err(Violation::PinAtRisk(index));
         }
     }
     Ok(())
@@ -139,12 +144,13 @@ fn bears(token: &Token, record: &Record) -> bool {
 }
 
 /// Whether a key would answer for a token: it holds the secret, and its counter is within the server's look-ahead.
-fn answers(key: &YubiKeyTwin, token: &Token) -> bool {
-    let secret = token.secret_for_tests();
-    let slots = key.snapshot().slots;
-    [Slot(1), Slot(2)].into_iter().zip(slots).any(|(slot, view)| {
-        let Some(view) = view else { return false };
-        let counter = i64::try_from(view.hotp_counter).unwrap_or(i64::MAX);
-        key.slot_holds(slot, &secret) && (token.count..token.count + token.count_window).contains(&counter)
-    })
+fn answers(key: &Key, token: &Token) -> bool {
+    match key.held(&token.secret_for_tests()) {
+        None => false,
+        Some(Held::Totp) => true,
+        Some(Held::Hotp(counter)) => {
+            let counter = i64::try_from(counter).unwrap_or(i64::MAX);
+            (token.count..token.count + token.count_window).contains(&counter)
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use super::flows::{self, FLOWS, Flow};
+use super::flows::{self, Flow};
 use super::{exhaustive, random};
 use crate::args::Explore;
 
@@ -60,9 +60,9 @@ pub fn run(args: &Explore) -> anyhow::Result<bool> {
 
 fn chosen(args: &Explore) -> anyhow::Result<Vec<&'static Flow>> {
     match &args.flow {
-        None => Ok(FLOWS.iter().collect()),
+        None => Ok(flows::all().collect()),
         Some(name) => {
-            let names = || FLOWS.iter().map(|flow| flow.name).collect::<Vec<_>>().join(", ");
+            let names = || flows::all().map(|flow| flow.name).collect::<Vec<_>>().join(", ");
             let flow = flows::find(name)
                 .with_context(|| format!("there is no flow '{name}'; there are: {}", names()))?;
             Ok(vec![flow])

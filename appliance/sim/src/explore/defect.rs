@@ -81,7 +81,7 @@ impl Defect {
             (world.defect, operation)
         {
             let erase = Operation::Erase {
-                slot: super::world::FOREIGN,
+                slot: super::key::FOREIGN,
                 kind: enrolld::keys::device::Kind::Hotp,
                 unlock: Unlock::None,
                 label: String::new(),

@@ -1,5 +1,6 @@
 //! Drives a flow through a world whose power can go, one step at a time.
 
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -12,9 +13,9 @@ use enrolld::keys::yubikey::typed::Collector;
 use enrolld::station::flow::Next;
 use enrolld::station::step::{KeyFault, Now, Step, StepResult, Typed};
 use twins::key::{KeyTwin, Press, TwinError};
-use twins::yubikey::{VENDOR, YubiKeyTwin};
 
 use super::defect::Defect;
+use super::key::Key;
 use super::power::{EPOCH, PowerCut};
 use super::transport::{Handle, lock};
 use super::world::World;
@@ -103,19 +104,21 @@ pub(super) fn operate(
     key: Option<usize>,
     known: &mut Option<KeyInfo>,
 ) -> Result<Result<Answer, KeyFault>, PowerCut> {
-    let Some(twin) = key.and_then(|index| world.keys.get_mut(index)) else {
+    let touched = world.touching != Touching::Never;
+    let Some(key) = key.and_then(|index| world.keys.get_mut(index)) else {
         return Ok(Err(KeyFault::Gone));
     };
-    let Some(product) = twin.product_id() else {
+    let Some((vendor, product)) = key.ids() else {
         return Ok(Err(KeyFault::Gone));
     };
-    let mut conversation = match bench::start(VENDOR, product, known.as_ref(), operation) {
+    let mut conversation = match bench::start(vendor, product, known.as_ref(), operation) {
         Ok(conversation) => conversation,
         Err(error) => return Ok(Err(KeyFault::Protocol(error))),
     };
-    let mut clock = TwinClock(world.shared.clone());
-    let mut wire = TwinWire { twin, shared: world.shared.clone() };
-    let result = enrolld::keys::wire::run(conversation.as_mut(), &mut wire, &mut clock, |_| {});
+    let port = Port { key: RefCell::new(key), shared: world.shared.clone(), finger: Cell::new(false) };
+    let result = enrolld::keys::wire::run(conversation.as_mut(), &mut &port, &mut &port, |hint| {
+        port.finger.set(touched && hint.is_some());
+    });
     if lock(&world.shared).power.is_off() {
         return Err(PowerCut);
     }
@@ -139,10 +142,10 @@ fn typed(
         (Touching::WrongSlot, _) | (_, ProofWay::TypedLong) => Some(Press::Long),
         _ => Some(Press::Short),
     };
-    let Some(twin) = key.and_then(|index| world.keys.get_mut(index)) else {
+    let Some(key) = key.and_then(|index| world.keys.get_mut(index)) else {
         return Err(KeyFault::Gone);
     };
-    let reports = match press.map(|press| twin.touch(press)) {
+    let reports = match press.map(|press| key.plugged().touch(press)) {
         None => Vec::new(),
         Some(Ok(reports)) => reports,
         Some(Err(_)) => return Err(KeyFault::Gone),
@@ -161,44 +164,56 @@ fn typed(
     Ok(collector.take(until).map_or(Typed::Nothing, |code| bench::typed(&code)))
 }
 
-/// A twin's reports; the power can go before and after each.
-struct TwinWire<'a> {
-    twin: &'a mut YubiKeyTwin,
+/// The port that a key is plugged into: its reports, the time, and the finger of the
+/// person at the desk. The power can go before and after each report.
+struct Port<'a> {
+    key: RefCell<&'a mut Key>,
     shared: Handle,
+    /// Whether the key is touched at the next opportunity.
+    finger: Cell<bool>,
 }
 
 /// How long a report takes on a full-speed bus behind a hub.
 const REPORT: Duration = Duration::from_millis(2);
 
-impl TwinWire<'_> {
-    fn pass<R>(
-        &mut self,
-        act: impl FnOnce(&mut YubiKeyTwin) -> Result<R, TwinError>,
-    ) -> Result<R, WireFault> {
-        let off = |_: PowerCut| WireFault::Failed("the power is off".to_owned());
-        {
-            let mut shared = lock(&self.shared);
-            shared.time += REPORT;
-            shared.power.point().map_err(off)?;
-        }
-        // A twin that is pulled out has no time.
-        let _ = self.twin.advance(REPORT);
-        let result = act(self.twin).map_err(|error| match error {
+impl Port<'_> {
+    fn pass<R>(&self, act: impl FnOnce(&mut dyn KeyTwin) -> Result<R, TwinError>) -> Result<R, WireFault> {
+        self.wait(REPORT);
+        self.point()?;
+        let result = act(self.key.borrow_mut().plugged()).map_err(|error| match error {
             TwinError::Gone => WireFault::Gone,
             error => WireFault::Failed(error.to_string()),
         });
-        lock(&self.shared).power.point().map_err(off)?;
+        self.point()?;
         result
+    }
+
+    fn point(&self) -> Result<(), WireFault> {
+        let point = lock(&self.shared).power.point();
+        point.map_err(|PowerCut| WireFault::Failed("the power is off".to_owned()))
+    }
+
+    fn wait(&self, time: Duration) {
+        lock(&self.shared).time += time;
+        // A twin that is pulled out has no time.
+        let _ = self.key.borrow_mut().plugged().advance(time);
+    }
+
+    fn packet(&self) -> Result<Option<Report>, WireFault> {
+        if self.finger.take() {
+            self.pass(|twin| twin.touch(Press::Short))?;
+        }
+        Ok(self.pass(|twin| twin.input())?.and_then(|bytes| Report::new(&bytes)))
     }
 }
 
-impl Wire for TwinWire<'_> {
+impl Wire for &Port<'_> {
     fn set_feature(&mut self, report: &[u8]) -> Result<(), WireFault> {
         self.pass(|twin| twin.set_feature(report))
     }
 
     fn feature(&mut self, _length: usize) -> Result<Report, WireFault> {
-        let bytes = self.pass(KeyTwin::get_feature)?;
+        let bytes = self.pass(|twin| twin.get_feature())?;
         Report::new(&bytes).ok_or_else(|| WireFault::Failed("a report of the wrong length".to_owned()))
     }
 
@@ -207,22 +222,23 @@ impl Wire for TwinWire<'_> {
     }
 
     fn input(&mut self, timeout: Duration) -> Result<Option<Report>, WireFault> {
-        lock(&self.shared).time += timeout;
-        Ok(self.pass(KeyTwin::input)?.and_then(|bytes| Report::new(&bytes)))
+        if let Some(packet) = self.packet()? {
+            return Ok(Some(packet));
+        }
+        // What comes meanwhile is read at the end: nobody measures how long it lay there.
+        self.wait(timeout);
+        self.packet()
     }
 }
 
-/// The virtual time, for conversations. The key's own time goes along with its reports.
-struct TwinClock(Handle);
-
-impl Clock for TwinClock {
+impl Clock for &Port<'_> {
     fn now(&self) -> Duration {
-        lock(&self.0).time
+        lock(&self.shared).time
     }
 
     fn wait_until(&mut self, until: Duration) {
-        let mut shared = lock(&self.0);
-        shared.time = shared.time.max(until);
+        let left = until.saturating_sub(self.now());
+        self.wait(left);
     }
 }
 

@@ -10,9 +10,12 @@ use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 
 use super::driver::Touching;
+use super::key::Key;
 use super::power::PowerCut;
 use super::transport::lock;
 use super::world::{Beginning, World};
+
+mod nitrokeys;
 
 /// One flow.
 pub struct Flow {
@@ -28,7 +31,12 @@ pub struct Flow {
     pub ended_well: fn(&World) -> bool,
 }
 
-/// All flows.
+/// All flows, whatever the key.
+pub fn all() -> impl Iterator<Item = &'static Flow> {
+    FLOWS.iter().chain(nitrokeys::FLOWS)
+}
+
+/// The flows of YubiKeys.
 pub const FLOWS: &[Flow] = &[
     Flow {
         name: "hotp6",
@@ -122,7 +130,7 @@ pub const FLOWS: &[Flow] = &[
 /// The flow of that name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Flow> {
-    FLOWS.iter().find(|flow| flow.name == name)
+    all().find(|flow| flow.name == name)
 }
 
 fn nothing(_: &mut World) -> Result<(), PowerCut> {
@@ -178,7 +186,7 @@ pub fn anew() -> Order {
 
 /// Lets key 0 be pulled out after so many reports.
 pub fn pull_out_after(world: &mut World, reports: u32) {
-    if let Some(key) = world.keys.first_mut() {
+    if let Some(key) = world.keys.first_mut().and_then(Key::yubikey) {
         let mut faults = Faults::default();
         faults.pull_out_after_reports = Some(reports);
         key.set_faults(faults);
@@ -196,8 +204,8 @@ pub fn enrolled(world: &World) -> bool {
 /// Whether nothing of key 0 is left, neither token nor secret.
 #[must_use]
 pub fn nothing_left(world: &World) -> bool {
-    let slot = world.keys.first().and_then(|key| key.snapshot().slots.into_iter().next().flatten());
-    slot.is_none() && lock(&world.shared).server.tokens().count() == 1
+    let empty = world.keys.first().is_some_and(|key| !key.holds_ours());
+    empty && lock(&world.shared).server.tokens().count() == 1
 }
 
 /// Whether an outcome is an enrolled key.

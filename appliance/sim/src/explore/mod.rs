@@ -19,6 +19,7 @@ pub mod defect;
 pub mod driver;
 pub mod exhaustive;
 pub mod flows;
+pub mod key;
 pub mod power;
 pub mod random;
 pub mod transport;

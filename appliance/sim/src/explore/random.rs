@@ -12,6 +12,7 @@ use twins::yubikey::Faults;
 use super::check::{self, Violation};
 use super::driver::Touching;
 use super::flows;
+use super::key::Sort;
 use super::power::Power;
 use super::transport::lock;
 use super::world::{Beginning, NoWorld, World};
@@ -93,6 +94,7 @@ pub fn round(seed: u64) -> Result<Round, Found> {
     let mut world = World::new(&Beginning {
         seed,
         keys,
+        sort: Sort::YubiKey,
         firmware: pick(&FIRMWARES, &mut rng),
         version: pick(&VERSIONS, &mut rng),
         policies,
@@ -176,7 +178,8 @@ fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
     }
     for key in &mut world.keys {
         // The twin is in this process: plugging it in cannot fail.
-        let _ = twins::key::KeyTwin::power(key);
+        let _ = key.replug();
+        let Some(key) = key.yubikey() else { continue };
         let mut faults = Faults::default();
         if rng.random_bool(0.2) {
             round.faults += 1;
@@ -197,7 +200,7 @@ fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
 fn calm(world: &mut World) {
     world.touching = Touching::Right;
     for key in &mut world.keys {
-        key.set_faults(Faults::default());
+        key.calm();
     }
     world.restart(Power::default());
     let mut shared = lock(&world.shared);

@@ -5,24 +5,21 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enrolld::journal::Journal;
-use enrolld::keys::device::{Firmware, Slot};
+use enrolld::keys::device::Firmware;
 use enrolld::privacyidea::{Client, Credentials, SecretString};
 use enrolld::server::{PrivacyIdea, ServerPort};
 use enrolld::station::enrollment::{self, Order, Outcome};
 use enrolld::station::record::{EnrollmentId, Record, State};
 use enrolld::station::recovery::{self, Settled};
 use sha2::{Digest, Sha256};
-use twins::key::KeyTwin;
 use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
-use twins::yubikey::{Faults, Model, YubiKeyTwin};
 
 use super::defect::Defect;
 use super::driver::{self, Touching};
+use super::flows;
+use super::key::{Key, Sort};
 use super::power::{Power, PowerCut};
 use super::transport::{Handle, Shared, TwinTransport, VirtualClock, lock};
-
-/// The slot that nobody may touch: it holds something foreign in every world.
-pub const FOREIGN: Slot = Slot(2);
 
 /// A token that nobody may touch.
 pub const STRANGER: &str = "UBOM99999999_1";
@@ -34,7 +31,7 @@ pub struct World {
     /// What keeps the disk from being written, when something does.
     pub disk_fault: Option<String>,
     /// The keys.
-    pub keys: Vec<YubiKeyTwin>,
+    pub keys: Vec<Key>,
     /// Server, time and power.
     pub shared: Handle,
     /// The way to the server; a new one after each restart, since the login is in RAM.
@@ -51,8 +48,12 @@ pub struct World {
     registered: HashSet<EnrollmentId>,
     /// A record that a planted defect holds back; RAM, so a restart loses it.
     held_back: Option<Record>,
-    /// What the foreign slots held at the beginning.
-    foreign: Vec<Vec<u8>>,
+    /// What the keys held of others at the beginning.
+    foreign: Vec<String>,
+    /// What is wanted of a key that is inserted after everything was put right.
+    pub again: fn() -> Order,
+    /// What its owner does to it before that.
+    pub mend: fn(&mut Key),
     seed: u64,
 }
 
@@ -63,6 +64,8 @@ pub struct Beginning {
     pub seed: u64,
     /// How many keys there are.
     pub keys: u32,
+    /// Which.
+    pub sort: Sort,
     /// Their firmware.
     pub firmware: Firmware,
     /// Which server.
@@ -76,6 +79,7 @@ impl Default for Beginning {
         Self {
             seed: 1,
             keys: 1,
+            sort: Sort::YubiKey,
             firmware: Firmware::new(5, 4, 3),
             version: Version::V3_14,
             policies: Vec::new(),
@@ -100,13 +104,10 @@ impl World {
         }
         let mut keys = Vec::new();
         for number in 0..beginning.keys {
-            let model =
-                Model::new(beginning.firmware, serial(number as usize)).map_err(|error| bad(&error))?;
-            let mut key = YubiKeyTwin::new(model, beginning.seed ^ u64::from(number));
-            key.occupy(FOREIGN, None);
-            keys.push(key);
+            let (serial, seed) = (serial(number as usize), beginning.seed ^ u64::from(number));
+            keys.push(Key::new(beginning.sort, beginning.firmware, serial, seed).map_err(NoWorld)?);
         }
-        let foreign = keys.iter().map(foreign_slot).collect();
+        let foreign = keys.iter().map(Key::foreign).collect();
         let shared = Arc::new(Mutex::new(Shared {
             server,
             reachable: true,
@@ -126,6 +127,8 @@ impl World {
             registered: HashSet::new(),
             held_back: None,
             foreign,
+            again: flows::anew,
+            mend: |_| {},
             seed: beginning.seed,
         })
     }
@@ -142,7 +145,7 @@ impl World {
         shared.time += passed;
         for key in &mut self.keys {
             // A key that is pulled out has no time.
-            let _ = key.advance(passed);
+            let _ = key.plugged().advance(passed);
         }
     }
 
@@ -178,9 +181,9 @@ impl World {
         self.held_back = None;
         self.server = connect(&self.shared);
         for key in &mut self.keys {
-            key.set_faults(Faults::default());
+            key.calm();
             // The twins are in this process: plugging one in cannot fail.
-            let _ = key.power();
+            let _ = key.replug();
         }
         let mut shared = lock(&self.shared);
         shared.power = power;
@@ -201,7 +204,7 @@ impl World {
     pub fn replug(&mut self, key: usize) {
         if let Some(key) = self.keys.get_mut(key) {
             // The twin is in this process: plugging it in cannot fail.
-            let _ = key.power();
+            let _ = key.replug();
         }
     }
 
@@ -218,7 +221,7 @@ impl World {
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for key in &self.keys {
-            hash.update(key.save().as_bytes());
+            hash.update(key.kept());
         }
         for mut record in self.disk.all().unwrap_or_default() {
             record.at = Duration::ZERO;
@@ -235,7 +238,7 @@ impl World {
     /// Whether every foreign slot is as it was.
     #[must_use]
     pub fn foreign_slots_untouched(&self) -> bool {
-        self.keys.iter().map(foreign_slot).collect::<Vec<_>>() == self.foreign
+        self.keys.iter().map(Key::foreign).eq(self.foreign.iter().cloned())
     }
 }
 
@@ -243,10 +246,6 @@ impl World {
 #[must_use]
 pub fn serial(key: usize) -> u32 {
     1_000 + u32::try_from(key).unwrap_or(u32::MAX / 2)
-}
-
-fn foreign_slot(key: &YubiKeyTwin) -> Vec<u8> {
-    key.config52(FOREIGN).map(|config| config.to_vec()).unwrap_or_default()
 }
 
 fn connect(shared: &Handle) -> Arc<dyn ServerPort> {

@@ -20,6 +20,8 @@ pub struct CredentialView {
     pub label: String,
     /// The next counter of HOTP; 0 for TOTP.
     pub counter: u32,
+    /// Whether time moves its codes, not a counter.
+    pub totp: bool,
     /// Whether it wants a touch for each code.
     pub touch: bool,
     /// Whether it wants the PIN for each code.

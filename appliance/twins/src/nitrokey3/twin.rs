@@ -130,14 +130,14 @@ impl SecretsTwin {
         let view = |put: &Put| CredentialView {
             label: String::from_utf8_lossy(&put.label).into_owned(),
             counter: put.counter,
+            totp: put.kind & 0xf0 == TOTP,
             touch: put.touch,
             pin: put.pin,
         };
         self.application.memory.visible(true).map(|(_, put)| view(put)).collect()
     }
 
-    /// The counter of the first credential with that secret; the number of steps is
-    /// the host's for TOTP, which has 0.
+    /// The first credential with that secret.
     #[must_use]
     pub fn holder_of(&self, secret: &[u8]) -> Option<CredentialView> {
         let mut all = self.application.memory.visible(true).zip(self.credentials());

@@ -1,5 +1,6 @@
 //! The smart card inside, as far as its PINs go.
 
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// How often a PIN may be wrong.
@@ -50,6 +51,14 @@ impl Card {
     /// As it is sold: user 123456, administrator 12345678.
     pub(super) fn new() -> Self {
         Self { admin: CardPin::new(b"12345678", 8), user: CardPin::new(b"123456", 6) }
+    }
+}
+
+impl Card {
+    /// The tries of the PINs, and a digest of each.
+    pub(super) fn describe(&self) -> String {
+        let pin = |pin: &CardPin| format!("{:x?} {}\n", Sha256::digest(pin.text.as_slice()), pin.tries);
+        pin(&self.admin) + &pin(&self.user)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a key keeps without power.
 
 use keys::device::{Kind, Slot as SlotNumber};
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::card::Card;
@@ -100,6 +101,23 @@ impl Memory {
         if let Some(place) = place {
             *place = slot;
         }
+    }
+
+    /// Everything but the secrets and the PINs, and a digest of those.
+    pub(super) fn describe(&self) -> String {
+        let mut text = String::new();
+        for slot in self.hotp.iter().chain(&self.totp) {
+            match slot {
+                None => text.push('-'),
+                Some(Slot { name, secret, config, token_id, factor }) => {
+                    let secret = Sha256::digest(secret.as_slice());
+                    text += &format!("{name:x?} {secret:x?} {config} {token_id:x?} {factor}");
+                }
+            }
+            text.push('\n');
+        }
+        text += &format!("{:?} {:?} {}\n{}", self.counters, self.config, self.minutes, self.card.describe());
+        text
     }
 
     /// The counter of a HOTP slot.

@@ -176,6 +176,13 @@ impl NitrokeyProTwin {
         self.fewest_tries.min(self.memory.card.admin.tries).min(self.memory.card.user.tries)
     }
 
+    /// Everything that it keeps without power, without secrets: two keys of the same
+    /// text go on alike.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.memory.describe()
+    }
+
     /// Pulls the key out, until [`KeyTwin::power`].
     pub fn pull_out(&mut self) {
         self.settle();
