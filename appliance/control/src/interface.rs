@@ -25,13 +25,15 @@ pub fn finite<T: Send + 'static>(items: Vec<T>) -> Replies<T> {
     Box::pin(futures_util::stream::iter(replies))
 }
 
+/// Messages that come one after the other, and with each, whether another follows.
+pub type Messages = Pin<Box<dyn Stream<Item = Result<(Message, bool), Fault>> + Send>>;
+
 /// What a call came to, ready to be sent.
 pub enum Answer {
     /// One answer.
     One(Message),
     /// Several.
-    /// With each, whether another follows.
-    Many(Pin<Box<dyn Stream<Item = Result<(Message, bool), Fault>> + Send>>),
+    Many(Messages),
 }
 
 /// A call of an interface, as a value.

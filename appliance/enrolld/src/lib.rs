@@ -13,7 +13,9 @@
 pub use {journal, keys, panel, privacyidea, station, usb};
 
 pub mod bench;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod display;
 pub mod drive;
 pub mod event;

@@ -1,0 +1,226 @@
+//! `enrollment.toml`: what a station is told before it starts.
+//!
+//! [`parse`] finds everything that is wrong, not only the first thing, and says of each
+//! where it is and what to do. What could be read is there all the same, so that a station
+//! with a mistake in its configuration can still be reached by its operators and show
+//! the mistake; it just enrolls nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use station::welcome::Welcome;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+#[macro_use]
+mod read;
+#[macro_use]
+mod fields;
+mod contradictions;
+mod operators;
+mod problem;
+mod profiles;
+pub mod reference;
+mod sections;
+
+pub use fields::*;
+pub use operators::{Keys, Operator, OperatorRole, SshKey};
+pub use problem::Problem;
+pub use profiles::ProfileSection;
+pub use read::{FieldInfo, Files};
+pub use sections::*;
+
+use read::{Field, Reader};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// What this station is.
+    pub station: StationSection,
+    /// How it is reached.
+    pub network: NetworkSection,
+    /// The server.
+    pub server: ServerSection,
+    /// Display, lamp, buzzer and button.
+    pub panel: PanelSection,
+    /// Where keys may be plugged in.
+    pub usb: UsbSection,
+    /// The SSH door.
+    pub shell: ShellSection,
+    /// Receipts.
+    pub receipts: ReceiptsSection,
+    /// What enrollments have in common.
+    pub run: RunSection,
+    /// Who may log in.
+    pub operators: Vec<Operator>,
+    /// The profiles by their names.
+    pub profiles: BTreeMap<String, ProfileSection>,
+    /// Which keys may be enrolled.
+    pub welcome: Welcome,
+}
+
+/// A configuration as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// What could be read; defaults for the rest.
+    pub config: Config,
+    /// What is wrong, in the order of the lines.
+    pub problems: Vec<Problem>,
+}
+
+/// The directory in which a configuration stands.
+#[derive(Debug, Clone)]
+pub struct Beside(pub PathBuf);
+
+/// The longest file that is read from beside a configuration.
+const LONGEST: u64 = 1 << 20;
+
+impl Files for Beside {
+    fn read(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        let path = self.0.join(name);
+        if std::fs::metadata(&path)?.len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
+        }
+        std::fs::read(path).map(Zeroizing::new)
+    }
+}
+
+/// Reads the configuration in a file.
+pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
+    let beside = Beside(file.parent().map(Path::to_owned).unwrap_or_default());
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = beside.read(&name)?;
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => Zeroizing::new(text.to_owned()),
+        Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")),
+    };
+    let parsed = parse(&text, &beside);
+    Ok((text, parsed))
+}
+
+const SECTIONS: [&str; 11] = [
+    "station",
+    "network",
+    "server",
+    "panel",
+    "usb",
+    "shell",
+    "receipts",
+    "run",
+    "operators",
+    "profile",
+    "welcome",
+];
+
+/// Reads a configuration.
+#[must_use]
+pub fn parse(text: &str, files: &dyn Files) -> Parsed {
+    let mut reader = Reader::new(text, files);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let said = error.message().trim().trim_end_matches('.').to_owned();
+        reader.problem(&span, format!("this is not TOML: {said}"), "toml.io says how TOML is written.");
+    }
+    let known: Vec<String> = SECTIONS.iter().map(|name| (*name).to_owned()).collect();
+    reader.unknown(table.get_ref(), &known);
+    let config = Config {
+        station: section(&table, "station", &mut reader),
+        network: section(&table, "network", &mut reader),
+        server: section(&table, "server", &mut reader),
+        panel: section(&table, "panel", &mut reader),
+        usb: section(&table, "usb", &mut reader),
+        shell: section(&table, "shell", &mut reader),
+        receipts: section(&table, "receipts", &mut reader),
+        run: section(&table, "run", &mut reader),
+        operators: own(&table, "operators", &mut reader, <Vec<Operator> as Field>::read).unwrap_or_default(),
+        profiles: own(&table, "profile", &mut reader, |value, reader| {
+            Some(profiles::profiles(value, reader))
+        })
+        .unwrap_or_default(),
+        welcome: own(&table, "welcome", &mut reader, profiles::welcome).unwrap_or_default(),
+    };
+    contradictions::find(&config, &table, &mut reader);
+    let mut problems = reader.problems;
+    problems.sort_by_key(|problem| problem.place);
+    problems.dedup();
+    Parsed { config, problems }
+}
+
+fn own<T>(
+    table: &Spanned<DeTable<'_>>,
+    name: &str,
+    reader: &mut Reader<'_>,
+    read: impl FnOnce(&read::Value<'_>, &mut Reader<'_>) -> Option<T>,
+) -> Option<T> {
+    let value = table.get_ref().get(name)?;
+    reader.below(name, |reader| read(value, reader))
+}
+
+/// A section whose fields all have defaults.
+fn section<T: Field + Default>(table: &Spanned<DeTable<'_>>, name: &str, reader: &mut Reader<'_>) -> T {
+    own(table, name, reader, T::read).unwrap_or_default()
+}
+
+/// A configuration in which nothing is said.
+impl Default for Config {
+    fn default() -> Self {
+        struct Nothing;
+        impl Files for Nothing {
+            fn read(&self, _: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        }
+        parse("", &Nothing).config
+    }
+}
+
+/// The reference's part of each section.
+fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
+    vec![
+        ("station", false, "What this station is.", StationSection::fields()),
+        ("server", false, "The server that tokens are registered at.", ServerSection::fields()),
+        ("operators", true, "The people who may log in: one [[operators]] table each.", Operator::fields()),
+        (
+            "profile.NAME",
+            false,
+            "A named way of enrolling. There may be as many as are wanted.",
+            profiles::profile_fields(),
+        ),
+        (
+            "welcome",
+            true,
+            "The keys that may be enrolled here. Without any rule every key is welcome; else one rule has to fit, and within it everything that it says.",
+            profiles::rule_fields(),
+        ),
+        ("run", false, "What enrollments have in common.", RunSection::fields()),
+        ("receipts", false, "The signed records of enrollments.", ReceiptsSection::fields()),
+        (
+            "panel",
+            false,
+            "Display, lamp, buzzer and button. Pins have the numbers of the SoC (BCM).",
+            PanelSection::fields(),
+        ),
+        ("usb", false, "Where keys may be plugged in.", UsbSection::fields()),
+        ("shell", false, "The SSH door.", ShellSection::fields()),
+        (
+            "network",
+            false,
+            "How the station is reached. Read by the image when it starts; it does nothing elsewhere.",
+            NetworkSection::fields(),
+        ),
+    ]
+}
+
+/// Whether a value is what a table would be, for checks that span sections.
+fn table_of<'t, 'a>(table: &'t Spanned<DeTable<'a>>, name: &str) -> Option<&'t DeTable<'a>> {
+    match table.get_ref().get(name)?.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+use super::*;
+
+/// A key that nobody has: its last half is a pattern.
+pub(crate) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL+xgtWaz4ijw6gth1ZowypC9EiRPMhEt8Ch7FQlXAJQ";
+
+const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEJ6DjgMdyiMfDAMjHe2K9vXt3vNk4jS0xWjeVTUcWxP";
+
+struct None_;
+
+impl Files for None_ {
+    fn read(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        match name {
+            "alice.pub" => Ok(Zeroizing::new(format!("# laptop\n{KEY} a\n\n{OTHER} b\n").into_bytes())),
+            "empty.pem" => Ok(Zeroizing::new(Vec::new())),
+            "api.key" => Ok(Zeroizing::new(b"aaa.bbb.ccc\n".to_vec())),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn base() -> String {
+    format!(
+        "[station]\nname = \"desk-1\"\n[server]\nurl = \"https://pi.example.org\"\n[[operators]]\nname = \"alice\"\n\
+         role = \"admin\"\nkeys = [\"{KEY}\"]\n[profile.desk]\nkind = \"hotp\"\n"
+    )
+}
+
+fn read(text: &str) -> Parsed {
+    parse(text, &None_)
+}
+
+/// The problems of the base with more behind it.
+fn with(more: &str) -> Vec<Problem> {
+    read(&format!("{}{more}", base())).problems
+}
+
+fn only(problems: &[Problem]) -> &Problem {
+    let [problem] = problems else { panic!("{problems:#?}") };
+    problem
+}
+
+#[test]
+fn a_small_configuration_is_enough_and_the_rest_has_defaults() {
+    let Parsed { config, problems } = read(&base());
+    assert_eq!(problems, []);
+    assert_eq!(config.station.name.as_str(), "desk-1");
+    assert_eq!(config.operators[0].role, OperatorRole::Admin);
+    assert_eq!(config.shell.listen, [Listen("[::]:22".parse().unwrap())]);
+    assert_eq!(config.run, RunSection::default());
+    assert!(config.profiles["desk"].matches.is_none());
+}
+
+#[test]
+fn everything_that_is_wrong_is_found_at_once_and_has_a_place_and_a_remedy() {
+    let text = "[station]\nnmae = \"x\"\nmode = \"armd\"\n\n[shell]\nidle-minutes = 0\nlisten = [\"everywhere\", 22]\n\
+                [server]\nurl = 5\n[panel]\ni2c-address = 0x3e\ndisplay = \"big\"\n";
+    let Parsed { config, problems } = read(text);
+    let found: Vec<(usize, usize, &str)> = problems
+        .iter()
+        .map(|problem| {
+            let (line, column) = problem.place.unwrap();
+            (line, column, problem.field.as_str())
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, 1, "operators"),
+            (1, 1, "profile"),
+            (2, 1, "station.nmae"),
+            (3, 8, "station.mode"),
+            (6, 16, "shell.idle-minutes"),
+            (7, 1, "shell.listen"),
+            (7, 11, "shell.listen.1"),
+            (7, 25, "shell.listen.2"),
+            (9, 7, "server.url"),
+            (11, 15, "panel.i2c-address"),
+            (12, 11, "panel.display"),
+        ]
+    );
+    assert!(problems.iter().all(|problem| !problem.remedy.is_empty()));
+    assert_eq!(problems[2].remedy, "Did you mean name?");
+    assert_eq!(problems[3].remedy, "Write \"armed\" or \"attended\" or \"locked\".");
+    // What is wrong is as if it were not there.
+    assert_eq!(config.station, StationSection::default());
+}
+
+#[test]
+fn what_is_no_toml_has_a_place_too() {
+    let problems = with("[run\nin-flight = 2\n");
+    let problem = &problems[0];
+    assert!(problem.text.contains("not TOML"), "{problem:?}");
+    assert_eq!(problem.place.map(|(line, _)| line), Some(11));
+}
+
+#[test]
+fn the_engines_own_errors_get_a_place_and_a_field() {
+    for (more, place, field) in [
+        ("digits = 7\n", (11, 1), "profile.desk.digits"),
+        ("digts = 6\n", (11, 1), "profile.desk.digts"),
+        ("realm = 5\n", (11, 9), "profile.desk"),
+        ("match = { vendor = \"acme\" }\n", (11, 20), "profile.desk.match"),
+        ("[profile.second]\nslot = 1\n", (11, 1), "profile.second.kind"),
+        ("[[welcome]]\nvendr = \"yubico\"\n", (12, 1), "welcome.vendr"),
+    ] {
+        let problems = with(more);
+        let problem = only(&problems);
+        assert_eq!((problem.place, problem.field.as_str()), (Some(place), field), "{more}: {problem}");
+    }
+}
+
+#[test]
+fn a_profile_whose_match_rule_is_wrong_is_for_no_key() {
+    let parsed = read(&format!("{}match = {{ firmware = \"new\" }}\n", base()));
+    assert_eq!(parsed.problems.len(), 1);
+    assert!(parsed.config.profiles.is_empty());
+}
+
+#[test]
+fn contradictions_are_found() {
+    let server = |more: &str| read(&base().replace("url = \"https://pi.example.org\"\n", more)).problems;
+    let any = "accept any certificate, so that anybody in between gets the seeds";
+    let plain = "send everything unencrypted, seeds and passwords included";
+    let pin = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    for (more, field) in [
+        (format!("url = \"https://x\"\ninsecure = \"{any}\"\npin = [\"{pin}\"]\n"), "server.insecure"),
+        ("url = \"http://x\"\n".to_owned(), "server.url"),
+        (format!("url = \"https://x\"\ninsecure = \"{plain}\"\n"), "server.insecure"),
+        (format!("url = \"http://x\"\ninsecure = \"{any}\"\n"), "server.url"),
+        (format!("pin = [\"{pin}\"]\n"), "server.pin"),
+        (
+            "url = \"https://x\"\napi-key = \"a.b.c\"\napi-key-file = \"api.key\"\n".to_owned(),
+            "server.api-key",
+        ),
+    ] {
+        assert_eq!(only(&server(&more)).field, field, "{more}");
+    }
+    assert_eq!(server(&format!("url = \"http://x\"\ninsecure = \"{plain}\"\n")), []);
+    for (more, field) in [
+        ("[run]\nprofile = \"nope\"\n".to_owned(), "run.profile"),
+        ("[panel]\nlamp = [1, 4]\n".to_owned(), "panel.lamp"),
+        ("[panel]\nbuzzer = 17\nbutton = 17\n".to_owned(), "panel.button"),
+        ("[panel]\nbuzzer = 2\n".to_owned(), "panel.buzzer"),
+        ("[network]\ngateway = \"192.0.2.1\"\n".to_owned(), "network.gateway"),
+        ("[shell]\nlisten = []\n".to_owned(), "shell.listen"),
+        (format!("[[operators]]\nname = \"bob\"\nkeys = [\"{KEY}\"]\n"), "operators"),
+        (format!("[[operators]]\nname = \"alice\"\nkeys = [\"{OTHER}\"]\n"), "operators"),
+        ("[[operators]]\nname = \"bob\"\nkeys = []\n".to_owned(), "operators"),
+    ] {
+        assert_eq!(only(&with(&more)).field, field, "{more}");
+    }
+}
+
+#[test]
+fn an_armed_station_has_nobody_to_ask() {
+    let armed = |more: &str| {
+        read(
+            &base()
+                .replace("\"desk-1\"\n", "\"desk-1\"\nmode = \"armed\"\n")
+                .replace("kind = \"hotp\"\n", &format!("kind = \"hotp\"\n{more}")),
+        )
+        .problems
+    };
+    assert_eq!(armed(""), []);
+    assert_eq!(only(&armed("overwrite = \"confirmed\"\n")).place, Some((12, 1)));
+    assert_eq!(only(&armed("key-pin = \"asked\"\n")).field, "profile.desk.key-pin");
+    assert_eq!(only(&armed("[profile.b]\nkind = \"totp\"\n")).field, "station.mode");
+    assert_eq!(armed("[profile.b]\nkind = \"totp\"\nmatch = { vendor = \"nitrokey\" }\n"), []);
+}
+
+#[test]
+fn files_stand_beside_the_configuration() {
+    let keys = |entry: &str| read(&base().replace(&format!("\"{KEY}\""), entry));
+    let parsed = keys("\"alice.pub\"");
+    assert_eq!(parsed.problems, []);
+    assert_eq!(parsed.config.operators[0].ssh_keys().count(), 2);
+    for entry in ["\"../alice.pub\"", "\"/etc/alice.pub\"", "\"nobody.pub\"", "\"ssh-rsa AAAA\""] {
+        let problems = keys(entry).problems;
+        assert!(
+            problems.iter().any(|problem| problem.field == "operators.1.keys.1"),
+            "{entry}: {problems:?}"
+        );
+    }
+    let server = |line: &str| {
+        with("").len()
+            + read(&base().replace("[[operators]]", &format!("{line}\n[[operators]]"))).problems.len()
+    };
+    assert_eq!(server("ca = \"empty.pem\""), 1);
+    assert_eq!(server("api-key-file = \"api.key\""), 0);
+    assert_eq!(server("api-key-file = \"alice.pub\""), 1);
+}
+
+#[test]
+fn a_secret_is_in_no_problem_and_in_no_debug_output() {
+    let text = base().replace("[[operators]]", "api-key = \"hunter2\"\n[[operators]]");
+    let said = format!("{:?}", read(&text).problems);
+    assert!(said.contains("api-key") && !said.contains("hunter2"), "{said}");
+    let text = base().replace("[[operators]]", "api-key = \"hunter.2.x\"\n[[operators]]");
+    let parsed = read(&text);
+    assert_eq!(parsed.problems, []);
+    assert_eq!(parsed.config.server.key().unwrap().expose(), "hunter.2.x");
+    assert!(!format!("{parsed:?}").contains("hunter"));
+}
+
+#[test]
+fn origins_contain_what_they_say() {
+    let inside =
+        |origin: &str, address: &str| Origin::parse(origin).unwrap().contains(address.parse().unwrap());
+    assert!(inside("192.0.2.0/24", "192.0.2.77"));
+    assert!(inside("192.0.2.0/24", "::ffff:192.0.2.77"));
+    assert!(!inside("192.0.2.0/24", "192.0.3.1"));
+    assert!(!inside("0.0.0.0/0", "2001:db8::1"));
+    assert!(inside("2001:db8::/32", "2001:db8:1::1"));
+    assert!(inside("192.0.2.7", "192.0.2.7"));
+    for wrong in ["192.0.2.0/33", "x", "", "192.0.2.0/", "::1/129"] {
+        assert!(Origin::parse(wrong).is_none(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_reference_page_is_what_the_code_says() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let said = std::fs::read_to_string(&file).unwrap_or_default();
+    assert_eq!(
+        said,
+        reference::markdown(),
+        "write it anew: cargo run -p enrolld -- reference > docs/configuration.md"
+    );
+}
+
+#[test]
+fn the_shipped_example_is_right() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/enrollment.toml");
+    let (_, parsed) = load(&file).unwrap();
+    assert_eq!(parsed.problems, []);
+}

@@ -1,0 +1,7 @@
+//! The station's daemon.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    enrolld::cli::main()
+}
