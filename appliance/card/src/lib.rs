@@ -9,13 +9,14 @@
 //! | partition 4 | what the station remembers; made, and grown to the card's size, at the first start |
 //!
 //! Two programs use it. `card-init` is the first process there is: it finds the card, loads the few
-//! modules that needs, has the kernel verify the slot, and hands over. `card` works in the running
-//! system: it makes the state partition, takes over what stands on the FAT partition, and says that a
-//! slot is good.
+//! modules that needs, has the kernel verify the slot, and hands over. `card` stands in the slot: before
+//! the services it makes the state partition and takes over what the operator wrote on the FAT partition;
+//! beside them it says that a slot is good.
 //!
 //! It never computes a checksum that guards against people (the kernel verifies the slot), never
 //! looks at a key, and never talks to a network.
 
+pub mod begin;
 pub mod cmdline;
 pub mod device;
 pub mod early;
@@ -23,7 +24,10 @@ pub mod ext4;
 pub mod layout;
 pub mod mbr;
 pub mod name;
+pub mod network;
 pub mod record;
+pub mod secrets;
+pub mod settings;
 pub mod state;
 pub mod sys;
 pub mod verity;

@@ -12,6 +12,9 @@ use crate::layout::STATE_LABEL;
 /// none, and is made anew.
 const UNFINISHED: &str = "unfinished";
 
+/// Where e2fsprogs keeps its programs. The first process has no PATH.
+const PROGRAMS: &str = "/usr/sbin";
+
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -19,6 +22,8 @@ pub enum Done {
     Made,
     /// There was one, and it was checked.
     Checked,
+    /// There was one with errors; what could be saved is there.
+    Repaired,
 }
 
 /// Why there is no state partition to be used.
@@ -48,8 +53,7 @@ pub enum NoState {
 /// Makes the file system, or checks the one that is there.
 ///
 /// # Errors
-/// When neither can be done. A file system with errors that its journal and e2fsck's safe repairs do
-/// not mend is such a case: what is on it is not thrown away.
+/// When neither can be done, not even with all of e2fsck's repairs.
 pub fn prepare(partition: &str) -> Result<Done, NoState> {
     let unreadable = |error| NoState::Unreadable { partition: partition.to_owned(), error };
     let mut first = [0; ext4::LENGTH];
@@ -57,8 +61,11 @@ pub fn prepare(partition: &str) -> Result<Done, NoState> {
         .and_then(|device| device.read_exact_at(&mut first, ext4::START))
         .map_err(unreadable)?;
     if Superblock::read(&first).is_some_and(|made| made.label == STATE_LABEL) {
-        // 0: clean, 1: mended.
-        run("e2fsck", &["-p", partition], partition, &[0, 1])?;
+        // 0: clean, 1: mended. Where the safe repairs are not enough, nobody is there to be asked.
+        if run("e2fsck", &["-p", partition], partition, &[0, 1]).is_err() {
+            run("e2fsck", &["-f", "-y", partition], partition, &[0, 1])?;
+            return Ok(Done::Repaired);
+        }
         return Ok(Done::Checked);
     }
     // A card's own bad blocks stay hidden from us, so nothing is reserved for root to find them with.
@@ -77,7 +84,11 @@ fn sync(partition: &str) -> io::Result<()> {
 }
 
 fn run(program: &'static str, arguments: &[&str], partition: &str, fine: &[i32]) -> Result<(), NoState> {
-    let ended = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let ended = Command::new(format!("{PROGRAMS}/{program}"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
     let ended = match ended {
         Ok(status) if status.code().is_some_and(|code| fine.contains(&code)) => return Ok(()),
         Ok(status) => status.to_string(),
@@ -99,7 +110,7 @@ mod tests {
     /// e2fsprogs is essential on Debian; its programs are outside an ordinary user's PATH.
     fn e2fsprogs() {
         assert!(
-            std::path::Path::new("/sbin/mke2fs").exists(),
+            std::path::Path::new(PROGRAMS).join("mke2fs").exists(),
             "this test needs e2fsprogs: apt-get install e2fsprogs"
         );
     }

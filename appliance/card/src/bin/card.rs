@@ -4,11 +4,11 @@ use std::fs::File;
 use std::process::ExitCode;
 
 use card::device::{self, Card};
-use card::layout::{STATE_PARTITION, Slot};
-use card::{cmdline, state};
+use card::layout::Slot;
+use card::{begin, cmdline};
 
 const HELP: &str = "\
-card state     make the state partition, or check it
+card begin     before everything else: state partition, settings, name, network
 card good      the slot that runs is good: it is started from now on
 card record    show which slot is started next, and how many attempts each has
 ";
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["state"] => make_state(),
+        ["begin"] => begin::run(),
         ["good"] => mark_good(),
         ["record"] => show_record(),
         ["-h" | "--help"] => Ok(HELP.to_owned()),
@@ -39,15 +39,6 @@ type Said = Result<String, String>;
 
 fn find() -> Result<Card, String> {
     Card::find().ok_or_else(|| "no disk bears the signature of the station's card".to_owned())
-}
-
-fn make_state() -> Said {
-    let partition = find()?.partition(STATE_PARTITION);
-    match state::prepare(&partition) {
-        Ok(state::Done::Made) => Ok(format!("{partition} is new")),
-        Ok(state::Done::Checked) => Ok(format!("{partition} is well")),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 fn running() -> Result<Slot, String> {

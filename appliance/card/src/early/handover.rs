@@ -7,16 +7,16 @@ use std::process::Command;
 
 use rustix::mount::{MountFlags, mount, mount_move};
 use rustix::process::{chdir, chroot};
-use rustix::system::sethostname;
 
 use super::{Doing, Stopped, say};
 use crate::ext4::{self, Superblock};
-use crate::name;
 use crate::sys;
 use crate::verity::{self, Tree, Unverified};
 
 /// Where the slot is mounted until it is the root.
 const ROOT: &str = "/root";
+/// What prepares a slot's surroundings.
+const BEGIN: &str = "/usr/bin/card";
 /// The first program of a slot.
 const FIRST: &str = "/usr/lib/systemd/systemd";
 
@@ -61,12 +61,6 @@ fn read_slot(partition: &str) -> Result<(Superblock, Tree), Stopped> {
     Ok((data, tree))
 }
 
-/// The station is named after its board until the settings say otherwise. It has to be before the
-/// first program starts, which would otherwise make up a name.
-pub(super) fn name_the_machine() {
-    let _ = sethostname(name::of_this_machine().as_bytes());
-}
-
 /// Makes the slot the root and starts its first program.
 pub(super) fn leave(arguments: &[String]) -> Result<std::convert::Infallible, Stopped> {
     for kept in ["/dev", "/proc", "/sys"] {
@@ -76,6 +70,12 @@ pub(super) fn leave(arguments: &[String]) -> Result<std::convert::Infallible, St
     mount_move(".", "/").doing("making the slot the root")?;
     chroot(".").doing("making the slot the root")?;
     chdir("/").doing("entering the slot")?;
+    // What it has to say is in the log. A station without its state is no station, so a failure is one
+    // of the slot, and the other slot may do better.
+    let began = Command::new(BEGIN).arg("begin").env_clear().status().doing(format!("starting {BEGIN}"))?;
+    if !began.success() {
+        return Err(std::io::Error::other(began.to_string())).doing(format!("{BEGIN} begin"));
+    }
     let error = Command::new(FIRST).args(arguments).env_clear().exec();
     Err(error).doing(format!("starting {FIRST}"))
 }

@@ -6,7 +6,8 @@
 //!    when something appears.
 //! 4. The state partition grows to the card's size. One sector is written, once in a card's life.
 //! 5. The kernel verifies the slot that U-Boot chose; it is mounted read-only.
-//! 6. The station's name is set, and the slot's first program takes over.
+//! 6. The slot is the root. [`crate::begin`] does the rest that precedes the services, then systemd takes
+//!    over.
 //!
 //! If anything fails, the kernel's log says what, and the machine restarts: U-Boot has taken an attempt
 //! from the slot, so the other one has its turn in the end.
@@ -78,7 +79,6 @@ fn start() -> Result<std::convert::Infallible, Stopped> {
     let slot = card.partition(wish.slot.partition());
     handover::mount_slot(&slot)?;
     say(6, &format!("slot {} of {} is verified", wish.slot, card.path()));
-    handover::name_the_machine();
     handover::leave(&wish.arguments)
 }
 

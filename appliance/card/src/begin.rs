@@ -1,0 +1,133 @@
+//! What the slot's own program does before systemd starts: `card begin`.
+//!
+//! It runs as a child of the first process, alone on the machine, so that no service needs the rights to
+//! mount something or to read the card's other partitions.
+//!
+//! 1. `/run`, `/tmp` and `/var` are empty and in memory.
+//! 2. The state partition is made or checked, and mounted at `/var/lib`.
+//! 3. The FAT partition is read: settings go to the state partition, secrets among them are blanked on
+//!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
+//! 4. The station gets its name, and networkd its file ([`crate::network`]).
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+use rustix::system::sethostname;
+
+use crate::device::Card;
+use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
+use crate::network::Network;
+use crate::settings::{self, Owners, Settings};
+use crate::{name, state};
+
+/// Where the settings are kept, on the state partition.
+const KEPT: &str = "/var/lib/enrollment-station";
+/// Where the FAT partition is while it is read.
+const FAT: &str = "/run/card";
+/// Where networkd looks for what is made at each start.
+const NETWORK: &str = "/run/systemd/network";
+/// The daemon's users, by their names in `/etc/passwd`.
+const DAEMON: &str = "enrolld";
+const SHELL: &str = "enroll-shell";
+
+/// Does all of it.
+///
+/// # Errors
+/// When the station could not remember anything: no service should start then. Anything wrong with
+/// the settings is no such case; the daemon says on the panel what is wrong with them.
+pub fn run() -> Result<String, String> {
+    memory()?;
+    let card = Card::find().ok_or("the card is gone")?;
+    let partition = card.partition(STATE_PARTITION);
+    let done = state::prepare(&partition).map_err(|error| error.to_string())?;
+    fs::create_dir_all("/var/lib").map_err(|error| format!("/var/lib: {error}"))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
+    mount(&partition, "/var/lib", "ext4", flags, c"")
+        .map_err(|error| format!("mounting {partition}: {error}"))?;
+    log(&format!(
+        "{partition}: {}",
+        match done {
+            state::Done::Made => "the station remembers nothing yet",
+            state::Done::Checked => "well",
+            state::Done::Repaired => "it had errors; what could be saved is there",
+        }
+    ));
+    // The card may have lost its FAT partition, or a computer may have spoilt it: then what was kept
+    // from it last time still counts.
+    if let Err(error) = take_over(&card.partition(BOOT_PARTITION)) {
+        log(&format!("the settings on the card were not read: {error}"));
+    }
+    name_and_network();
+    Ok("begun".to_owned())
+}
+
+fn memory() -> Result<(), String> {
+    let plain = MountFlags::NOSUID | MountFlags::NODEV;
+    for (to, options, extra) in [
+        ("/run", c"mode=0755,size=32M", MountFlags::empty()),
+        ("/tmp", c"mode=1777,size=16M", MountFlags::NOEXEC),
+        ("/var", c"mode=0755,size=16M", MountFlags::NOEXEC),
+    ] {
+        mount("tmpfs", to, "tmpfs", plain | extra, options)
+            .map_err(|error| format!("mounting {to}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn take_over(partition: &str) -> Result<(), String> {
+    let said = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
+    // The module is in the slot, not in the initial file system. The kernel asks for it by itself, too.
+    fs::create_dir_all(FAT).map_err(|error| said(FAT, &error))?;
+    let plain = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let options = c"utf8,fmask=0177,dmask=0077";
+    mount(partition, FAT, "vfat", plain | MountFlags::RDONLY, options)
+        .map_err(|error| said(partition, &error))?;
+    let taken = read_and_keep(plain);
+    let unmounted = unmount(FAT, UnmountFlags::empty()).map_err(|error| said(FAT, &error));
+    taken.and(unmounted)
+}
+
+fn read_and_keep(plain: MountFlags) -> Result<(), String> {
+    let owners = Owners { daemon: group(DAEMON), shell: group(SHELL) };
+    let kept = settings::Kept::read(Path::new(KEPT));
+    let settings = Settings::read(Path::new(FAT), &kept).map_err(|error| error.to_string())?;
+    if settings.keep(Path::new(KEPT), &owners).map_err(|error| format!("{KEPT}: {error}"))? {
+        log("the settings on the card are new, and kept");
+    }
+    // Only once they are safe elsewhere.
+    if settings.has_secrets() {
+        mount_remount(FAT, plain, c"").map_err(|error| format!("{FAT}: {error}"))?;
+        settings.blank(Path::new(FAT)).map_err(|error| format!("{FAT}: {error}"))?;
+        log("secrets in the settings are kept by the station and blanked on the card");
+    }
+    Ok(())
+}
+
+fn name_and_network() {
+    let text =
+        fs::read_to_string(Path::new(KEPT).join(settings::SHELL).join(settings::FILE)).unwrap_or_default();
+    let network = Network::read(&text);
+    let host = network.name.clone().unwrap_or_else(name::of_this_machine);
+    let done = sethostname(host.as_bytes())
+        .map_err(std::io::Error::from)
+        .and_then(|()| fs::create_dir_all(NETWORK))
+        .and_then(|()| fs::write(format!("{NETWORK}/10-station.network"), network.file()));
+    if let Err(error) = done {
+        log(&format!("name and network are not set: {error}"));
+    }
+}
+
+/// A user's group; root's when there is none of that name.
+fn group(user: &str) -> u32 {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = users.lines().find(|line| line.split(':').next() == Some(user));
+    line.and_then(|line| line.split(':').nth(3)).and_then(|id| id.parse().ok()).unwrap_or_default()
+}
+
+fn log(what: &str) {
+    if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
+        let _ = log.write_all(format!("<6>card: {what}\n").as_bytes());
+    }
+}
