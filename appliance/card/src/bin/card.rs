@@ -53,7 +53,29 @@ fn mark_good() -> Said {
         File::options().read(true).write(true).open(&path).map_err(|error| format!("{path}: {error}"))?;
     let (was, now) =
         device::change(&disk, |record| record.good(slot)).map_err(|error| format!("{path}: {error}"))?;
-    Ok(if was == now { format!("slot {slot} is known to be good") } else { format!("slot {slot} is good") })
+    let news = if was == now { "is known to be good" } else { "is good" };
+    Ok(format!("slot {slot} {news}{}", so_far()))
+}
+
+/// What the start has cost, for whoever reads the serial line or the log.
+fn so_far() -> String {
+    let number = |path: &str, name: &str| {
+        let text = std::fs::read_to_string(path).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_ascii_whitespace().next()?.parse::<f64>().ok()
+    };
+    let memory = |name| number("/proc/meminfo", name);
+    let (Some(seconds), Some(all), Some(left)) =
+        (number("/proc/uptime", ""), memory("MemTotal:"), memory("MemAvailable:"))
+    else {
+        return String::new();
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+        let numbered = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        // A thread of the kernel has no command line.
+        numbered && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty())
+    });
+    format!("; {seconds:.1} s after the start, {} MB used by {} processes", ((all - left) / 1024.0).round(), processes.count().saturating_sub(1))
 }
 
 fn show_record() -> Said {

@@ -1,0 +1,237 @@
+"""The station's card in an emulated machine: started, watched over its serial line, ended.
+
+For `scripts/boot-image` and the tests of the image. It needs QEMU 7.2 or newer with usb-redir, and nothing else:
+a card's partitions are read and written by this module, without mounting anything.
+"""
+
+import gzip
+import json
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+SIGNATURE = 0x656E726C
+RECORDS = (1 << 20, 2 << 20)
+
+
+class Gone(Exception):
+    """The machine did not show what was waited for."""
+
+
+def partition(image, number):
+    """First byte and length of a partition."""
+    with open(image, "rb") as file:
+        table = file.read(512)
+    if table[510:] != b"\x55\xaa" or struct.unpack_from("<I", table, 440)[0] != SIGNATURE:
+        raise Gone(f"{image} is no card of an enrollment station")
+    start, length = struct.unpack_from("<II", table, 446 + 16 * (number - 1) + 8)
+    return start * 512, length * 512
+
+
+def record(image):
+    """The boot record that counts, as a dictionary; None when neither copy can be read."""
+    import zlib
+
+    best = None
+    with open(image, "rb") as file:
+        for at in RECORDS:
+            file.seek(at)
+            copy = file.read(4096)
+            if zlib.crc32(copy[4:]) == struct.unpack_from("<I", copy)[0]:
+                pairs = copy[4:].split(b"\0\0")[0].split(b"\0")
+                names = dict(pair.decode().split("=", 1) for pair in pairs)
+                if best is None or int(names["BOOT_GEN"], 16) > int(best["BOOT_GEN"], 16):
+                    best = names
+    return best
+
+
+def write_record(image, **changes):
+    """Changes both copies of the boot record."""
+    import zlib
+
+    names = record(image) | changes
+    data = b"".join(f"{name}={value}\0".encode() for name, value in sorted(names.items())) + b"\0"
+    data = data.ljust(4092, b"\0")
+    with open(image, "r+b") as file:
+        for at in RECORDS:
+            file.seek(at)
+            file.write(struct.pack("<I", zlib.crc32(data)) + data)
+
+
+def card(image, to, size=1 << 30):
+    """A copy of the image on a card of that size. QEMU wants a power of two for a Pi's."""
+    subprocess.run(["cp", "--sparse=always", image, to], check=True)
+    os.truncate(to, size)
+    return to
+
+
+def put(image, files):
+    """Writes files (name to bytes) to the FAT partition, with mtools."""
+    start, _ = partition(image, 1)
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            path = os.path.join(directory, name)
+            with open(path, "wb") as file:
+                file.write(content)
+            subprocess.run(["mcopy", "-o", "-i", f"{image}@@{start}", path, f"::{name}"], check=True)
+
+
+def get(image, name):
+    """Reads a file of the FAT partition."""
+    start, _ = partition(image, 1)
+    return subprocess.run(["mcopy", "-n", "-i", f"{image}@@{start}", f"::{name}", "-"], check=True, capture_output=True).stdout
+
+
+def slot_file(image, slot, path, to):
+    """Copies a file out of a slot, with debugfs."""
+    start, length = partition(image, 2 if slot == "A" else 3)
+    with tempfile.NamedTemporaryFile() as part:
+        subprocess.run(["dd", f"if={image}", f"of={part.name}", "bs=1M", f"skip={start >> 20}", f"count={length >> 20}",
+                        "conv=sparse", "status=none"], check=True)
+        subprocess.run(["/sbin/debugfs", "-R", f"dump {path} {to}", part.name], check=True, capture_output=True)
+    if not os.path.getsize(to):
+        raise Gone(f"slot {slot} has no {path}")
+    return to
+
+
+def free_port():
+    """A TCP port of the loopback interface that nobody uses now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def cached(path, key, make):
+    """A file made once for an image."""
+    if not os.path.exists(f"{path}.{key}"):
+        make(f"{path}.{key}.part")
+        os.replace(f"{path}.{key}.part", f"{path}.{key}")
+    return f"{path}.{key}"
+
+
+class Machine:
+    """A running machine. To be used in a `with`: it is ended with it."""
+
+    def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, cache="unsafe"):
+        self.directory = tempfile.mkdtemp(prefix="station-")
+        self.ssh = ssh or free_port()
+        self.begin = time.monotonic()
+        self.text = b""
+        self.log = open(log, "wb") if log else None
+        qemu = ["qemu-system-aarch64", "-display", "none", "-monitor", "none", "-nodefaults",
+                "-serial", "stdio", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"]
+        drive = f"file={disk},format=raw,cache={cache},snapshot={'on' if snapshot else 'off'}"
+        network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
+        if kind == "virt":
+            qemu += ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-drive", f"{drive},if=virtio",
+                     "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
+                     "-device", "qemu-xhci,id=xhci,p2=15,p3=4"]
+            console = "console=ttyAMA0,115200"
+            if uboot:
+                qemu += ["-bios", uboot]
+        elif kind == "raspi3b":
+            qemu += ["-M", "raspi3b", "-drive", f"{drive},if=sd", "-serial", f"file:{self.directory}/mini-uart"]
+            console = "console=ttyAMA0,115200"
+            dtb = f"{self.directory}/dtb"
+            slot_file(disk, slot, "/boot/broadcom/bcm2837-rpi-3-b.dtb", dtb)
+            qemu += ["-dtb", dtb]
+            if uboot:
+                qemu += ["-kernel", uboot]
+        else:
+            raise ValueError(kind)
+        if not uboot:
+            # What U-Boot would do, for a quicker start.
+            packed = slot_file(disk, slot, "/boot/Image.gz", f"{self.directory}/Image.gz")
+            with gzip.open(packed) as source, open(f"{self.directory}/Image", "wb") as target:
+                shutil.copyfileobj(source, target)
+            slot_file(disk, slot, "/boot/early.cpio.zst", f"{self.directory}/early")
+            said = slot_file(disk, slot, "/boot/words", f"{self.directory}/words")
+            with open(said) as file:
+                usual = file.read().strip().removeprefix("words=")
+            qemu += ["-kernel", f"{self.directory}/Image", "-initrd", f"{self.directory}/early", "-no-reboot",
+                     "-append", f"{console} card.slot={slot} {usual} {words}"]
+        qemu += list(extra)
+        self.process = subprocess.Popen(["nice", "-n", "10", *qemu], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        os.set_blocking(self.process.stdout.fileno(), False)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+    def seconds(self):
+        """Since it was started, by the wall clock."""
+        return time.monotonic() - self.begin
+
+    def processor_seconds(self):
+        """What its emulation has cost."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def read(self, timeout):
+        """Takes what came over the serial line; False when the machine has ended."""
+        ready, _, _ = select.select([self.process.stdout], [], [], max(0, timeout))
+        if not ready:
+            return True
+        got = self.process.stdout.read()
+        if got:
+            self.text += got
+            if self.log:
+                self.log.write(got)
+                self.log.flush()
+        return bool(got) or self.process.poll() is None
+
+    def wait_for(self, *wanted, within=180, since=0):
+        """Waits until one of these is on the serial line; which one, and where it ends."""
+        until = time.monotonic() + within
+        while True:
+            for one in wanted:
+                at = self.text.find(one.encode(), since)
+                if at >= 0 and b"\n" in self.text[at:]:
+                    return one, at + len(one)
+            left = until - time.monotonic()
+            if left <= 0:
+                raise Gone(f"none of {wanted} within {within} s; the last lines:\n{self.tail()}")
+            if not self.read(left):
+                raise Gone(f"the machine ended before {wanted}; the last lines:\n{self.tail()}")
+
+    def line(self, at):
+        """The line around a place in what was read."""
+        begin = self.text.rfind(b"\n", 0, at) + 1
+        return self.text[begin:self.text.find(b"\n", at)].decode(errors="replace").strip()
+
+    def tail(self, count=15):
+        """The last lines that were read."""
+        return "\n".join(self.text.decode(errors="replace").splitlines()[-count:])
+
+    def qmp(self, command, **arguments):
+        """Asks QEMU itself."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(f"{self.directory}/qmp")
+            stream = sock.makefile("rw")
+            stream.readline()
+            for one in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                stream.write(json.dumps(one) + "\n")
+                stream.flush()
+                while True:
+                    answer = json.loads(stream.readline())
+                    if "return" in answer or "error" in answer:
+                        break
+            return answer
+
+    def end(self):
+        """Ends it at once, as a power cut does."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.log:
+            self.log.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
