@@ -17,6 +17,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use station::keys::device::KeySerial;
 use station::record::{EnrollmentId, Record, State};
 
+pub mod receipts;
+
 mod row;
 mod runs;
 
