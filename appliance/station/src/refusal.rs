@@ -136,6 +136,8 @@ codes! {
     AssignRefused = 2061,
     /// The token vanished from the server.
     TokenVanished = 2063,
+    /// There is no such token.
+    TokenUnknown = 2064,
 
     /// The configuration file has an error.
     ConfigurationInvalid = 3001,
@@ -153,6 +155,14 @@ codes! {
     RunUnknown = 3007,
     /// The station is locked.
     Locked = 3008,
+    /// The operator's role does not allow it.
+    RoleMissing = 3010,
+    /// Nobody knows this operator, or the operator may not come from there.
+    OperatorUnknown = 3011,
+    /// What was entered cannot be understood.
+    InputInvalid = 3012,
+    /// There is no change to be committed, confirmed or taken back.
+    NoChange = 3013,
 
     /// The key was not touched in time.
     NotTouched = 4001,
@@ -177,6 +187,8 @@ codes! {
     ReceiptsFailed = 5003,
     /// The station is shutting down.
     Stopping = 5004,
+    /// The station may not switch itself off.
+    PowerRefused = 5005,
 }
 
 impl Code {

@@ -342,5 +342,40 @@ pub(super) const fn english(code: Code) -> Text {
             "The station is shutting down and begins nothing new.",
             "Insert the key again when it is back.",
         ),
+        Code::NoServer => say(
+            "No server",
+            "No server is configured, so no token can be registered.",
+            "Set server.url: config set, or enrollment.toml on the card.",
+        ),
+        Code::TokenUnknown => say(
+            "No such token",
+            "The server has no token of this serial, or does not show it.",
+            "See which there are: token list.",
+        ),
+        Code::RoleMissing => say(
+            "Not allowed",
+            "Your role does not allow this.",
+            "Ask an operator with a higher role; operators lists them.",
+        ),
+        Code::OperatorUnknown => say(
+            "Operator unknown",
+            "No operator has this SSH key, or not from this address.",
+            "Add the key or the address to the operators in enrollment.toml.",
+        ),
+        Code::InputInvalid => say(
+            "Not understood",
+            "What was entered cannot be understood.",
+            "Correct it and try again; help shows what is wanted.",
+        ),
+        Code::NoChange => say(
+            "No change",
+            "There is no change to commit, confirm or take back.",
+            "See what is in force: config show.",
+        ),
+        Code::PowerRefused => say(
+            "Cannot switch off",
+            "The station may not switch itself off or restart.",
+            "Switch it off at the socket once no key is in work.",
+        ),
     }
 }

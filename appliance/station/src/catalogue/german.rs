@@ -348,5 +348,40 @@ pub(super) const fn german(code: Code) -> Text {
             "Die Station fährt herunter und beginnt nichts Neues.",
             "Den Key wieder einstecken, wenn sie zurück ist.",
         ),
+        Code::NoServer => say(
+            "Kein Server",
+            "Es ist kein Server eingestellt, also kann kein Token angelegt werden.",
+            "server.url setzen: config set oder enrollment.toml auf der Karte.",
+        ),
+        Code::TokenUnknown => say(
+            "Kein solches Token",
+            "Der Server hat kein Token mit dieser Seriennummer oder zeigt es nicht.",
+            "Nachsehen, welche es gibt: token list.",
+        ),
+        Code::RoleMissing => say(
+            "Nicht erlaubt",
+            "Die Rolle erlaubt das nicht.",
+            "Einen Operator mit höherer Rolle bitten; operators zeigt sie.",
+        ),
+        Code::OperatorUnknown => say(
+            "Operator unbekannt",
+            "Kein Operator hat diesen SSH-Key oder darf von dieser Adresse kommen.",
+            "Key oder Adresse bei den operators in enrollment.toml eintragen.",
+        ),
+        Code::InputInvalid => say(
+            "Nicht verstanden",
+            "Die Eingabe ist nicht zu verstehen.",
+            "Berichtigen und wiederholen; help zeigt, was gemeint ist.",
+        ),
+        Code::NoChange => say(
+            "Keine Änderung",
+            "Es gibt keine Änderung zu übernehmen, bestätigen oder verwerfen.",
+            "Nachsehen, was gilt: config show.",
+        ),
+        Code::PowerRefused => say(
+            "Abschalten unmöglich",
+            "Die Station darf sich nicht selbst abschalten oder neu starten.",
+            "Am Stecker ausschalten, sobald kein Key in Arbeit ist.",
+        ),
     }
 }
