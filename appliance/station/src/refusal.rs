@@ -98,6 +98,8 @@ codes! {
     SessionRefused = 2012,
     /// The station has no server credential.
     NoCredential = 2013,
+    /// No server is configured.
+    NoServer = 2014,
     /// A right is missing.
     RightMissing = 2020,
     /// A policy of the server forbids it.
