@@ -17,12 +17,16 @@
 //! * [`nitrokey3`]: the Secrets application of a Nitrokey 3.
 //! * [`line`](mod@line): the same operations as lines of text, for other processes; the
 //!   program `key-twin` serves them.
+//! * [`usbredir`]: the same keys as USB devices of an emulated machine.
+//! * [`hostile`]: devices that lie, each made from a seed.
 //! * [`privacyidea`]: the server; the program `server-twin` serves it.
 
+pub mod hostile;
 pub mod key;
 pub mod line;
 pub mod nitrokey3;
 pub mod nitrokey_pro;
 pub mod privacyidea;
 pub mod shared;
+pub mod usbredir;
 pub mod yubikey;

@@ -13,7 +13,11 @@ use twins::key::KeyTwin;
 use twins::line::{Listener, Pace, Server};
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Place};
 use twins::nitrokey3::{self, SecretsTwin};
+use twins::usbredir::{KeyDevice, Product as UsbProduct};
 use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
+
+#[path = "key-twin/usb.rs"]
+mod usb;
 
 /// A security key in software, for tests and for trying the station out.
 ///
@@ -21,7 +25,8 @@ use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
 /// of text: one request per line, one reply per line. Without --listen it reads
 /// requests from standard input and ends when that does; with --listen it serves
 /// any number of clients on a Unix socket until it gets SIGTERM or SIGINT, and
-/// takes the socket away when it ends.
+/// takes the socket away when it ends. With --usbredir it is a USB device of an
+/// emulated machine instead, with the descriptors of the real key.
 #[derive(Parser)]
 #[command(name = "key-twin", version, after_long_help = LINES)]
 struct Cli {
@@ -43,6 +48,12 @@ enum Key {
     /// FIDO2, runs in the program nitrokey3-twin (appliance/nitrokey3-twin).
     #[command(after_long_help = format!("{LINES}\n\nFAULTS\n{}", indented(nitrokey3::Faults::KNOWN)))]
     Nitrokey3(Nitrokey3),
+    /// A Nitrokey 3 that another program serves in lines, as a USB device
+    #[command(after_long_help = usb::DESK)]
+    Attached(usb::Attached),
+    /// A USB device that pretends to be a YubiKey and lies, made from a seed
+    #[command(after_long_help = usb::DESK)]
+    Hostile(usb::Hostile),
 }
 
 const LINES: &str = "\
@@ -124,6 +135,9 @@ struct YubiKey {
     #[arg(long, value_name = "PATH")]
     listen: Option<PathBuf>,
 
+    #[command(flatten)]
+    usb: usb::Usb,
+
     /// How the key's time passes
     #[arg(long, value_enum, default_value_t = Clock::Real)]
     clock: Clock,
@@ -175,6 +189,9 @@ struct NitrokeyPro {
     #[arg(long, value_name = "PATH")]
     listen: Option<PathBuf>,
 
+    #[command(flatten)]
+    usb: usb::Usb,
+
     /// How the key's time passes
     #[arg(long, value_enum, default_value_t = Clock::Real)]
     clock: Clock,
@@ -213,6 +230,9 @@ struct Nitrokey3 {
     /// Serve a Unix socket instead of standard input and output
     #[arg(long, value_name = "PATH")]
     listen: Option<PathBuf>,
+
+    #[command(flatten)]
+    usb: usb::Usb,
 
     /// How the key's time passes
     #[arg(long, value_enum, default_value_t = Clock::Real)]
@@ -259,6 +279,8 @@ fn main() -> ExitCode {
         Key::Yubikey(arguments) => run(&arguments),
         Key::NitrokeyPro(arguments) => run_nitrokey_pro(&arguments),
         Key::Nitrokey3(arguments) => run_nitrokey3(&arguments),
+        Key::Attached(arguments) => usb::run_attached(&arguments),
+        Key::Hostile(arguments) => usb::run_hostile(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -280,6 +302,13 @@ fn run(arguments: &YubiKey) -> Result<(), Box<dyn Error>> {
     }
     let new = new_key(arguments, &model)?;
     let pace = arguments.clock.pace();
+    if let Some(sockets) = arguments.usb.sockets() {
+        let mut twin = new;
+        twin.set_faults(faults);
+        let product = model.product_id(model.interfaces).ok_or("no YubiKey has these interfaces")?;
+        let product = UsbProduct::YubiKey(product, model.bcd_device(), twin.usb_serial());
+        return usb::export(KeyDevice::new(twin, product), &sockets);
+    }
     match &arguments.state {
         Some(path) => {
             let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
@@ -337,6 +366,10 @@ fn run_nitrokey_pro(arguments: &NitrokeyPro) -> Result<(), Box<dyn Error>> {
     twin.set_admin_tries(arguments.admin_tries);
     twin.set_user_pin_for_codes(arguments.user_pin_for_codes);
     twin.set_faults(faults);
+    if let Some(sockets) = arguments.usb.sockets() {
+        let product = UsbProduct::NitrokeyPro(model.usb_ids(), arguments.serial);
+        return usb::export(KeyDevice::new(twin, product), &sockets);
+    }
     serve(Server::new(twin, arguments.clock.pace()), arguments.listen.as_deref())
 }
 
@@ -358,6 +391,9 @@ fn run_nitrokey3(arguments: &Nitrokey3) -> Result<(), Box<dyn Error>> {
         twin.set_pin(&first_line(path)?, arguments.pin_tries);
     }
     twin.set_faults(faults);
+    if let Some(sockets) = arguments.usb.sockets() {
+        return usb::export(KeyDevice::new(twin, UsbProduct::Nitrokey3), &sockets);
+    }
     serve(Server::new(twin, arguments.clock.pace()), arguments.listen.as_deref())
 }
 
