@@ -7,8 +7,28 @@
 
 test -n "${devtype}" || setenv devtype mmc
 test -n "${devnum}" || setenv devnum 0
-setenv rec_a 0x02500000
-setenv rec_b 0x02510000
+# Debian's kernel takes 38 MB from a multiple of 2 MiB on, and would run into U-Boot's own
+# addresses for the device tree and the initial file system. QEMU's "virt" has its memory elsewhere.
+if test "${board}" = "qemu-arm"; then
+  setenv rec_a 0x46000000
+  setenv rec_b 0x46010000
+  setenv at_kernel 0x40200000
+  setenv at_tree 0x48000000
+  setenv at_early 0x48100000
+  setenv kernel_comp_addr_r 0x4a000000
+  setenv console "console=ttyAMA0,115200"
+else
+  setenv rec_a 0x06000000
+  setenv rec_b 0x06010000
+  setenv at_kernel 0x00200000
+  setenv at_tree 0x08000000
+  setenv at_early 0x08100000
+  setenv kernel_comp_addr_r 0x0a000000
+  setenv console "console=ttyS1,115200 console=ttyAMA0,115200"
+fi
+
+setenv kernel_comp_size 0x03000000
+
 setenv gen_a 0
 setenv gen_b 0
 setenv sectors 8
@@ -55,22 +75,6 @@ ${devtype} write ${rec_a} ${older} ${sectors}
 if test "${slot}" = "retry"; then reset; fi
 echo "card: starting slot ${slot}; attempts left: A ${BOOT_A_LEFT}, B ${BOOT_B_LEFT}"
 
-# Debian's kernel takes 38 MB from a multiple of 2 MiB on, and would run into U-Boot's own
-# addresses for the device tree and the initial file system.
-if test "${board}" = "qemu-arm"; then
-  setenv at_kernel 0x40200000
-  setenv at_tree 0x48000000
-  setenv at_early 0x48100000
-  setenv kernel_comp_addr_r 0x4a000000
-  setenv console "console=ttyAMA0,115200"
-else
-  setenv at_kernel 0x00200000
-  setenv at_tree 0x08000000
-  setenv at_early 0x08100000
-  setenv kernel_comp_addr_r 0x0a000000
-  setenv console "console=ttyS1,115200 console=ttyAMA0,115200"
-fi
-setenv kernel_comp_size 0x03000000
 
 if load ${devtype} ${devnum}:${part} ${at_kernel} /boot/words; then
   env import -t ${at_kernel} ${filesize} words

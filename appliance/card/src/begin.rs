@@ -19,7 +19,7 @@ use rustix::system::sethostname;
 use crate::device::Card;
 use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
 use crate::network::Network;
-use crate::settings::{self, Owners, Settings};
+use crate::settings::{self, Settings};
 use crate::{name, state};
 
 /// Where the settings are kept, on the state partition.
@@ -28,9 +28,8 @@ const KEPT: &str = "/var/lib/enrollment-station";
 const FAT: &str = "/run/card";
 /// Where networkd looks for what is made at each start.
 const NETWORK: &str = "/run/systemd/network";
-/// The daemon's users, by their names in `/etc/passwd`.
+/// The daemon's user, by its name in `/etc/passwd`.
 const DAEMON: &str = "enrolld";
-const SHELL: &str = "enroll-shell";
 
 /// Does all of it.
 ///
@@ -90,10 +89,9 @@ fn take_over(partition: &str) -> Result<(), String> {
 }
 
 fn read_and_keep(plain: MountFlags) -> Result<(), String> {
-    let owners = Owners { daemon: group(DAEMON), shell: group(SHELL) };
     let kept = settings::Kept::read(Path::new(KEPT));
     let settings = Settings::read(Path::new(FAT), &kept).map_err(|error| error.to_string())?;
-    if settings.keep(Path::new(KEPT), &owners).map_err(|error| format!("{KEPT}: {error}"))? {
+    if settings.keep(Path::new(KEPT), group(DAEMON)).map_err(|error| format!("{KEPT}: {error}"))? {
         log("the settings on the card are new, and kept");
     }
     // Only once they are safe elsewhere.
@@ -106,8 +104,7 @@ fn read_and_keep(plain: MountFlags) -> Result<(), String> {
 }
 
 fn name_and_network() {
-    let text =
-        fs::read_to_string(Path::new(KEPT).join(settings::SHELL).join(settings::FILE)).unwrap_or_default();
+    let text = fs::read_to_string(Path::new(KEPT).join(settings::FILE)).unwrap_or_default();
     let network = Network::read(&text);
     let host = network.name.clone().unwrap_or_else(name::of_this_machine);
     let done = sethostname(host.as_bytes())

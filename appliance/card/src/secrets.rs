@@ -4,7 +4,7 @@
 //! too. Each line keeps its length and its number, so the file is overwritten in place, and a mistake is
 //! still where it was.
 //!
-//! Two fields hold secrets: `api_key` in `[server]`, and `api_key_file`, which names a file that does.
+//! Two fields hold secrets: `api-key` in `[server]`, and `api-key-file`, which names a file that does.
 //! Once it is kept, a comment stands in the field's place. While that comment is there, the station uses what it
 //! keeps; whoever deletes the line has the key forgotten at the next start.
 
@@ -12,10 +12,10 @@
 pub const KEPT_IN: &str = "server.api-key";
 
 /// What stands on the card where the secret was. It has to be shorter than any line with a secret.
-const COMMENT: &str = "#api_key: kept";
+const COMMENT: &str = "#api-key: kept";
 
 /// What the daemon reads in place of it.
-const INSTEAD: &str = "api_key_file = \"server.api-key\"";
+const INSTEAD: &str = "api-key-file = \"server.api-key\"";
 
 /// A line with a secret.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub fn find(text: &str) -> Option<(std::ops::Range<usize>, Found<'_>)> {
             };
             let value = quoted(value.trim());
             match (name, value) {
-                ("api_key", Some(value)) => return Some((range, Found::Value(value))),
-                ("api_key_file", Some(value)) => return Some((range, Found::File(value))),
+                ("api-key", Some(value)) => return Some((range, Found::Value(value))),
+                ("api-key-file", Some(value)) => return Some((range, Found::File(value))),
                 _ => {}
             }
         }
@@ -83,7 +83,7 @@ fn replaced(text: &str, with: impl Fn(usize) -> String) -> String {
     let Some((range, _)) = find(text) else { return text.to_owned() };
     let before = text.get(..range.start).unwrap_or_default();
     let after = text.get(range.end..).unwrap_or_default();
-    // A line that counts as a key has at least `api_key='x'`, or is the comment itself.
+    // A line that counts as a key has at least `api-key='x'`, or is the comment itself.
     format!("{before}{}{after}", with(range.len()))
 }
 
@@ -93,12 +93,12 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "[station]\nname = \"desk\"\n\n[server]\nurl = \"https://pi\"\r\napi_key = \"aaa.bbb.ccc\" # mine\r\n[run]\n";
+    const TEXT: &str = "[station]\nname = \"desk\"\n\n[server]\nurl = \"https://pi\"\r\napi-key = \"aaa.bbb.ccc\" # mine\r\n[run]\n";
 
     #[test]
     fn the_key_is_found_with_its_line() {
         let (range, found) = find(TEXT).unwrap();
-        assert_eq!(TEXT.get(range), Some("api_key = \"aaa.bbb.ccc\" # mine"));
+        assert_eq!(TEXT.get(range), Some("api-key = \"aaa.bbb.ccc\" # mine"));
         assert_eq!(found, Found::Value("aaa.bbb.ccc"));
     }
 
@@ -110,28 +110,28 @@ mod tests {
         assert_eq!(find(&card).unwrap().1, Found::Kept);
         assert_eq!(blanked(&card), card);
         let daemon = completed(&card);
-        assert!(daemon.contains("api_key_file = \"server.api-key\"\r\n[run]"), "{daemon}");
+        assert!(daemon.contains("api-key-file = \"server.api-key\"\r\n[run]"), "{daemon}");
         assert_eq!(daemon.lines().count(), TEXT.lines().count());
     }
 
     #[test]
     fn other_ways_of_writing_it() {
-        assert_eq!(find("server.api_key='x.y.z'").unwrap().1, Found::Value("x.y.z"));
-        assert_eq!(find("[server]\n  api_key_file = \"key.txt\"").unwrap().1, Found::File("key.txt"));
-        assert_eq!(find("[profile.a]\napi_key = \"x\""), None);
-        assert_eq!(find("# api_key = \"x\"\n[server]\napi_key = \"\""), None);
+        assert_eq!(find("server.api-key='x.y.z'").unwrap().1, Found::Value("x.y.z"));
+        assert_eq!(find("[server]\n  api-key-file = \"key.txt\"").unwrap().1, Found::File("key.txt"));
+        assert_eq!(find("[profile.a]\napi-key = \"x\""), None);
+        assert_eq!(find("# api-key = \"x\"\n[server]\napi-key = \"\""), None);
         assert_eq!(find(""), None);
     }
 
     #[test]
     fn a_mistake_elsewhere_hides_no_secret() {
-        let text = "[station\nname = \n[server]\napi_key = \"a.b.c\"\n";
+        let text = "[station\nname = \n[server]\napi-key = \"a.b.c\"\n";
         assert_eq!(find(text).unwrap().1, Found::Value("a.b.c"));
     }
 
     proptest! {
         #[test]
-        fn the_length_never_changes(text in "(\\[server\\]|api_key|_file|=|\"|'|#| |\n|\r|x|é){0,40}") {
+        fn the_length_never_changes(text in "(\\[server\\]|api-key|-file|=|\"|'|#| |\n|\r|x|é){0,40}") {
             let card = blanked(&text);
             let shortest = find(&text).is_none_or(|(range, _)| range.len() >= COMMENT.len());
             prop_assert!(card.len() == text.len() || !shortest);

@@ -1,9 +1,9 @@
 //! What the operator put on the card's FAT partition, and what becomes of it.
 //!
 //! `enrollment.toml` and the small files beside it (operators' SSH keys, authorities) are copied to the state
-//! partition at every start: for the daemon with what is secret, for the SSH door without. Each copy is whole:
-//! the new directory takes the place of the old one in one step. Then the secrets are overwritten on the card,
-//! in place, so that no power cut leaves a file half there.
+//! partition at every start, where only the daemon may read them. The copy is whole: the new directory takes the
+//! place of the old one in one step. Then the secrets are overwritten on the card, in place, so that no power cut
+//! leaves a file half there.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -18,10 +18,6 @@ use crate::secrets::{self, Found, KEPT_IN};
 
 /// The settings' name.
 pub const FILE: &str = "enrollment.toml";
-/// The copy with secrets.
-pub const DAEMON: &str = "daemon";
-/// The copy without.
-pub const SHELL: &str = "shell";
 
 /// The longest file that is taken over, in bytes, and how many.
 const LONGEST: u64 = 1 << 20;
@@ -43,19 +39,11 @@ pub struct Settings {
 /// What an earlier start kept.
 pub struct Kept(Option<Bytes>);
 
-/// Whose group may read which copy.
-pub struct Owners {
-    /// The daemon's.
-    pub daemon: u32,
-    /// The SSH door's.
-    pub shell: u32,
-}
-
 impl Kept {
     /// Reads it; it may be nothing.
     #[must_use]
     pub fn read(kept: &Path) -> Self {
-        Self(fs::read(kept.join(DAEMON).join(KEPT_IN)).ok().map(Zeroizing::new))
+        Self(fs::read(kept.join(KEPT_IN)).ok().map(Zeroizing::new))
     }
 }
 
@@ -115,7 +103,7 @@ impl Settings {
         self.secret.is_some() && matches!(found, Some(Found::Value(_) | Found::File(_)))
     }
 
-    fn copy(&self, secret: bool) -> BTreeMap<&str, Bytes> {
+    fn copy(&self) -> BTreeMap<&str, Bytes> {
         let mut copy = BTreeMap::new();
         for (name, bytes) in &self.files {
             if self.secret_file.as_deref() == Some(name) {
@@ -124,42 +112,34 @@ impl Settings {
             copy.insert(name.as_str(), bytes.clone());
         }
         if let (Some(text), Some(kept)) = (self.text(), &self.secret) {
-            let text = if secret { secrets::completed(text) } else { secrets::blanked(text) };
-            copy.insert(FILE, Zeroizing::new(text.into_bytes()));
-            if secret {
-                copy.insert(KEPT_IN, kept.clone());
-            }
+            copy.insert(FILE, Zeroizing::new(secrets::completed(text).into_bytes()));
+            copy.insert(KEPT_IN, kept.clone());
         }
         copy
     }
 
-    /// Puts both copies in place of the earlier ones; whether they differ from those. They are on the card when
-    /// this returns.
+    /// Puts the copy in place of the earlier one, for that group to read; whether it differs from that. It is on
+    /// the card when this returns.
     ///
     /// # Errors
-    /// When they cannot be written. The earlier ones are then still there.
-    pub fn keep(&self, kept: &Path, owners: &Owners) -> io::Result<bool> {
-        let copies = [(DAEMON, self.copy(true), owners.daemon), (SHELL, self.copy(false), owners.shell)];
-        if copies.iter().all(|(name, files, _)| same(&kept.join(name), files)) {
+    /// When it cannot be written. The earlier one is then still there.
+    pub fn keep(&self, kept: &Path, group: u32) -> io::Result<bool> {
+        let files = self.copy();
+        if same(kept, &files) {
             return Ok(false);
         }
         let part = kept.with_extension("part");
         if part.exists() {
             fs::remove_dir_all(&part)?;
         }
-        DirBuilder::new().mode(0o755).create(&part)?;
-        for (name, files, group) in &copies {
-            let directory = part.join(name);
-            DirBuilder::new().mode(0o750).create(&directory)?;
-            chown(&directory, None, Some(*group))?;
-            for (name, bytes) in files {
-                let mut file = File::create_new(directory.join(name))?;
-                file.set_permissions(Permissions::from_mode(0o640))?;
-                chown(directory.join(name), None, Some(*group))?;
-                file.write_all(bytes)?;
-                file.sync_all()?;
-            }
-            File::open(&directory)?.sync_all()?;
+        DirBuilder::new().mode(0o750).create(&part)?;
+        chown(&part, None, Some(group))?;
+        for (name, bytes) in &files {
+            let mut file = File::create_new(part.join(name))?;
+            file.set_permissions(Permissions::from_mode(0o640))?;
+            chown(part.join(name), None, Some(group))?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
         }
         File::open(&part)?.sync_all()?;
         if kept.exists() {

@@ -2,7 +2,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const TOML: &str = "[server]\nurl = \"https://pi.example\"\napi_key = \"aaa.bbb.ccc\"\nca = \"ca.pem\"\n";
+const TOML: &str = "[server]\nurl = \"https://pi.example\"\napi-key = \"aaa.bbb.ccc\"\nca = \"ca.pem\"\n";
 
 struct Bench {
     fat: TempDir,
@@ -31,7 +31,7 @@ impl Bench {
         let kept = Kept::read(&self.kept());
         let settings = Settings::read(self.fat.path(), &kept).unwrap();
         let group = rustix::process::getgid().as_raw();
-        let new = settings.keep(&self.kept(), &Owners { daemon: group, shell: group }).unwrap();
+        let new = settings.keep(&self.kept(), group).unwrap();
         if settings.has_secrets() && !cut {
             settings.blank(self.fat.path()).unwrap();
         }
@@ -42,8 +42,8 @@ impl Bench {
         fs::read_to_string(self.fat.path().join(name)).unwrap()
     }
 
-    fn copy(&self, whose: &str, name: &str) -> Option<String> {
-        fs::read_to_string(self.kept().join(whose).join(name)).ok()
+    fn copy(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.kept().join(name)).ok()
     }
 }
 
@@ -53,26 +53,25 @@ fn a_secret_moves_from_the_card_to_the_daemon() {
     assert!(bench.start(false));
     assert!(!bench.card(FILE).contains("aaa"));
     assert_eq!(bench.card(FILE).len(), TOML.len());
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
-    assert!(bench.copy(DAEMON, FILE).unwrap().contains("api_key_file = \"server.api-key\""));
-    assert_eq!(bench.copy(SHELL, KEPT_IN), None);
-    assert!(!bench.copy(SHELL, FILE).unwrap().contains("aaa"));
-    assert_eq!(bench.copy(SHELL, "ca.pem").as_deref(), Some("PEM"));
-    assert_eq!(bench.copy(DAEMON, "start.elf"), None);
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
+    assert!(bench.copy(FILE).unwrap().contains("api-key-file = \"server.api-key\""));
+    assert!(!bench.copy(FILE).unwrap().contains("aaa"));
+    assert_eq!(bench.copy("ca.pem").as_deref(), Some("PEM"));
+    assert_eq!(bench.copy("start.elf"), None);
     assert!(!bench.start(false), "nothing is new at the next start");
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
 }
 
 #[test]
 fn a_file_with_the_secret_is_blanked_too() {
-    let toml = "[server]\napi_key_file = \"key.txt\"\n";
+    let toml = "[server]\napi-key-file = \"key.txt\"\n";
     let bench = Bench::new(&[(FILE, toml), ("key.txt", "aaa.bbb.ccc\n")]);
     bench.start(false);
     assert_eq!(bench.card("key.txt").trim(), "");
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
-    assert_eq!(bench.copy(SHELL, "key.txt"), None);
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
+    assert_eq!(bench.copy("key.txt"), None);
     bench.start(false);
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
 }
 
 #[test]
@@ -82,13 +81,13 @@ fn a_power_cut_before_the_blanking_is_made_good() {
     assert!(bench.card(FILE).contains("aaa"));
     bench.start(false);
     assert!(!bench.card(FILE).contains("aaa"));
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
 }
 
 #[test]
 fn what_a_cut_left_half_written_is_no_obstacle() {
     let bench = Bench::new(&[(FILE, TOML)]);
-    fs::create_dir_all(bench.kept().with_extension("part").join(DAEMON)).unwrap();
+    fs::create_dir_all(bench.kept().with_extension("part").join("x")).unwrap();
     assert!(bench.start(false));
     assert!(!bench.kept().with_extension("part").exists());
 }
@@ -99,10 +98,10 @@ fn a_new_secret_replaces_the_kept_one_and_a_deleted_line_forgets_it() {
     bench.start(false);
     bench.write(FILE, &TOML.replace("aaa", "ddd"));
     bench.start(false);
-    assert_eq!(bench.copy(DAEMON, KEPT_IN).as_deref(), Some("ddd.bbb.ccc"));
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("ddd.bbb.ccc"));
     bench.write(FILE, "[server]\n");
     bench.start(false);
-    assert_eq!(bench.copy(DAEMON, KEPT_IN), None);
+    assert_eq!(bench.copy(KEPT_IN), None);
 }
 
 #[test]
@@ -110,13 +109,13 @@ fn settings_that_are_no_text_are_kept_for_the_daemon_to_refuse() {
     let bench = Bench::new(&[]);
     fs::write(bench.fat.path().join(FILE), [0xff, 0xfe, 0x00]).unwrap();
     assert!(bench.start(false));
-    assert_eq!(fs::read(bench.kept().join(SHELL).join(FILE)).unwrap(), [0xff, 0xfe, 0x00]);
+    assert_eq!(fs::read(bench.kept().join(FILE)).unwrap(), [0xff, 0xfe, 0x00]);
 }
 
 #[test]
-fn a_card_without_settings_has_copies_without_settings() {
+fn a_card_without_settings_has_a_copy_without_settings() {
     let bench = Bench::new(&[]);
     assert!(bench.start(false));
-    assert_eq!(bench.copy(DAEMON, FILE), None);
+    assert_eq!(bench.copy(FILE), None);
     assert!(!bench.start(false));
 }

@@ -71,11 +71,16 @@ fn so_far() -> String {
         return String::new();
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
-        let numbered = entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        let numbered =
+            entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
         // A thread of the kernel has no command line.
         numbered && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty())
     });
-    format!("; {seconds:.1} s after the start, {} MB used by {} processes", ((all - left) / 1024.0).round(), processes.count().saturating_sub(1))
+    format!(
+        "; {seconds:.1} s after the start, {} MB used by {} processes",
+        ((all - left) / 1024.0).round(),
+        processes.count().saturating_sub(1)
+    )
 }
 
 fn show_record() -> Said {
