@@ -20,6 +20,7 @@ pub mod display;
 pub mod drive;
 pub mod event;
 pub mod floor;
+pub mod receipts;
 pub mod rim;
 pub mod server;
 pub mod store;

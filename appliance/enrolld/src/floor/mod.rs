@@ -17,21 +17,28 @@
 
 use std::sync::Arc;
 
+use keys::device::Slot;
 use keys::secret::{AccessCode, Pin};
+use station::access::Codes;
 use station::mode::{Mode, NamedProfile};
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
 use station::run::{RunId, RunPlan};
 use station::server::Person;
+use station::verify::Verified;
+use station::welcome::Welcome;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::bench::Plugged;
 use crate::clock::SystemClock;
 use crate::drive::Report;
 use crate::event::Watcher;
+use crate::receipts::Receipts;
 use crate::server::ServerPort;
 use crate::store::Store;
 
+mod begin;
+mod errands;
 mod orders;
 mod pace;
 mod port;
@@ -68,7 +75,7 @@ pub enum Rim {
 }
 
 /// What does not change from key to key.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct FloorSettings {
     /// The station's name.
     pub station: String,
@@ -84,6 +91,10 @@ pub struct FloorSettings {
     pub in_flight: usize,
     /// How many requests may be on their way to the server at once; at least 1.
     pub server_at_once: usize,
+    /// Access codes of slots, where the station was given any.
+    pub codes: Codes,
+    /// Which keys are welcome; without it, all are.
+    pub welcome: Option<Arc<Welcome>>,
 }
 
 impl FloorSettings {
@@ -98,6 +109,8 @@ impl FloorSettings {
             default_profile: None,
             in_flight: 8,
             server_at_once: 8,
+            codes: Codes::default(),
+            welcome: None,
         }
     }
 }
@@ -114,6 +127,8 @@ pub struct FloorParts {
     pub clock: SystemClock,
     /// Who hears every step as it happens, before it becomes a [`FloorEvent`].
     pub watcher: Arc<dyn Watcher>,
+    /// Where receipts are kept; without it, there are none.
+    pub receipts: Option<Receipts>,
     /// What comes and goes.
     pub rim: mpsc::Receiver<Rim>,
 }
@@ -157,6 +172,19 @@ pub struct Wish {
     pub by: Actor,
 }
 
+/// What an operator wants of a key that is enrolled and plugged in.
+#[derive(Clone)]
+pub struct Inquiry {
+    /// Which key; [`Selector::Next`] means the only one that is there.
+    pub key: Selector,
+    /// Which slot; `None` where only one is enrolled.
+    pub slot: Option<Slot>,
+    /// What unlocks it.
+    pub secrets: Secrets,
+    /// Who wants it.
+    pub by: Actor,
+}
+
 /// Names a wish that was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TicketId(pub u64);
@@ -193,6 +221,8 @@ enum Command {
     RunPause(Reply<Result<RunId, Refusal>>),
     RunStop(Option<RunId>, Reply<Result<RunId, Refusal>>),
     Runs(Reply<Result<Vec<RunView>, Refusal>>),
+    Release(Box<Inquiry>, Reply<Result<Box<Report>, Refusal>>),
+    Verify(Box<Inquiry>, Reply<Result<Box<Verified>, Refusal>>),
     Shutdown(Reply<()>),
 }
 
@@ -283,6 +313,17 @@ impl FloorHandle {
     /// All runs, oldest first.
     pub async fn runs(&self) -> Result<Vec<RunView>, Refusal> {
         self.ask(Command::Runs).await?
+    }
+
+    /// Takes back what was enrolled on a key: deletes its token, empties its slot. Comes back
+    /// when it is over.
+    pub async fn release(&self, inquiry: Inquiry) -> Result<Box<Report>, Refusal> {
+        self.ask(|reply| Command::Release(Box::new(inquiry), reply)).await?
+    }
+
+    /// Has a key give a code and the server check it; changes nothing else. Comes back when it is over.
+    pub async fn verify(&self, inquiry: Inquiry) -> Result<Box<Verified>, Refusal> {
+        self.ask(|reply| Command::Verify(Box::new(inquiry), reply)).await?
     }
 
     /// Begins nothing new, has what waits for a touch taken back, lets writes finish, and

@@ -7,7 +7,7 @@ use station::record::Actor;
 use station::refusal::{Code, Refusal};
 use tokio::sync::oneshot;
 
-use super::port::{Pending, is_port, is_serial};
+use super::port::{Asked, Pending, is_port, is_serial};
 use super::task::{Task, paced};
 use super::view::{Doing, FloorEvent, PortView, Snapshot};
 use super::{Cancelled, Command, Selector, Ticket, TicketId, Wish};
@@ -34,6 +34,8 @@ impl Task {
             Command::RunResume(run, secrets, reply) => drop(reply.send(self.run_resume(run, secrets).await)),
             Command::RunPause(reply) => drop(reply.send(self.run_pause().await)),
             Command::RunStop(run, reply) => drop(reply.send(self.run_stop(run).await)),
+            Command::Release(inquiry, reply) => self.errand(&inquiry, Asked::Release(reply)),
+            Command::Verify(inquiry, reply) => self.errand(&inquiry, Asked::Verify(reply)),
             Command::Runs(reply) => drop(reply.send(self.runs().await)),
             Command::Shutdown(reply) => drop(reply),
         }
@@ -103,13 +105,13 @@ impl Task {
             return Ok(());
         }
         for work in self.works.values() {
-            let Some(begun) = &work.begun else { continue };
+            let Some(cancel) = &work.cancel else { continue };
             let meant = match what {
-                Cancelled::Ticket(id) => begun.ticket.as_ref().is_some_and(|(ticket, _)| ticket == id),
+                Cancelled::Ticket(id) => work.has_ticket(*id),
                 Cancelled::Port(wanted) => work.place.as_ref().is_some_and(|(name, _)| is_port(name, wanted)),
             };
             if meant {
-                begun.cancel.send_replace(true);
+                cancel.send_replace(true);
                 return Ok(());
             }
         }
@@ -123,8 +125,8 @@ impl Task {
             // Whoever wished it may have gone.
             let _ = pending.waiter.send(Err(Refusal::new(Code::Stopping, "")));
         }
-        for begun in self.works.values().filter_map(|work| work.begun.as_ref()) {
-            begun.cancel.send_replace(true);
+        for cancel in self.works.values().filter_map(|work| work.cancel.as_ref()) {
+            cancel.send_replace(true);
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use keys::device::{KeyInfo, KeySerial};
 use station::mode::Why;
 use station::record::Actor;
+use station::refusal::Refusal;
 use station::run::RunId;
+use station::verify::Verified;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
 
@@ -47,7 +49,7 @@ impl Port {
 }
 
 /// Who waits for the end of an enrollment.
-pub(super) type Waiter = oneshot::Sender<Result<Box<Report>, station::refusal::Refusal>>;
+pub(super) type Waiter = oneshot::Sender<Result<Box<Report>, Refusal>>;
 
 /// A wish that waits for its key.
 pub(super) struct Pending {
@@ -87,6 +89,40 @@ pub(super) struct Work {
     pub(super) serial: Option<KeySerial>,
     /// The enrollment, when it is one.
     pub(super) begun: Option<Begun>,
+    /// Who waits for a release or a verification, when it is one.
+    pub(super) asked: Option<Asked>,
+    /// How it is called off, when it can be.
+    pub(super) cancel: Option<watch::Sender<bool>>,
+}
+
+impl Work {
+    /// Whether this is what became of a wish.
+    pub(super) fn has_ticket(&self, id: TicketId) -> bool {
+        let ticket = self.begun.as_ref().and_then(|begun| begun.ticket.as_ref());
+        ticket.is_some_and(|(ticket, _)| *ticket == id)
+    }
+
+    /// A task that cannot be called off, and that nobody waits for.
+    pub(super) fn new(place: Option<(String, u64)>, serial: Option<KeySerial>) -> Self {
+        Self { place, serial, begun: None, asked: None, cancel: None }
+    }
+}
+
+/// Who waits for the end of an errand.
+pub(super) enum Asked {
+    Release(oneshot::Sender<Result<Box<Report>, Refusal>>),
+    Verify(oneshot::Sender<Result<Box<Verified>, Refusal>>),
+}
+
+impl Asked {
+    /// Says that nothing came of it.
+    pub(super) fn refuse(self, refusal: Refusal) {
+        // Whoever asked may have gone.
+        match self {
+            Self::Release(reply) => drop(reply.send(Err(refusal))),
+            Self::Verify(reply) => drop(reply.send(Err(refusal))),
+        }
+    }
 }
 
 /// An enrollment that was begun.
@@ -95,6 +131,5 @@ pub(super) struct Begun {
     pub(super) by: Actor,
     pub(super) profile: String,
     pub(super) run: Option<RunId>,
-    pub(super) cancel: watch::Sender<bool>,
     pub(super) ticket: Option<(TicketId, Waiter)>,
 }

@@ -24,6 +24,9 @@ impl Task {
             Ok(records) => records,
             Err(why) => return self.emit(FloorEvent::Storage(why)),
         };
+        if let Err(why) = self.books(None).owed(None, None).await {
+            self.emit(FloorEvent::Storage(why));
+        }
         for record in &records {
             let nobody = Refusal::new(Code::NoCredential, "");
             self.keep_unsettled(record.key, &record.token, nobody);
@@ -51,8 +54,8 @@ impl Task {
         if !self.locked.insert(serial) {
             return false;
         }
-        let handle = self.tasks.spawn(work::settle(station, serial));
-        self.works.insert(handle.id(), Work { place, serial: Some(serial), begun: None });
+        let handle = self.tasks.spawn(work::settle(station, self.books(None), serial));
+        self.works.insert(handle.id(), Work::new(place, Some(serial)));
         true
     }
 

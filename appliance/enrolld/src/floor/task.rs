@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
-use station::enrollment::{Ending, Order};
-use station::mode::{Decision, Mode, NamedProfile, Situation, Why, choose, decide};
-use station::record::Actor;
+use station::enrollment::Ending;
+use station::mode::{Decision, Mode, Situation, Why, decide};
 use station::refusal::{Code, Refusal};
-use station::step::{KeyFault, Phase};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use station::step::KeyFault;
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -18,12 +17,13 @@ use super::pace::Paced;
 use super::port::{Begun, Pending, Port, Work};
 use super::runs::Present;
 use super::view::{Doing, Ended, FloorEvent, Tally, Unsettled};
-use super::work::{self, Finished};
-use super::{Command, FloorParts, FloorSettings, Rim, Secrets};
+use super::work::{self, Books, Finished};
+use super::{Command, FloorParts, FloorSettings, Rim};
 use crate::bench::Key;
 use crate::clock::SystemClock;
-use crate::drive::{Cancel, Station};
+use crate::drive::Station;
 use crate::event::{Event, Watcher, What};
+use crate::receipts::Receipts;
 use crate::server::ServerPort;
 use crate::store::Store;
 
@@ -37,6 +37,7 @@ pub(super) struct Task {
     pub(super) server: Option<Arc<dyn ServerPort>>,
     pub(super) store: Store,
     pub(super) clock: SystemClock,
+    pub(super) receipts: Option<Receipts>,
     watcher: Arc<dyn Watcher>,
     events: broadcast::Sender<FloorEvent>,
     pub(super) ports: BTreeMap<String, Port>,
@@ -62,7 +63,7 @@ pub(super) async fn run(
     mut inbox: mpsc::Receiver<Command>,
     events: broadcast::Sender<FloorEvent>,
 ) {
-    let FloorParts { settings, server, store, clock, watcher, rim } = parts;
+    let FloorParts { settings, server, store, clock, watcher, receipts, rim } = parts;
     let (steps, mut heard) = mpsc::unbounded_channel();
     let watcher = Arc::new(Tee { watcher, events: events.clone(), steps });
     let mut floor = Task {
@@ -70,6 +71,7 @@ pub(super) async fn run(
         settings,
         store,
         clock,
+        receipts,
         watcher,
         events,
         ports: BTreeMap::new(),
@@ -187,7 +189,25 @@ impl Task {
         })
     }
 
-    fn set_doing(&mut self, name: &str, doing: Doing) {
+    /// Journal and receipts, for a task.
+    pub(super) fn books(&self, run: Option<String>) -> Books {
+        Books {
+            store: self.store.clone(),
+            receipts: self.receipts.clone(),
+            run,
+            // Each enrollment may bring an earlier one of its key to its end, too.
+            room: 2 * u64::try_from(self.settings.in_flight.max(1)).unwrap_or(u64::MAX / 2),
+        }
+    }
+
+    /// Tells everybody that something could not be written.
+    fn storage(&self, why: Option<String>) {
+        if let Some(why) = why {
+            self.emit(FloorEvent::Storage(why));
+        }
+    }
+
+    pub(super) fn set_doing(&mut self, name: &str, doing: Doing) {
         let now = self.monotonic();
         let Some(port) = self.ports.get_mut(name).filter(|port| port.doing != doing) else { return };
         port.doing = doing.clone();
@@ -204,7 +224,7 @@ impl Task {
                 let key = Key::start(plugged, self.clock);
                 let handle = self.tasks.spawn(work::inspect(key, self.store.clone()));
                 let place = Some((name.clone(), self.insertions));
-                self.works.insert(handle.id(), Work { place, serial: None, begun: None });
+                self.works.insert(handle.id(), Work::new(place, None));
                 let mut port = Port::new(self.insertions, None, Doing::Inspecting, self.monotonic());
                 port.task = Some(handle.id());
                 self.ports.insert(name.clone(), port);
@@ -244,7 +264,7 @@ impl Task {
     }
 
     /// The port of a task, if its key is still in it.
-    fn port_of(&mut self, work: &Work) -> Option<(String, &mut Port)> {
+    pub(super) fn port_of(&mut self, work: &Work) -> Option<(String, &mut Port)> {
         let (name, insertion) = work.place.as_ref()?;
         let port = self.ports.get_mut(name).filter(|port| port.insertion == *insertion)?;
         port.task = None;
@@ -266,13 +286,20 @@ impl Task {
             Some(Finished::Inspected { key, info, unfinished }) => {
                 self.inspected(&work, key, info, unfinished)
             }
-            Some(Finished::Settled { results }) => {
+            Some(Finished::Settled { results, storage }) => {
+                self.storage(storage);
                 if let Some((_, port)) = self.port_of(&work) {
                     port.settled = true;
                 }
                 self.settled(work.serial, results);
             }
-            Some(Finished::Enrolled { key, report }) => {
+            Some(Finished::Released { key, report, storage }) => {
+                self.storage(storage);
+                self.released(work, key, report);
+            }
+            Some(Finished::Verified { key, verified }) => self.verified(work, key, verified),
+            Some(Finished::Enrolled { key, report, storage }) => {
+                self.storage(storage);
                 if let Some((_, port)) = self.port_of(&work) {
                     port.key = Some(key);
                 }
@@ -286,6 +313,9 @@ impl Task {
                     run.run.abandon(serial);
                 }
                 self.conclude(&work, "refused", refusal.clone());
+                if let Some(asked) = work.asked {
+                    asked.refuse(refusal.clone());
+                }
                 if let Some((_, waiter)) = work.begun.and_then(|begun| begun.ticket) {
                     drop(waiter.send(Err(refusal)));
                 }
@@ -440,106 +470,7 @@ impl Task {
     }
 
     /// How many enrollments there are at the moment.
-    fn in_work(&self) -> usize {
+    pub(super) fn in_work(&self) -> usize {
         self.works.values().filter(|work| work.begun.is_some()).count()
-    }
-
-    /// Begins the enrollment of a key that nothing is done with.
-    async fn begin(
-        &mut self,
-        name: &str,
-        info: &KeyInfo,
-        why: Why,
-        pending: Option<Pending>,
-        claim: Option<station::run::Claim>,
-    ) {
-        let wish = pending.as_ref().map(|pending| &pending.wish);
-        let run = self.present.as_ref().filter(|_| why == Why::Run);
-        let wanted = wish
-            .and_then(|wish| wish.profile.clone())
-            .or_else(|| run.and_then(|present| present.run.plan.profile.clone()));
-        let named = match self.profile(wanted.as_deref(), info) {
-            Ok(named) => named.clone(),
-            Err(refusal) => {
-                if let Some(port) = self.ports.get_mut(name) {
-                    port.over = true;
-                }
-                if why == Why::Run {
-                    self.run_refuse(info.serial, &refusal).await;
-                }
-                self.tally.refused += 1;
-                self.set_doing(name, Doing::Refused { ending: "refused", refusal: refusal.clone() });
-                if let Some(pending) = pending {
-                    drop(pending.waiter.send(Err(refusal)));
-                }
-                return;
-            }
-        };
-        let line = match claim {
-            Some(station::run::Claim::Take(line)) => line,
-            _ => None,
-        };
-        let (by, person, confirmed, secrets) = match (wish, run) {
-            (Some(wish), _) => {
-                (wish.by.clone(), wish.person.clone(), wish.overwrite_confirmed, wish.secrets.clone())
-            }
-            (None, Some(present)) => (
-                present.run.by.clone(),
-                present.run.person(line),
-                present.run.plan.overwrite_confirmed,
-                present.secrets.clone(),
-            ),
-            (None, None) => (Actor::Armed, None, false, Secrets::default()),
-        };
-        let run_id = run.map(|present| present.run.id);
-        let Some(station) = self.station() else { return };
-        let Some(port) = self.ports.get_mut(name) else { return };
-        let Some(key) = port.key.take() else { return };
-        let order = Order {
-            station: self.settings.station.clone(),
-            port: name.to_owned(),
-            actor: by.clone(),
-            profile_name: named.name.clone(),
-            profile: named.profile,
-            person,
-            pin: secrets.pin,
-            unlock: secrets.unlock,
-            key_pin: secrets.key_pin,
-            server_name: self.settings.server_name.clone(),
-            overwrite_confirmed: why.may_overwrite(confirmed),
-            codes: station::access::Codes::default(),
-            welcome: None,
-        };
-        let (cancel, cancelled) = watch::channel(false);
-        let place = Some((name.to_owned(), port.insertion));
-        let doing =
-            Doing::Working { why, profile: named.name.clone(), phase: Phase::Inspecting, by: by.clone() };
-        let ticket = pending.map(|pending| (pending.id, pending.waiter));
-        let begun = Begun { why, by, profile: named.name, run: run_id, cancel, ticket };
-        let handle = self.tasks.spawn(work::enroll(station, order, key, Cancel::on(cancelled)));
-        port.task = Some(handle.id());
-        if let Some(serial) = info.serial {
-            self.locked.insert(serial);
-        }
-        self.works.insert(handle.id(), Work { place, serial: info.serial, begun: Some(begun) });
-        self.set_doing(name, doing);
-        if why == Why::Run
-            && let Some(serial) = info.serial
-        {
-            self.run_begin(serial, line).await;
-        }
-    }
-
-    /// The profile of that name, or the one that fits the key.
-    fn profile(&self, wanted: Option<&str>, info: &KeyInfo) -> Result<&NamedProfile, Refusal> {
-        match wanted {
-            Some(name) => self
-                .settings
-                .profiles
-                .iter()
-                .find(|named| named.name == name)
-                .ok_or_else(|| Refusal::new(Code::ProfileUnknown, name.to_owned())),
-            None => choose(&self.settings.profiles, self.settings.default_profile.as_deref(), info),
-        }
     }
 }

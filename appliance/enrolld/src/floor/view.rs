@@ -74,8 +74,16 @@ pub enum Doing {
         /// Who lets it happen.
         by: Actor,
     },
+    /// It is being released: its token is deleted and its slot emptied.
+    Releasing,
+    /// Its code is being checked.
+    Verifying,
     /// It was enrolled: it may be pulled out.
     Done(TokenSerial),
+    /// It was released.
+    Released,
+    /// It answers for its token, or not.
+    Verified(Result<(), Refusal>),
     /// It was not enrolled.
     Refused {
         /// `refused`, `undone`, `quarantined` or `postponed`.

@@ -1,12 +1,18 @@
 //! What is done with one key, away from the floor's own task.
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
-use station::enrollment::Order;
+use station::enrollment::{Ending, Order, Outcome, SlotLock};
+use station::errand::Errand;
+use station::record::{EnrollmentId, Record};
 use station::recovery::Settled;
+use station::refusal::{Code, Refusal};
+use station::server::ServerCall;
 use station::step::KeyFault;
+use station::verify::Verified;
 
 use crate::bench::Key;
-use crate::drive::{Cancel, Report, Station};
+use crate::drive::{Cancel, Report, Station, kernel_random};
+use crate::receipts::{Receipts, Setting, of_record, of_report};
 use crate::store::Store;
 
 /// What a task comes back with.
@@ -24,6 +30,8 @@ pub(super) enum Finished {
     Settled {
         /// What became of it; or why the journal could not be read.
         results: Result<Vec<Settled>, String>,
+        /// Why receipts could not be written.
+        storage: Option<String>,
     },
     /// An enrollment has ended.
     Enrolled {
@@ -31,6 +39,24 @@ pub(super) enum Finished {
         key: Key,
         /// How it ended.
         report: Box<Report>,
+        /// Why the receipt could not be written.
+        storage: Option<String>,
+    },
+    /// A release has ended.
+    Released {
+        /// The key.
+        key: Key,
+        /// How it ended.
+        report: Box<Report>,
+        /// Why the receipt could not be written.
+        storage: Option<String>,
+    },
+    /// A verification has ended.
+    Verified {
+        /// The key.
+        key: Key,
+        /// What it found.
+        verified: Box<Verified>,
     },
 }
 
@@ -51,23 +77,178 @@ pub(super) async fn inspect(mut key: Key, store: Store) -> Finished {
 }
 
 /// Puts right what is unfinished of a key. The key itself is not needed.
-pub(super) async fn settle(station: Station, serial: KeySerial) -> Finished {
+pub(super) async fn settle(station: Station, books: Books, serial: KeySerial) -> Finished {
     let results = match unfinished(&station.store, serial).await {
         Ok(records) if records.is_empty() => Ok(Vec::new()),
         Ok(records) => Ok(station.settle(records).await),
         Err(why) => Err(why),
     };
-    Finished::Settled { results }
+    let storage = books.owed(Some(serial), None).await.err();
+    Finished::Settled { results, storage }
 }
 
 /// Enrolls a key.
-pub(super) async fn enroll(station: Station, order: Order, mut key: Key, cancel: Cancel) -> Finished {
+pub(super) async fn enroll(
+    station: Station,
+    books: Books,
+    order: Order,
+    mut key: Key,
+    info: KeyInfo,
+    cancel: Cancel,
+) -> Finished {
+    let setting = Setting {
+        station: order.station.clone(),
+        port: order.port.clone(),
+        by: order.actor.to_string(),
+        profile: order.profile_name.clone(),
+        digest: Some(order.profile.digest()),
+        run: books.run.clone(),
+    };
+    if let Err(why) = books.ready().await {
+        let report = refused(info, Refusal::new(Code::ReceiptsFailed, why.clone()));
+        return Finished::Enrolled { key, report: Box::new(report), storage: Some(why) };
+    }
     let report = Box::new(station.enroll(order, &mut key, cancel).await);
-    Finished::Enrolled { key, report }
+    let storage = match books.write(&setting, &report).await {
+        Ok(Some(written)) => {
+            if let (Ending::Enrolled(_), Some(token)) = (&report.outcome.ending, &report.outcome.token) {
+                let notes = vec![("enrollment.receipt", written)];
+                // A courtesy to people who look at the token, as the engine's own notes are.
+                let _ = station.server.call(ServerCall::Note { serial: token.clone(), notes }).await;
+            }
+            None
+        }
+        Ok(None) => None,
+        Err(why) => Some(why),
+    };
+    Finished::Enrolled { key, report, storage }
 }
 
-async fn unfinished(store: &Store, serial: KeySerial) -> Result<Vec<station::record::Record>, String> {
+/// Takes back what was enrolled on a key.
+pub(super) async fn release(
+    station: Station,
+    books: Books,
+    errand: Errand,
+    mut key: Key,
+    info: KeyInfo,
+    cancel: Cancel,
+) -> Finished {
+    if let Err(why) = books.ready().await {
+        let report = refused(info, Refusal::new(Code::ReceiptsFailed, why.clone()));
+        return Finished::Released { key, report: Box::new(report), storage: Some(why) };
+    }
+    let setting = Setting {
+        station: errand.station.clone(),
+        port: errand.port.clone(),
+        by: errand.actor.to_string(),
+        profile: String::new(),
+        digest: None,
+        run: None,
+    };
+    let report = Box::new(station.release(errand, &mut key, cancel).await);
+    let storage = books.write(&setting, &report).await.err();
+    Finished::Released { key, report, storage }
+}
+
+/// Asks whether a key answers for its token.
+pub(super) async fn verify(station: Station, errand: Errand, mut key: Key, cancel: Cancel) -> Finished {
+    let verified = Box::new(station.verify(errand, &mut key, cancel).await);
+    Finished::Verified { key, verified }
+}
+
+async fn unfinished(store: &Store, serial: KeySerial) -> Result<Vec<Record>, String> {
     let mut records = store.recall(serial).await?;
     records.retain(|record| !record.state.is_final());
     Ok(records)
+}
+
+/// An enrollment that ended before the engine was asked.
+fn refused(info: KeyInfo, refusal: Refusal) -> Report {
+    let outcome = Outcome {
+        ending: Ending::Refused(refusal),
+        key: Some(info),
+        enrollment: EnrollmentId::random(&mut kernel_random()),
+        token: None,
+        server: None,
+        lock: SlotLock::Open,
+    };
+    Report { outcome, steps: Vec::new() }
+}
+
+/// The journal and the receipts, which are kept in step.
+#[derive(Clone)]
+pub(super) struct Books {
+    pub(super) store: Store,
+    pub(super) receipts: Option<Receipts>,
+    /// The name of the run.
+    pub(super) run: Option<String>,
+    /// For how many receipts there has to be room.
+    pub(super) room: u64,
+}
+
+impl Books {
+    /// Whether a receipt could be written at the end.
+    async fn ready(&self) -> Result<(), String> {
+        match &self.receipts {
+            Some(receipts) => receipts.ready(self.room).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the receipt of an enrollment, and those of others of the same key that it
+    /// brought to their end; gives back the hash of its own.
+    async fn write(&self, setting: &Setting, report: &Report) -> Result<Option<String>, String> {
+        let Some(receipts) = &self.receipts else { return Ok(None) };
+        let id = report.outcome.enrollment;
+        let serial = report.outcome.key.as_ref().and_then(|key| key.serial);
+        if let Some(serial) = serial {
+            self.owed(Some(serial), Some(id)).await?;
+        }
+        let mut receipt = of_report(setting, report, receipts.now());
+        if receipt.profile.name.is_empty() {
+            // What was released knows its profile.
+            let records = match serial {
+                Some(serial) => self.store.recall(serial).await?,
+                None => Vec::new(),
+            };
+            if let Some(record) = records.into_iter().find(|record| record.enrollment == id) {
+                receipt.profile.name = record.profile;
+            }
+        }
+        let written = receipts.append(receipt).await?;
+        let mark = format!("{}:{}", written.number, written.hash);
+        self.store.with(move |journal| journal.receipted(id, &mark)).await?;
+        Ok(Some(written.hash.to_string()))
+    }
+
+    /// Writes the receipts that are owed for enrollments that are final: of a key, or of
+    /// all; but not the one of `except`.
+    pub(super) async fn owed(
+        &self,
+        serial: Option<KeySerial>,
+        except: Option<EnrollmentId>,
+    ) -> Result<(), String> {
+        let Some(receipts) = &self.receipts else { return Ok(()) };
+        let records = self.store.with(move |journal| journal.owed(serial)).await?;
+        for record in records.into_iter().filter(|record| Some(record.enrollment) != except) {
+            let receipt = of_record(receipts.station(), &record, receipts.now());
+            // The power may have gone between receipt and journal.
+            let (name, outcome) = (receipt.enrollment.clone(), receipt.outcome.clone());
+            let same = receipts
+                .last(1, move |entry| entry.receipt.enrollment == name)
+                .await?
+                .pop()
+                .filter(|entry| entry.receipt.outcome == outcome);
+            let mark = match same {
+                Some(entry) => format!("{}:{}", entry.number, entry.hash),
+                None => {
+                    let written = receipts.append(receipt).await?;
+                    format!("{}:{}", written.number, written.hash)
+                }
+            };
+            let id = record.enrollment;
+            self.store.with(move |journal| journal.receipted(id, &mark)).await?;
+        }
+        Ok(())
+    }
 }

@@ -1,0 +1,142 @@
+//! Release and verify: what operators want of keys that are enrolled already.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keys::device::KeyInfo;
+use station::enrollment::Ending;
+use station::errand::Errand;
+use station::mode::Mode;
+use station::refusal::{Code, Refusal};
+use station::verify::Verified;
+use tokio::sync::watch;
+
+use super::port::{Asked, Port, Work, is_port, is_serial};
+use super::task::Task;
+use super::view::Doing;
+use super::work;
+use super::{Inquiry, Selector};
+use crate::bench::Key;
+use crate::drive::{Cancel, Report};
+
+impl Task {
+    /// Begins a release or a verification; whoever waits for it is told if it cannot be begun.
+    pub(super) fn errand(&mut self, inquiry: &Inquiry, asked: Asked) {
+        match self.ready_for(inquiry) {
+            Ok((name, info)) => self.run_errand(&name, info, inquiry, asked),
+            Err(refusal) => asked.refuse(refusal),
+        }
+    }
+
+    /// The port of the key that is meant, with nothing being done there.
+    fn ready_for(&self, inquiry: &Inquiry) -> Result<(String, KeyInfo), Refusal> {
+        let refuse = |code, detail: &str| Err(Refusal::new(code, detail.to_owned()));
+        if self.stopping {
+            return refuse(Code::Stopping, "");
+        }
+        if self.settings.mode == Mode::Locked {
+            return refuse(Code::Locked, "");
+        }
+        if self.server.is_none() {
+            return refuse(Code::NoCredential, "");
+        }
+        let meant = |(name, port): &(&String, &Port)| match &inquiry.key {
+            Selector::Next => port.info.is_some(),
+            Selector::Port(wanted) => is_port(name, wanted),
+            Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
+        };
+        let mut meant = self.ports.iter().filter(meant);
+        let Some((name, port)) = meant.next() else { return refuse(Code::KeyAbsent, "") };
+        if meant.next().is_some() {
+            return refuse(Code::KeyAbsent, "several keys are there; name one");
+        }
+        if let Doing::Nothing(refusal) = &port.doing {
+            return Err(refusal.clone());
+        }
+        let locked = port.serial().is_some_and(|serial| self.locked.contains(&serial));
+        match &port.info {
+            Some(info) if port.key.is_some() && !locked => Ok((name.clone(), info.clone())),
+            _ => refuse(Code::KeyBusy, name),
+        }
+    }
+
+    fn run_errand(&mut self, name: &str, info: KeyInfo, inquiry: &Inquiry, asked: Asked) {
+        let profiles: BTreeMap<_, _> =
+            self.settings.profiles.iter().map(|named| (named.name.clone(), named.profile.clone())).collect();
+        let errand = Errand {
+            station: self.settings.station.clone(),
+            slot: inquiry.slot,
+            profiles: Arc::new(profiles),
+            unlock: inquiry.secrets.unlock.clone(),
+            key_pin: inquiry.secrets.key_pin.clone(),
+            server_name: self.settings.server_name.clone(),
+            codes: self.settings.codes.clone(),
+            ..Errand::new(name, inquiry.by.clone())
+        };
+        let busy = || Refusal::new(Code::KeyBusy, name.to_owned());
+        let books = self.books(None);
+        let Some(station) = self.station() else { return asked.refuse(busy()) };
+        let Some(port) = self.ports.get_mut(name) else { return asked.refuse(busy()) };
+        let Some(key) = port.key.take() else { return asked.refuse(busy()) };
+        let serial = info.serial;
+        let (cancel, cancelled) = watch::channel(false);
+        let cancelled = Cancel::on(cancelled);
+        let (handle, doing) = match &asked {
+            Asked::Release(_) => {
+                let task = work::release(station, books, errand, key, info, cancelled);
+                (self.tasks.spawn(task), Doing::Releasing)
+            }
+            Asked::Verify(_) => {
+                (self.tasks.spawn(work::verify(station, errand, key, cancelled)), Doing::Verifying)
+            }
+        };
+        port.task = Some(handle.id());
+        let place = Some((name.to_owned(), port.insertion));
+        if let Some(serial) = serial {
+            self.locked.insert(serial);
+        }
+        let work = Work { asked: Some(asked), cancel: Some(cancel), ..Work::new(place, serial) };
+        self.works.insert(handle.id(), work);
+        self.set_doing(name, doing);
+    }
+
+    /// Gives the key of a task back to its port, which has had its turn.
+    fn give_back(&mut self, work: &Work, key: Key, doing: Doing) {
+        if let Some((name, port)) = self.port_of(work) {
+            port.key = Some(key);
+            port.over = true;
+            self.set_doing(&name, doing);
+        }
+    }
+
+    pub(super) fn released(&mut self, work: Work, key: Key, report: Box<Report>) {
+        let ending = &report.outcome.ending;
+        let doing = match ending {
+            Ending::Released => Doing::Released,
+            ending => Doing::Refused {
+                ending: ending.word(),
+                refusal: ending.refusal().cloned().unwrap_or_else(|| Refusal::new(Code::Internal, "")),
+            },
+        };
+        if let (Ending::Postponed(refusal), Some(serial), Some(token)) =
+            (ending, work.serial, &report.outcome.token)
+        {
+            self.keep_unsettled(serial, token, refusal.clone());
+            self.retry_later();
+        }
+        self.give_back(&work, key, doing);
+        if let Some(Asked::Release(reply)) = work.asked {
+            // Whoever asked may have gone.
+            let _ = reply.send(Ok(report));
+        }
+    }
+
+    pub(super) fn verified(&mut self, work: Work, key: Key, verified: Box<Verified>) {
+        let result = verified.result.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.give_back(&work, key, Doing::Verified(result));
+        if let Some(Asked::Verify(reply)) = work.asked {
+            // Whoever asked may have gone.
+            let _ = reply.send(Ok(verified));
+        }
+    }
+}

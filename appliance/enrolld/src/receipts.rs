@@ -1,0 +1,279 @@
+//! Receipts: what an enrollment was, from the engine's outcome or from the journal; and
+//! the log on a thread of its own, since a write waits for the disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc as blocking;
+use std::thread;
+use std::time::Duration;
+
+use journal::receipts::{
+    Broken, Checked, Entry, HEADER, Limits, Log, ReceiptError, Written, check, entries, row,
+};
+use station::enrollment::Ending;
+use station::mode::vendor;
+use station::receipt::{Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
+use station::record::{Record, Remains, State};
+use station::refusal::Code;
+use station::stamp::Stamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::SystemClock;
+use crate::drive::Report;
+
+/// A time of this machine, in the zone it is set to.
+#[must_use]
+pub fn stamp(unix: Duration) -> Stamp {
+    let seconds = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+    let zone = jiff::Timestamp::from_second(seconds)
+        .map_or(0, |instant| jiff::tz::TimeZone::system().to_offset(instant).seconds() / 60);
+    Stamp::new(unix, i16::try_from(zone).unwrap_or(0))
+}
+
+/// What the floor knows of an enrollment beside its report.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The station's name.
+    pub station: String,
+    /// Where the key was.
+    pub port: String,
+    /// Who let it happen.
+    pub by: String,
+    /// The profile's name.
+    pub profile: String,
+    /// [`Profile::digest`](station::profile::Profile::digest).
+    pub digest: Option<[u8; 32]>,
+    /// The run's name.
+    pub run: Option<String>,
+}
+
+/// The receipt of an enrollment that ended as reported.
+#[must_use]
+pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
+    let outcome = &report.outcome;
+    let proof = match &outcome.ending {
+        Ending::Enrolled(proof) => Some(ProofFacts {
+            kind: proof.kind.word().to_owned(),
+            counter: proof.counter,
+            attempts: proof.attempts,
+            verified_by_policy: proof.verified_by_policy,
+        }),
+        _ => None,
+    };
+    let key = outcome.key.as_ref();
+    Receipt {
+        at,
+        enrollment: outcome.enrollment.to_string(),
+        by: setting.by.clone(),
+        station: setting.station.clone(),
+        key: Some(KeyFacts {
+            vendor: key.map(|key| vendor(key).to_owned()),
+            model: key.map(|key| key.model.clone()),
+            serial: key.and_then(|key| key.serial).map(|serial| serial.to_string()),
+            firmware: key.map(|key| key.firmware.to_string()),
+            port: setting.port.clone(),
+        }),
+        token: outcome.token.as_ref().map(ToString::to_string),
+        profile: ProfileFacts { name: setting.profile.clone(), hash: setting.digest.map(Bytes32) },
+        run: setting.run.clone(),
+        proof,
+        outcome: outcome.ending.word().to_owned(),
+        code: outcome.ending.refusal().map(|refusal| refusal.code.to_string()),
+        server: outcome.server.clone(),
+        took: Some(Durations::of(report.steps.iter().map(|step| (step.phase.word(), step.took)))),
+        recovered: false,
+    }
+}
+
+/// The receipt of an enrollment that was interrupted, from its final record. It knows less.
+#[must_use]
+pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
+    let outcome = match (record.state, record.remains, record.reason) {
+        (State::Done, ..) => "enrolled",
+        (_, Remains::Nothing, Some(Code::Released)) => "released",
+        (_, Remains::Nothing, _) => "undone",
+        _ => "quarantined",
+    };
+    Receipt {
+        at,
+        enrollment: record.enrollment.to_string(),
+        by: record.actor.to_string(),
+        station: station.to_owned(),
+        key: Some(KeyFacts {
+            vendor: None,
+            model: None,
+            serial: Some(record.key.to_string()),
+            firmware: None,
+            port: record.port.clone(),
+        }),
+        token: Some(record.token.to_string()),
+        profile: ProfileFacts { name: record.profile.clone(), hash: None },
+        run: None,
+        proof: None,
+        outcome: outcome.to_owned(),
+        code: record.reason.filter(|_| record.state != State::Done).map(|code| code.to_string()),
+        server: None,
+        took: None,
+        recovered: true,
+    }
+}
+
+type Work = Box<dyn FnOnce(&mut Log) + Send>;
+
+/// In what form receipts are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// The signed lines themselves, which others can check.
+    Lines,
+    /// A table with a header.
+    Table,
+}
+
+/// A handle to the log. Copies share the thread; it ends with the last of them.
+#[derive(Clone)]
+pub struct Receipts {
+    jobs: blocking::Sender<Work>,
+    directory: PathBuf,
+    clock: SystemClock,
+    station: String,
+    key: Bytes32,
+}
+
+impl Receipts {
+    /// Opens the log in `directory`, or makes it, for the station of that name.
+    pub fn open(
+        directory: &Path,
+        station: &str,
+        limits: Limits,
+        clock: SystemClock,
+    ) -> Result<Self, ReceiptError> {
+        let mut log = Log::open(directory, station, limits, stamp(clock.now().unix))?;
+        let key = log.public_key();
+        let (jobs, inbox) = blocking::channel::<Work>();
+        // Fails only when the machine has no more threads; then every job fails, with a clear error.
+        let _ = thread::Builder::new().name("receipts".to_owned()).spawn(move || {
+            for work in inbox {
+                work(&mut log);
+            }
+        });
+        Ok(Self { jobs, directory: directory.to_owned(), clock, station: station.to_owned(), key })
+    }
+
+    /// The public key that signs.
+    #[must_use]
+    pub fn public_key(&self) -> Bytes32 {
+        self.key
+    }
+
+    /// The name of the station that signs.
+    #[must_use]
+    pub fn station(&self) -> &str {
+        &self.station
+    }
+
+    /// Takes room for so many receipts; says why there is none.
+    pub async fn ready(&self, receipts: u64) -> Result<(), String> {
+        let at = self.now();
+        self.ask(move |log| log.reserve(receipts, at)).await
+    }
+
+    /// Puts a receipt on the disk.
+    pub async fn append(&self, receipt: Receipt) -> Result<Written, String> {
+        self.ask(move |log| log.append(receipt)).await
+    }
+
+    /// The present time, as receipts tell it.
+    #[must_use]
+    pub fn now(&self) -> Stamp {
+        stamp(self.clock.now().unix)
+    }
+
+    /// Checks the whole log.
+    pub async fn check(&self) -> Result<Checked, Broken> {
+        let directory = self.directory.clone();
+        let result = tokio::task::spawn_blocking(move || check(&directory, None)).await;
+        result.unwrap_or_else(|error| Err(Broken::Unreadable(ReceiptError::Io(std::io::Error::other(error)))))
+    }
+
+    /// The last receipts, oldest first, of those that `wanted` takes.
+    pub async fn last(
+        &self,
+        count: usize,
+        wanted: impl Fn(&Entry) -> bool + Send + 'static,
+    ) -> Result<Vec<Entry>, String> {
+        let directory = self.directory.clone();
+        let read = move || {
+            let mut last = std::collections::VecDeque::new();
+            for entry in entries(&directory).map_err(words)? {
+                let entry = entry.map_err(words)?;
+                if wanted(&entry) {
+                    last.push_back(entry);
+                    if last.len() > count {
+                        last.pop_front();
+                    }
+                }
+            }
+            Ok(last.into())
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
+    }
+
+    /// The newest receipt that somebody means: by its number, or by the name of its
+    /// enrollment, of its token, or its key's serial.
+    pub async fn find(&self, what: &str) -> Result<Option<Entry>, String> {
+        let what = what.trim().to_ascii_lowercase();
+        let wanted = move |entry: &Entry| {
+            let is = |text: &str| text.eq_ignore_ascii_case(&what);
+            let receipt = &entry.receipt;
+            entry.number.to_string() == what
+                || is(&receipt.enrollment)
+                || receipt.token.as_deref().is_some_and(is)
+                || receipt.key.as_ref().and_then(|key| key.serial.as_deref()).is_some_and(is)
+        };
+        Ok(self.last(1, wanted).await?.pop())
+    }
+
+    /// Every receipt, oldest first, piece by piece, line ends included.
+    #[must_use]
+    pub fn export(&self, form: Form) -> mpsc::Receiver<Result<String, String>> {
+        let (sender, receiver) = mpsc::channel(64);
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || {
+            let header = (form == Form::Table).then(|| Ok(HEADER.to_owned()));
+            let piece = |entry: Result<Entry, ReceiptError>| {
+                entry.map_err(words).map(|entry| match form {
+                    Form::Lines => entry.line + "\n",
+                    Form::Table => row(&entry),
+                })
+            };
+            let pieces: Box<dyn Iterator<Item = _>> = match entries(&directory) {
+                Ok(entries) => Box::new(header.into_iter().chain(entries.map(piece))),
+                Err(error) => Box::new(std::iter::once(Err(words(error)))),
+            };
+            for piece in pieces {
+                if sender.blocking_send(piece).is_err() {
+                    // Whoever asked has gone.
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Log) -> Result<T, ReceiptError> + Send + 'static,
+    ) -> Result<T, String> {
+        let gone = || "the receipts' thread has ended".to_owned();
+        let (reply, answer) = oneshot::channel();
+        let work = Box::new(move |log: &mut Log| {
+            // A reply that nobody waits for any more is not worth a word.
+            let _ = reply.send(work(log).map_err(words));
+        });
+        self.jobs.send(work).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn words(error: ReceiptError) -> String {
+    error.to_string()
+}
