@@ -107,6 +107,11 @@ pub struct Enroll {
     #[arg(long, value_name = "FILE")]
     pub key_pin_file: Option<PathBuf>,
 
+    /// Write what is to be handed over to whoever owns a key, such as its random PIN, into this
+    /// file, in clear: the keys are software here.
+    #[arg(long, value_name = "FILE")]
+    pub hand_over: Option<PathBuf>,
+
     /// What people call the server, for the names of credentials on keys that keep names.
     #[arg(long, default_value = "privacyIDEA", value_name = "NAME")]
     pub server_name: String,

@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use crate::args::{Enroll, Touch};
+use crate::hand_over::PlainFile;
 use crate::key::{Finger, SimKey};
 use crate::report::KeyReport;
 use crate::server;
@@ -51,6 +52,10 @@ async fn enroll(args: &Enroll) -> anyhow::Result<bool> {
     let store = match &args.journal {
         Some(file) => Store::open(file).with_context(|| format!("journal {}", file.display()))?,
         None => Store::in_memory()?,
+    };
+    let store = match &args.hand_over {
+        Some(file) => store.with_hand_over(Arc::new(PlainFile(file.clone()))),
+        None => store,
     };
     let (touches, mut wanted) = mpsc::unbounded_channel();
     let display = args.panel.then(|| Mutex::new(Display::new(Language::English, ready(&server.address))));

@@ -13,6 +13,7 @@
 pub mod args;
 pub mod enroll;
 pub mod explore;
+mod hand_over;
 pub mod key;
 pub mod report;
 pub mod server;

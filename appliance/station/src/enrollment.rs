@@ -15,7 +15,8 @@ use keys::device::{Ability, Answer, KeySerial, Operation};
 use rand_core::CryptoRng;
 
 use crate::flow::{Desk, Flow, Next};
-pub use crate::outcome::{Ending, Order, Outcome, Proof, ProofKind, SlotLock};
+use crate::key_pin;
+pub use crate::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, SlotLock};
 use crate::preflight::{self, Ground};
 use crate::proof::{self, Checked, Matched, NoProof};
 use crate::record::{EnrollmentId, Record, Remains, State};
@@ -43,7 +44,7 @@ async fn run(desk: &Desk, order: &Order, rng: &mut impl CryptoRng, outcome: &mut
         Ok(ready) => ready,
         Err(refusal) => return Ending::Refused(refusal),
     };
-    transact(desk, order, rng, ready, &mut outcome.lock).await
+    transact(desk, order, rng, ready, outcome).await
 }
 
 /// What is known when nothing stands in the way.
@@ -129,7 +130,7 @@ async fn transact(
     order: &Order,
     rng: &mut impl CryptoRng,
     ready: Ready,
-    lock: &mut SlotLock,
+    outcome: &mut Outcome,
 ) -> Ending {
     let Ready { ability, ground, kind, mut record } = ready;
     if desk.cancelled() {
@@ -199,8 +200,12 @@ async fn transact(
     }
     // Last, when the token is its person's: from here on nothing is taken back any more
     // that would need the new code.
-    *lock = match slot::lock(desk, order, rng, &record).await {
+    outcome.lock = match slot::lock(desk, order, rng, &record).await {
         Ok(lock) => lock,
+        Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::Erase).await,
+    };
+    outcome.key_pin = match key_pin::renew(desk, order, rng, &record).await {
+        Ok(pin) => pin,
         Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::Erase).await,
     };
     match recovery::done(desk, &mut record).await {

@@ -41,6 +41,7 @@ pub mod verify;
 pub mod welcome;
 
 mod calls;
+mod key_pin;
 mod material;
 mod outcome;
 mod preflight;

@@ -79,7 +79,7 @@ impl Order {
         let factory = family.factory_pin()?;
         let text = match (&self.key_pin, self.profile.key_pin) {
             (Some(pin), _) => pin.expose(),
-            (None, KeyPin::Factory) => factory,
+            (None, KeyPin::Factory | KeyPin::Random) => factory,
             (None, KeyPin::Asked) => return None,
         };
         Pin::new(Zeroizing::new(text.to_owned())).ok()
@@ -223,6 +223,41 @@ pub struct Outcome {
     pub server: Option<String>,
     /// What guards the slot in the end.
     pub lock: SlotLock,
+    /// The PIN that the key got from the station.
+    pub key_pin: NewKeyPin,
+}
+
+/// The PIN that a key got, for whoever owns the key: to be shown once, never logged.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub enum NewKeyPin {
+    /// None; it has the one that it had.
+    #[default]
+    None,
+    /// This one.
+    Changed(Arc<Pin>),
+    /// This one, or still the one that it had: the key was pulled out, or did not
+    /// answer, while it got it.
+    Unknown(Arc<Pin>),
+}
+
+impl NewKeyPin {
+    /// The word for it in JSON and receipts.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::None => "kept",
+            Self::Changed(_) => "changed",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+/// Says whether there is one, and not which.
+impl core::fmt::Debug for NewKeyPin {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.word())
+    }
 }
 
 /// What guards a slot in the end.
@@ -261,6 +296,7 @@ impl Outcome {
             token: None,
             server: None,
             lock: SlotLock::Open,
+            key_pin: NewKeyPin::None,
         }
     }
 }

@@ -172,6 +172,9 @@ pub enum KeyPin {
     Factory,
     /// One that the operator gives for the whole batch.
     Asked,
+    /// The one with which keys are sold, or the one that the operator gives; in the end
+    /// each key gets a random one, which is in the hand-over file before.
+    Random,
 }
 
 /// Whether the server must verify new tokens itself (policy `verify_enrollment`).

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use keys::device::{Answer, KeyError, KeySerial, Operation, ProofWay, Slot};
-use keys::secret::AccessCode;
+use keys::secret::{AccessCode, Pin};
 use zeroize::Zeroizing;
 
 use crate::record::{EnrollmentId, Record};
@@ -71,6 +71,9 @@ pub struct HandOver {
     pub person: Option<Person>,
     /// What opens the slot from now on.
     pub access_code: Option<Arc<AccessCode>>,
+    /// The PIN of the key's administrator from now on; the one before, should the key
+    /// not get it any more.
+    pub admin_pin: Option<Arc<Pin>>,
 }
 
 impl HandOver {
@@ -84,6 +87,7 @@ impl HandOver {
             enrollment: record.enrollment,
             person: record.person.clone(),
             access_code: None,
+            admin_pin: None,
         }
     }
 }

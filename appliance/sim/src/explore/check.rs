@@ -38,6 +38,9 @@ pub enum Violation {
     /// A PIN was wrong more often than the station may try.
     #[error("a PIN of key {0} has fewer than two tries left")]
     PinAtRisk(usize),
+    /// A key has a PIN that nobody has.
+    #[error("key {0} has a PIN that is not in the hand-over file")]
+    PinLost(usize),
     /// After everything was put right, the key could not be enrolled.
     #[error("key {0} could not be enrolled in the end: {1}")]
     NotEnrolled(usize, String),
@@ -112,6 +115,10 @@ pub fn always(world: &World) -> Result<(), Violation> {
         }
         if key.pin_was_at_risk() {
             return Err(Violation::PinAtRisk(index));
+        }
+        let pins = world.handed_over.iter().filter_map(|what| what.admin_pin.as_deref());
+        if !key.has_known_pin(pins.map(|pin| pin.expose())) {
+            return Err(Violation::PinLost(index));
         }
     }
     Ok(())

@@ -4,11 +4,16 @@
 //! it had been carried out, or is carried out too early. So the engine needs no
 //! switch for them.
 
+use std::time::Duration;
+
 use enrolld::keys::device::{Credential, Digits, Operation, Unlock};
-use enrolld::keys::secret::Seed;
+use enrolld::keys::nitrokey_pro::command::{FittingPin, TemporaryPassword, first_authenticate};
+use enrolld::keys::secret::{Pin, Seed};
 use enrolld::station::profile::Profile;
 use enrolld::station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
 use enrolld::station::step::StepResult;
+use twins::key::KeyTwin;
+use zeroize::Zeroizing;
 
 use super::driver;
 use super::world::World;
@@ -28,17 +33,23 @@ pub enum Defect {
     JournalLate,
     /// The slot is erased whatever holds it.
     EraseForeign,
+    /// PINs are guessed before a slot is written.
+    GuessPin,
+    /// What is to be handed over is thrown away.
+    ForgetHandOver,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::WriteBeforeRegister,
         Self::ForgetDisable,
         Self::SkipUndo,
         Self::SkipCheck,
         Self::JournalLate,
         Self::EraseForeign,
+        Self::GuessPin,
+        Self::ForgetHandOver,
     ];
 
     /// What the defect answers to a call instead of carrying it out.
@@ -88,6 +99,26 @@ impl Defect {
             };
             let _ = driver::operate(world, erase, Some(0), &mut None);
         }
+        if let (Some(Self::GuessPin), Operation::Program { .. }) = (world.defect, operation) {
+            for guess in ["00000000", "11111111"] {
+                // Keys without such a PIN are not asked.
+                let _ = guess_pin(world, guess);
+            }
+        }
         None
     }
+
+    /// Whether what is to be handed over is lost.
+    pub(super) fn loses_what_is_handed_over(world: &World) -> bool {
+        world.defect == Some(Self::ForgetHandOver)
+    }
+}
+
+fn guess_pin(world: &mut World, guess: &str) -> Option<()> {
+    let pin = Pin::new(Zeroizing::new(guess.to_owned())).ok()?;
+    let query = first_authenticate(FittingPin::new(&pin)?, &TemporaryPassword::from_random(&[1; 24]));
+    let key = world.keys.first_mut()?.nitrokey_pro()?;
+    key.set_feature(query.bytes()).ok()?;
+    // The smart card takes its time.
+    key.advance(Duration::from_secs(5)).ok()
 }

@@ -70,6 +70,12 @@ fn carry_out(
             Ok(()) => StepResult::Recorded,
             Err(why) => StepResult::NotRecorded(why),
         },
+        Step::HandOver(what) => {
+            if !Defect::loses_what_is_handed_over(world) {
+                world.handed_over.push(*what);
+            }
+            StepResult::Recorded
+        }
         Step::Server(call) => {
             if let Some(result) = Defect::instead_of_call(world, &call, key) {
                 return Ok(result);

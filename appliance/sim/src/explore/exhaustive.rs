@@ -160,11 +160,12 @@ fn put_right(world: &mut World) -> Result<Result<(), Violation>, PowerCut> {
     if let Err(violation) = check::settled(world) {
         return Ok(Err(violation));
     }
-    let (again, mend) = (world.again, world.mend);
+    let mend = world.mend;
     if let Some(key) = world.keys.first_mut() {
         mend(key);
     }
-    let outcome = world.insert(0, again())?;
+    let order = (world.again)(world);
+    let outcome = world.insert(0, order)?;
     if !flows::is_enrolled(&outcome) {
         let words = outcome.ending.refusal().map_or_else(String::new, ToString::to_string);
         return Ok(Err(Violation::NotEnrolled(0, words)));

@@ -19,6 +19,9 @@ const FOREIGN_NAME: &str = "somebody else's";
 
 const FOREIGN_SECRET: &[u8] = b"a foreign credential";
 
+/// The administrator's PIN of keys as they are sold.
+const FACTORY_PIN: &str = "12345678";
+
 /// The fewest tries that the station leaves to whoever owns a key.
 const TRIES_LEFT: u8 = 2;
 
@@ -39,6 +42,8 @@ pub struct Key {
     twin: Twin,
     /// The fewest tries that its PINs may ever have left: two, or what they had at first.
     tries: u8,
+    /// The PIN that it had at first.
+    pin: String,
 }
 
 /// The twin of a key.
@@ -88,7 +93,7 @@ impl Key {
                 Twin::Nitrokey3(key)
             }
         };
-        Ok(Self { twin, tries: TRIES_LEFT })
+        Ok(Self { twin, tries: TRIES_LEFT, pin: FACTORY_PIN.to_owned() })
     }
 
     /// The twin.
@@ -163,6 +168,7 @@ impl Key {
             Twin::Nitrokey3(key) => key.set_pin(pin, tries),
         }
         self.tries = TRIES_LEFT.min(tries);
+        pin.clone_into(&mut self.pin);
     }
 
     /// How often that PIN may still be wrong; 0 where there is none.
@@ -172,6 +178,21 @@ impl Key {
             Twin::YubiKey(_) => 0,
             Twin::NitrokeyPro(key) => key.admin_tries(),
             Twin::Nitrokey3(key) => key.pin_tries().unwrap_or_default(),
+        }
+    }
+
+    /// Whether it has the administrator's PIN that it had at first, or one of these.
+    #[must_use]
+    pub fn has_known_pin<'a>(&'a self, mut others: impl Iterator<Item = &'a str>) -> bool {
+        self.pin_is(&self.pin) || others.any(|pin| self.pin_is(pin))
+    }
+
+    /// Whether that is the administrator's PIN, where it has one.
+    #[must_use]
+    pub fn pin_is(&self, pin: &str) -> bool {
+        match &self.twin {
+            Twin::YubiKey(_) | Twin::Nitrokey3(_) => true,
+            Twin::NitrokeyPro(key) => key.admin_pin_is(pin),
         }
     }
 

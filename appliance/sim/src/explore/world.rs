@@ -11,6 +11,7 @@ use enrolld::server::{PrivacyIdea, ServerPort};
 use enrolld::station::enrollment::{self, Order, Outcome};
 use enrolld::station::record::{EnrollmentId, Record, State};
 use enrolld::station::recovery::{self, Settled};
+use enrolld::station::step::HandOver;
 use sha2::{Digest, Sha256};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
 
@@ -50,8 +51,10 @@ pub struct World {
     held_back: Option<Record>,
     /// What the keys held of others at the beginning.
     foreign: Vec<String>,
+    /// What was put into the hand-over file; it survives everything.
+    pub handed_over: Vec<HandOver>,
     /// What is wanted of a key that is inserted after everything was put right.
-    pub again: fn() -> Order,
+    pub again: fn(&World) -> Order,
     /// What its owner does to it before that.
     pub mend: fn(&mut Key),
     seed: u64,
@@ -127,7 +130,8 @@ impl World {
             registered: HashSet::new(),
             held_back: None,
             foreign,
-            again: flows::anew,
+            handed_over: Vec::new(),
+            again: |_| flows::anew(),
             mend: |_| {},
             seed: beginning.seed,
         })
@@ -232,6 +236,10 @@ impl World {
             hash.update(format!("{token:?}"));
         }
         hash.update(format!("{:?}", shared.server.faults()));
+        for what in &self.handed_over {
+            hash.update(what.enrollment.to_string());
+            hash.update(what.admin_pin.as_ref().map_or("", |pin| pin.expose()));
+        }
         hash.finalize().into()
     }
 

@@ -73,7 +73,7 @@ pub(super) const fn english(code: Code) -> Text {
         Code::KeyPin => say(
             "PIN of the key",
             "The PIN of the key was refused, or it has too few tries left to risk one.",
-            "Give the right PIN in the profile, or reset the key.",
+            "Give the station the right PIN. If too few tries are left, enter it once in the vendor's app.",
         ),
         Code::KeyFull => say(
             "Key is full",

@@ -73,7 +73,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::KeyPin => say(
             "PIN des Keys",
             "Die PIN des Keys stimmt nicht oder hat zu wenige Versuche übrig.",
-            "Richtige PIN im Profil angeben oder den Key zurücksetzen.",
+            "Richtige PIN angeben. Zu wenige Versuche übrig: PIN einmal in der App des Herstellers eingeben.",
         ),
         Code::KeyFull => say(
             "Key ist voll",

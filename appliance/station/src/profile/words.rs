@@ -76,8 +76,12 @@ impl Profile {
         if self.verify == Verify::Required {
             text.push("The server must verify the token itself.".to_owned());
         }
-        if self.key_pin == KeyPin::Asked {
-            text.push("The operator gives the PIN of keys that have one.".to_owned());
+        match self.key_pin {
+            KeyPin::Factory => {}
+            KeyPin::Asked => text.push("The operator gives the PIN of keys that have one.".to_owned()),
+            KeyPin::Random => text.push(
+                "In the end each key that has a PIN gets a random one, kept in the hand-over file.".to_owned(),
+            ),
         }
         let code = match (self.new_access_code, self.access_code_to) {
             (NewCode::None, _) => None,

@@ -29,6 +29,10 @@ impl CardPin {
         right
     }
 
+    pub(super) fn is(&self, text: &[u8]) -> bool {
+        text == self.text.as_slice()
+    }
+
     /// Sets a new one, if it is long enough.
     pub(super) fn change(&mut self, new: &[u8]) -> bool {
         let fits = new.len() >= self.shortest;

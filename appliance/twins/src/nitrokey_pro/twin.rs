@@ -153,6 +153,12 @@ impl NitrokeyProTwin {
         self.set_admin_tries(tries);
     }
 
+    /// Whether that is the administrator's PIN; costs no try.
+    #[must_use]
+    pub fn admin_pin_is(&self, pin: &str) -> bool {
+        self.memory.card.admin.is(pin.as_bytes())
+    }
+
     /// Sets how often the administrator's PIN may still be wrong.
     pub fn set_admin_tries(&mut self, tries: u8) {
         self.memory.card.admin.tries = tries;

@@ -33,7 +33,7 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "pro-0.7-totp8-assigned",
         begin: || Beginning { firmware: Firmware::new(0, 7, 0), ..pro() },
-        prepare: |world| again(world, anew_totp),
+        prepare: |world| again(world, |_| anew_totp()),
         act: |world| {
             let profile = Profile { digits: Digits::Eight, ..Profile::new(Kind::Totp) };
             insert(world, Order { profile, ..for_alice() }).map(drop)
@@ -50,7 +50,7 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "storage-0.57-totp6-verify",
         begin: || Beginning { policies: vec!["verify-enrollment"], ..storage(57) },
-        prepare: |world| again(world, anew_totp),
+        prepare: |world| again(world, |_| anew_totp()),
         act: |world| insert(world, totp()).map(drop),
         ended_well: enrolled,
     },
@@ -58,7 +58,7 @@ pub(super) const FLOWS: &[Flow] = &[
         name: "pro-re-enrollment",
         begin: pro,
         prepare: |world| {
-            again(world, anew_totp)?;
+            again(world, |_| anew_totp())?;
             insert(world, totp()).map(drop)
         },
         act: |world| insert(world, anew_totp()).map(drop),
@@ -69,7 +69,7 @@ pub(super) const FLOWS: &[Flow] = &[
         begin: pro,
         prepare: |world| {
             own_pin(world, 3);
-            again(world, anew_asked)
+            again(world, |_| anew_asked())
         },
         act: |world| insert(world, asked()).map(drop),
         ended_well: enrolled,
@@ -80,7 +80,7 @@ pub(super) const FLOWS: &[Flow] = &[
         prepare: |world| {
             own_pin(world, 3);
             world.mend = owner_presents_it;
-            again(world, anew_asked)
+            again(world, |_| anew_asked())
         },
         act: |world| insert(world, order()).map(drop),
         ended_well: |world| nothing_left(world) && tries(world) == 2,
@@ -91,10 +91,31 @@ pub(super) const FLOWS: &[Flow] = &[
         prepare: |world| {
             own_pin(world, 2);
             world.mend = owner_presents_it;
-            again(world, anew_asked)
+            again(world, |_| anew_asked())
         },
         act: |world| insert(world, asked()).map(drop),
         ended_well: |world| nothing_left(world) && tries(world) == 2,
+    },
+    Flow {
+        name: "pro-pin-random",
+        begin: pro,
+        prepare: |world| again(world, anew_handed_over),
+        act: |world| insert(world, renewed(None)).map(drop),
+        ended_well: |world| enrolled(world) && has_new_pin(world),
+    },
+    Flow {
+        name: "storage-pin-random-late",
+        begin: || storage(54),
+        prepare: |world| {
+            own_pin(world, 3);
+            again(world, anew_handed_over)?;
+            pro_fault(world, |faults| {
+                faults.commit_late = true;
+                faults.drop_reports = 1;
+            })
+        },
+        act: |world| insert(world, renewed(given())).map(drop),
+        ended_well: |world| enrolled(world) && has_new_pin(world),
     },
     Flow {
         name: "pro-undo-assignment-refused",
@@ -152,7 +173,7 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "nitrokey3-totp8-sha256-touch",
         begin: nitrokey3,
-        prepare: |world| again(world, anew_touched),
+        prepare: |world| again(world, |_| anew_touched()),
         act: |world| insert(world, touched(Overwrite::Never)).map(drop),
         ended_well: enrolled,
     },
@@ -255,11 +276,31 @@ fn anew_asked() -> Order {
     Order { profile: Profile { overwrite: Overwrite::Ours, ..order.profile.clone() }, ..order }
 }
 
+/// For keys that get a PIN of their own.
+fn renewed(key_pin: Option<Arc<Pin>>) -> Order {
+    let profile = Profile { key_pin: KeyPin::Random, ..Profile::new(Kind::Hotp) };
+    Order { profile, key_pin, ..order() }
+}
+
+/// With the PIN that whoever owns the key finds in the hand-over file, or had before.
+fn anew_handed_over(world: &World) -> Order {
+    let handed = world.handed_over.iter().rev().filter_map(|what| what.admin_pin.clone());
+    let pins = handed.chain(given());
+    let right = |pin: &Arc<Pin>| world.keys.first().is_some_and(|key| key.pin_is(pin.expose()));
+    let order = renewed(pins.into_iter().find(right));
+    Order { profile: Profile { overwrite: Overwrite::Ours, ..order.profile.clone() }, ..order }
+}
+
+fn has_new_pin(world: &World) -> bool {
+    let handed = world.handed_over.last().and_then(|what| what.admin_pin.clone());
+    handed.zip(world.keys.first()).is_some_and(|(pin, key)| key.pin_is(pin.expose()))
+}
+
 fn given() -> Option<Arc<Pin>> {
     Pin::new(Zeroizing::new(OWN_PIN.to_owned())).ok().map(Arc::new)
 }
 
-fn again(world: &mut World, order: fn() -> Order) -> Result<(), PowerCut> {
+fn again(world: &mut World, order: fn(&World) -> Order) -> Result<(), PowerCut> {
     world.again = order;
     Ok(())
 }
