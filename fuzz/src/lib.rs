@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use keys::conversation::{Conversation, Report};
+use keys::device::{Credential, Digits, Guard, HashAlgorithm, Kind, Operation, Slot, Unlock};
+use keys::secret::{Entropy, Pin, Seed};
 use keys::wire::{Clock, Wire, WireFault, run};
 
 /// No conversation needs so many transfers: at a millisecond each it is beyond
@@ -79,4 +81,41 @@ pub fn converse<T>(conversation: &mut (impl Conversation<Output = T> + ?Sized), 
     let now = Rc::new(Cell::new(Duration::ZERO));
     let mut key = Key { answers, now: now.clone(), transfers: 0 };
     let _ = run(conversation, &mut key, &mut Time(now), |_| ());
+}
+
+/// Does the operation that the first byte chooses with a key of these ids, which answers with
+/// the other bytes. What is random is not, so that recorded answers fit.
+pub fn operate(ids: (u16, u16), data: &[u8]) {
+    let Some((choice, answers)) = data.split_first() else { return };
+    let operation = operation(*choice);
+    if let Ok(mut conversation) = keys::identify::start(ids, None, operation, &Entropy::from_array(&[7; 32]))
+    {
+        converse(conversation.as_mut(), answers);
+    }
+}
+
+/// Every operation, HOTP and TOTP, with the PIN of keys as they are sold.
+#[must_use]
+pub fn operation(choice: u8) -> Operation {
+    let pin = || Pin::new("12345678".to_owned().into()).unwrap();
+    let kind = if choice & 0x80 == 0 { Kind::Hotp } else { Kind::Totp };
+    let (slot, digits, label) = (Slot(1), Digits::Six, "NK1_1".to_owned());
+    let seed = Seed::new(&[0x5a; 20]).unwrap();
+    match choice % 5 {
+        0 => Operation::Inspect,
+        1 => Operation::Erase { slot, kind, unlock: Unlock::AdminPin(pin()), label },
+        2 => Operation::AskCode { slot, kind, challenge: vec![0; 8], digits, label, unlock: Unlock::None },
+        3 => Operation::ChangePin { old: Some(pin()), new: pin() },
+        _ => Operation::Program {
+            slot,
+            credential: match kind {
+                Kind::Hotp => Credential::Hotp { seed, digits },
+                _ => Credential::Totp { seed, digits, hash: HashAlgorithm::Sha1, period: 30 },
+            },
+            unlock: Unlock::AdminPin(pin()),
+            new_code: None,
+            guard: Guard::Nothing,
+            label,
+        },
+    }
 }
