@@ -4,6 +4,8 @@
 #![cfg(test)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
@@ -23,6 +25,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("station", &["keys"]),
     ("twins", &["keys"]),
     ("usb", &["keys"]),
+];
+
+/// Workspaces of their own below the root, and which of our crates each may build with. No
+/// crate of the workspace knows one of them.
+const APART: &[(&str, &[&str])] = &[
+    // Nitrokey's firmware as a twin: minutes to build, and wants libclang.
+    ("appliance/nitrokey3-twin", &["twins"]),
+    ("fuzz", &["control", "journal", "keys", "privacyidea", "shell", "station", "twins", "usb"]),
 ];
 
 /// These stand on their own, in their tests too.
@@ -131,6 +141,53 @@ fn crates_know_only_whom_they_may() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The folders below `directory` that are the root of a workspace.
+fn workspaces(directory: &Path, found: &mut Vec<PathBuf>) {
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap_or_default();
+    if manifest.lines().any(|line| line == "[workspace]") {
+        found.push(directory.to_owned());
+    }
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let skipped = name.to_string_lossy().starts_with('.') || name == "target";
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !skipped {
+            workspaces(&entry.path(), found);
+        }
+    }
+}
+
+#[test]
+fn workspaces_of_their_own_know_only_whom_they_may() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository");
+    let mut found = Vec::new();
+    workspaces(&root, &mut found);
+    let mut found: Vec<String> = found
+        .iter()
+        .filter(|path| **path != root)
+        .map(|path| path.strip_prefix(&root).unwrap_or(path).display().to_string())
+        .collect();
+    found.sort();
+    assert_eq!(found, APART.iter().map(|(path, _)| *path).collect::<Vec<_>>(), "each has a row in APART");
+    let workspace = ours(&workspace(CargoOpt::AllFeatures));
+    for (path, allowed) in APART {
+        let manifest = root.join(path).join("Cargo.toml");
+        let metadata =
+            MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("it is described");
+        for package in metadata.packages {
+            let known = package.dependencies.iter().filter(|known| known.kind != DependencyKind::Development);
+            for known in known.filter(|known| workspace.contains_key(known.name.as_str())) {
+                assert!(allowed.contains(&known.name.as_str()), "{path} knows {}", known.name);
+            }
+            let name = package.name.as_str();
+            let knows = |other: &Package| other.dependencies.iter().any(|known| known.name == name);
+            assert!(
+                !workspace.values().any(knows),
+                "{name} stands apart, and a crate of the workspace knows it"
+            );
+        }
+    }
 }
 
 #[test]
