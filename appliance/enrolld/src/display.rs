@@ -37,6 +37,11 @@ impl Display {
         Self { language, idle, ports: BTreeMap::new() }
     }
 
+    /// What is shown from now on while no key is in work.
+    pub fn set_idle(&mut self, idle: View) {
+        self.idle = idle;
+    }
+
     /// Takes an event in; says whether the view may have changed.
     pub fn saw(&mut self, event: &Event) -> bool {
         let port = port(&event.port);

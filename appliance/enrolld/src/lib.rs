@@ -10,17 +10,22 @@
 //! needs it, and contains no twin.
 
 /// What is wired, for programs that wire it anew.
-pub use {journal, keys, panel, privacyidea, station, usb};
+pub use {control, journal, keys, panel, privacyidea, station, usb};
 
 pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod display;
 pub mod drive;
 pub mod event;
 pub mod floor;
 pub mod receipts;
+pub mod harden;
+pub mod logging;
+pub mod notify;
 pub mod rim;
 pub mod server;
+pub mod service;
 pub mod store;

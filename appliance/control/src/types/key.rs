@@ -66,10 +66,6 @@ values! {
         pub model: String,
         /// Its firmware.
         pub firmware: String,
-        /// Its USB vendor id.
-        pub vendor: i64,
-        /// Its USB product id.
-        pub product: i64,
         /// Where it is plugged in, as a USB port path (`1-1.3`); `null` when it is not.
         pub port: Option<String>,
         /// Its slots.

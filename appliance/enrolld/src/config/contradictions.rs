@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use station::mode::Fits;
 use station::profile::{KeyPin, Overwrite};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -172,11 +173,12 @@ impl Check<'_, '_> {
         if self.config.station.mode != StartMode::Armed {
             return;
         }
-        let mut everywhere = Vec::new();
+        let mut everywhere: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let mut found = Vec::new();
         for (name, section) in &self.config.profiles {
-            if section.matches.is_none() {
-                everywhere.push(name.as_str());
+            if section.fits == Fits::default() {
+                let way = format!("{:?} {}", section.profile.kind, section.profile.slot);
+                everywhere.entry(way).or_default().push(name);
             }
             if section.profile.overwrite == Overwrite::Confirmed {
                 found.push((
@@ -204,9 +206,10 @@ impl Check<'_, '_> {
                 .map_or_else(|| span.clone(), |(key, _)| key.span());
             self.reader.problem_in(&format!("profile.{name}.{field}"), &span, text, remedy);
         }
-        if everywhere.len() > 1 && self.config.run.profile.is_none() {
+        let tie = everywhere.values().find(|names| names.len() > 1);
+        if let Some(names) = tie.filter(|_| self.config.run.profile.is_none()) {
             let said =
-                format!("{} fit every key, so an armed station could not choose", everywhere.join(" and "));
+                format!("{} fit the same keys, so an armed station could not choose", names.join(" and "));
             self.say("station", "mode", said, "Give all but one a match rule, or name one in run.profile.");
         }
     }

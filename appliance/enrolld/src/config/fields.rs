@@ -318,24 +318,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A USB port path, as the kernel writes it: bus, then ports (`1-1.3`).
+/// USB ports: a path as the kernel writes it, bus then ports (`1-1.3`); `*` and `?` stand for more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortPath(String);
-
-impl PortPath {
-    fn parse(text: &str) -> Option<Self> {
-        let number =
-            |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
-        let (bus, ports) = text.split_once('-')?;
-        (number(bus) && ports.split('.').all(number)).then(|| Self(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+pub struct Ports(pub usb::PortPattern);
 
 /// The address of a network interface with its network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -363,7 +348,7 @@ texts! {
     Url, "an address such as \"https://pi.example.org\", without a user, '?' or '#'", Url::parse, |url| url.0.clone();
     Listen, "an address and a port such as \"[::]:22\"", |text| text.parse().ok().map(Listen), |listen| listen.0.to_string();
     Origin, "an address or a network such as \"192.0.2.0/24\"", Origin::parse, ToString::to_string;
-    PortPath, "a USB port path such as \"1-1.3\"", PortPath::parse, |path| path.0.clone();
+    Ports, "a USB port path such as \"1-1.3\" or \"1-1.*\"", |text| text.parse().ok().map(Ports), |ports| ports.0.to_string();
     IpAddr, "an address such as \"192.0.2.1\"", |text| text.parse().ok(), ToString::to_string;
     InterfaceAddress, "an address with its network such as \"192.0.2.10/24\"",
         |text| text.contains('/').then(|| Origin::parse(text)).flatten().map(InterfaceAddress), ToString::to_string;

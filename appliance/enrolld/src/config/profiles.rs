@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
+use station::mode::Fits;
 use station::profile::Profile;
 use station::welcome::{Rule, Welcome};
 use toml::Spanned;
@@ -20,8 +21,8 @@ use super::read::{FieldInfo, Reader, Value};
 pub struct ProfileSection {
     /// The profile.
     pub profile: Profile,
-    /// The keys it is for; every key that is able when there is no rule.
-    pub matches: Option<Rule>,
+    /// The keys it is for; every key that is able when it says nothing.
+    pub fits: Fits,
 }
 
 /// Reads `[profile.NAME]` tables.
@@ -54,15 +55,12 @@ fn profile(value: &Value<'_>, reader: &mut Reader<'_>) -> Option<ProfileSection>
         return None;
     };
     let mut own: DeTable<'_> = table.clone();
-    let matches =
-        own.remove("match").map(|rule| reader.below("match", |reader| serde_read::<Rule>(&rule, reader)));
+    let fits =
+        own.remove("match").map(|rule| reader.below("match", |reader| serde_read::<Fits>(&rule, reader)));
     let profile = serde_read::<Profile>(&Spanned::new(value.span(), DeValue::Table(own)), reader);
     // A rule that cannot be read must not become "every key".
-    let matches = match matches {
-        Some(rule) => Some(rule?),
-        None => None,
-    };
-    Some(ProfileSection { profile: profile?, matches })
+    let fits = fits.unwrap_or_else(|| Some(Fits::default()));
+    Some(ProfileSection { profile: profile?, fits: fits? })
 }
 
 /// Reads the `[[welcome]]` rules.
@@ -288,7 +286,7 @@ pub(super) fn profile_fields() -> Vec<FieldInfo> {
     fields.push(FieldInfo {
         name: "match".to_owned(),
         doc: "The keys it is for; every key that is able when it is left out.".to_owned(),
-        form: "a table with the fields of [[welcome]], such as { vendor = \"yubico\", firmware = \"5.4-\" }"
+        form: "a table of vendor (\"yubico\", \"nitrokey\", \"purism\"), model (a part of its name) and firmware, such as { vendor = \"yubico\", firmware = \">=5.4, <5.7\" }"
             .to_owned(),
         default: Some(String::new()),
         fields: Vec::new(),

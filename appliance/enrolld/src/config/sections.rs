@@ -9,7 +9,7 @@ use toml::de::DeValue;
 use zeroize::Zeroizing;
 
 use super::fields::{
-    Authorities, InterfaceAddress, Line, Listen, Name, Pin, PortPath, Url, Whole, read_beside, text_of,
+    Authorities, InterfaceAddress, Line, Listen, Name, Pin, Ports, Url, Whole, read_beside, text_of,
 };
 use super::read::{Field, Reader, Value};
 
@@ -83,7 +83,7 @@ sections! {
     /// Where keys may be plugged in.
     pub struct UsbSection {
         /// The ports; all of them when there are none.
-        pub ports: Vec<PortPath> = Vec::new(),
+        pub ports: Vec<Ports> = Vec::new(),
     }
 
     /// The SSH door.

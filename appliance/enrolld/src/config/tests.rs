@@ -48,7 +48,7 @@ fn a_small_configuration_is_enough_and_the_rest_has_defaults() {
     assert_eq!(config.operators[0].role, OperatorRole::Admin);
     assert_eq!(config.shell.listen, [Listen("[::]:22".parse().unwrap())]);
     assert_eq!(config.run, RunSection::default());
-    assert!(config.profiles["desk"].matches.is_none());
+    assert!(config.profiles["desk"].fits == station::mode::Fits::default());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn the_engines_own_errors_get_a_place_and_a_field() {
         ("digits = 7\n", (11, 1), "profile.desk.digits"),
         ("digts = 6\n", (11, 1), "profile.desk.digts"),
         ("realm = 5\n", (11, 9), "profile.desk"),
-        ("match = { vendor = \"acme\" }\n", (11, 20), "profile.desk.match"),
+        ("match = { vendor = 5 }\n", (11, 20), "profile.desk.match"),
         ("[profile.second]\nslot = 1\n", (11, 1), "profile.second.kind"),
         ("[[welcome]]\nvendr = \"yubico\"\n", (12, 1), "welcome.vendr"),
     ] {
@@ -165,8 +165,8 @@ fn an_armed_station_has_nobody_to_ask() {
     assert_eq!(armed(""), []);
     assert_eq!(only(&armed("overwrite = \"confirmed\"\n")).place, Some((12, 1)));
     assert_eq!(only(&armed("key-pin = \"asked\"\n")).field, "profile.desk.key-pin");
-    assert_eq!(only(&armed("[profile.b]\nkind = \"totp\"\n")).field, "station.mode");
-    assert_eq!(armed("[profile.b]\nkind = \"totp\"\nmatch = { vendor = \"nitrokey\" }\n"), []);
+    assert_eq!(only(&armed("[profile.b]\nkind = \"hotp\"\n")).field, "station.mode");
+    assert_eq!(armed("[profile.b]\nkind = \"hotp\"\nmatch = { vendor = \"nitrokey\" }\n"), []);
 }
 
 #[test]

@@ -1,0 +1,299 @@
+//! The whole station, wired: configuration, journal, floor, display, control socket.
+//!
+//! [`run`] is what the program `enrolld` does and what the simulation does with other
+//! hardware. It comes back when it is told to stop, after writes have ended.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+use std::time::Duration;
+
+use journal::receipts::Limits;
+use panel::hardware::{DisplayConfig, LampPins, OpenBus, Panel, PanelConfig, PinError, Pins};
+use panel::{Glass, Press, View};
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+
+use crate::clock::SystemClock;
+use crate::config::{Config, DisplayKind, Speech};
+use crate::event::Event;
+use crate::floor::{Floor, FloorParts, Rim};
+use crate::notify::Manager;
+use crate::receipts::Receipts;
+use crate::service::door::{Admitted, More};
+use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
+use crate::store::Store;
+
+mod scene;
+
+/// Where keys come from.
+pub enum Source {
+    /// The machine's USB ports.
+    Usb,
+    /// Whoever has the other end.
+    Channel(mpsc::Receiver<Rim>),
+}
+
+/// What the panel is made of.
+pub enum Hardware {
+    /// The machine's I2C bus and pins, as the configuration says.
+    Board,
+    /// Nothing: pictures can still be looked at through the control socket.
+    None,
+}
+
+/// What a station is made of.
+pub struct Parts {
+    /// The configuration, and where changes, journal and receipts are kept.
+    pub files: Files,
+    /// The control socket.
+    pub control: PathBuf,
+    /// Its mode.
+    pub control_mode: u32,
+    /// Who may connect to it.
+    pub admitted: Admitted,
+    /// Where keys come from.
+    pub source: Source,
+    /// What the panel is made of.
+    pub hardware: Hardware,
+    /// What switches the machine off.
+    pub power: Power,
+    /// The newest lines of the log.
+    pub ring: Ring,
+    /// Calls of another interface.
+    pub more: Option<Arc<dyn More>>,
+    /// The service manager.
+    pub manager: Manager,
+}
+
+/// Why there is no station.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// The journal cannot be opened, and nothing may happen that it does not know.
+    #[error(
+        "the journal {file} cannot be opened: {error}. See that the state partition is there, writable and not full."
+    )]
+    Journal {
+        /// Which file.
+        file: String,
+        /// Why.
+        error: journal::JournalError,
+    },
+    /// The receipts cannot be opened.
+    #[error(
+        "the receipts in {directory} cannot be opened: {error}. See that the state partition is there, writable and not full."
+    )]
+    Receipts {
+        /// Which directory.
+        directory: String,
+        /// Why.
+        error: journal::receipts::ReceiptError,
+    },
+    /// The control socket cannot be opened.
+    #[error(
+        "the control socket {socket} cannot be opened: {error}. See that its directory is there and writable."
+    )]
+    Socket {
+        /// Where.
+        socket: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The control socket failed.
+    #[error("the control socket failed: {0}. The station has to be restarted.")]
+    Control(io::Error),
+}
+
+/// What somebody wants of a running station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// To end in order.
+    Stop,
+    /// To read the configuration anew.
+    Reload,
+}
+
+/// Runs a station until it is told to stop.
+pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<(), DaemonError> {
+    let Parts { files, control, control_mode, admitted, source, hardware, power, ring, more, manager } =
+        parts;
+    manager.tell("STATUS=starting");
+    let loaded = Loaded::read(&files);
+    for problem in &loaded.parsed.problems {
+        tracing::error!("{}", problem.line(&files.config.display().to_string()));
+    }
+    let config = loaded.parsed.config.clone();
+    let wrong = !loaded.parsed.problems.is_empty();
+    let (face, presses) = face(&config, hardware);
+    let store = open_journal(files.state.as_deref())?;
+    let clock = SystemClock::new();
+    let (rim, _watcher) = rim(source, &config);
+    let receipts = files.state.as_ref().map(|state| state.join("receipts"));
+    let log = receipts.as_deref().map(|directory| {
+        Receipts::open(directory, config.station.name.as_str(), Limits::default(), clock)
+            .map_err(|error| DaemonError::Receipts { directory: directory.display().to_string(), error })
+    });
+    let floor = Floor::start(FloorParts {
+        settings: floor_settings(&config, wrong),
+        server: loaded.server(),
+        store: store.clone(),
+        clock,
+        watcher: Arc::new(log_event),
+        receipts: log.transpose()?,
+        rim,
+    });
+    let desk = Desk::open(DeskParts {
+        loaded,
+        state: files.state.clone(),
+        floor: floor.clone(),
+        store,
+        face: Arc::clone(&face),
+        receipts,
+        ring,
+        power,
+    });
+    let listener = listen(&control, control_mode)?;
+    let serving = Arc::clone(&desk).serve(listener, admitted, more);
+    tokio::pin!(serving);
+    let drawing = tokio::spawn(scene::draw(Arc::clone(&desk), floor.clone(), face, presses));
+    manager.tell("READY=1\nSTATUS=ready");
+    tracing::info!("station {} is ready, its control socket is {}", config.station.name, control.display());
+
+    let mut beat = tokio::time::interval(manager.watchdog.unwrap_or(Duration::from_secs(3600)));
+    let ended = loop {
+        tokio::select! {
+            served = &mut serving => break served.map_err(DaemonError::Control),
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => {
+                    manager.tell("STATUS=reading the configuration anew");
+                    desk.reload().await;
+                    manager.tell("STATUS=ready");
+                }
+                Some(Signal::Stop) | None => break Ok(()),
+            },
+            // The floor answers, so the station is alive; a floor that has ended is silent.
+            _ = beat.tick(), if manager.watchdog.is_some() => {
+                if floor.snapshot().await.is_some() {
+                    manager.tell("WATCHDOG=1");
+                }
+            }
+        }
+    };
+    manager.tell("STOPPING=1\nSTATUS=letting writes end");
+    tracing::info!("stopping: writes end, what waits for a touch is taken back");
+    floor.shutdown().await;
+    drawing.abort();
+    // It may be gone with its directory already.
+    let _ = std::fs::remove_file(&control);
+    ended
+}
+
+fn open_journal(state: Option<&Path>) -> Result<Store, DaemonError> {
+    let file = state.map(|state| state.join("journal.db"));
+    let opened = match &file {
+        Some(file) => Store::open(file),
+        None => Store::in_memory(),
+    };
+    opened
+        .map_err(|error| DaemonError::Journal { file: file.unwrap_or_default().display().to_string(), error })
+}
+
+fn listen(socket: &Path, mode: u32) -> Result<UnixListener, DaemonError> {
+    let open = || -> io::Result<UnixListener> {
+        match std::fs::remove_file(socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(socket)?;
+        // The umask decides at first; whoever connects before this is refused by its user.
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(mode))?;
+        Ok(listener)
+    };
+    open().map_err(|error| DaemonError::Socket { socket: socket.display().to_string(), error })
+}
+
+fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Rim>, Option<usb::Watcher>) {
+    match source {
+        Source::Channel(rim) => (rim, None),
+        Source::Usb => {
+            let (sender, rim) = mpsc::channel(crate::rim::BACKLOG);
+            let ports = config.usb.ports.iter().map(|ports| ports.0.clone()).collect();
+            let policy = usb::Policy { ports, ..usb::Policy::default() };
+            match crate::rim::watch(policy, usb::Places::default(), sender.clone()) {
+                Ok(watcher) => (rim, Some(watcher)),
+                Err(error) => {
+                    tracing::error!("the USB ports are not watched: {error}");
+                    // There is room: nothing was sent before.
+                    let _ = sender.try_send(Rim::Lost(error.to_string()));
+                    (rim, None)
+                }
+            }
+        }
+    }
+}
+
+fn face(config: &Config, hardware: Hardware) -> (Arc<Face>, blocking::Receiver<Press>) {
+    let section = &config.panel;
+    let narrow = |number: u32| u8::try_from(number).unwrap_or_default();
+    let glass = if section.display == DisplayKind::Flat { Glass::Flat } else { Glass::Tall };
+    let display = DisplayConfig {
+        bus: narrow(section.i2c_bus.number()),
+        address: narrow(section.i2c_address.number()),
+        glass,
+        upside_down: section.upside_down,
+        contrast: narrow(section.contrast.number()),
+    };
+    let wanted = matches!(hardware, Hardware::Board) && section.display != DisplayKind::None;
+    let pin = |number: crate::config::Whole<0, 27>| narrow(number.number());
+    let mut panel = PanelConfig {
+        display: wanted.then_some(display),
+        language: match config.station.language {
+            Speech::English => panel::Language::English,
+            Speech::German => panel::Language::German,
+        },
+        ..PanelConfig::default()
+    };
+    if matches!(hardware, Hardware::Board) {
+        panel.lamp = match section.lamp.as_slice() {
+            [one] => Some(LampPins::One(pin(*one))),
+            [red, green, blue] => {
+                Some(LampPins::Rgb { red: pin(*red), green: pin(*green), blue: pin(*blue) })
+            }
+            _ => None,
+        };
+        panel.active_low = section.lamp_active_low;
+        panel.buzzer = section.buzzer.map(pin);
+        panel.button = section.button.map(pin);
+    }
+    let (open, pins): (OpenBus, Result<Box<dyn Pins>, PinError>) = match hardware {
+        Hardware::Board => (panel::hardware::i2c(display.bus, display.address), panel::hardware::pins()),
+        Hardware::None => (
+            Box::new(|| Err(panel::hardware::BusError::NoBus)),
+            Err(PinError::NoPins("there are none here".to_owned())),
+        ),
+    };
+    let first = View::Starting { step: None };
+    let (panel, presses) = Panel::start(&panel, open, pins, first.clone());
+    (Arc::new(Face::new(panel, first, wanted)), presses)
+}
+
+/// Every step, for the log.
+fn log_event(event: Event) {
+    use crate::event::What;
+    match event.what {
+        What::Entered(phase) => tracing::debug!("port {}: {phase}", event.port),
+        What::Step(step) => match step.trouble {
+            Some(trouble) => tracing::info!("port {}: {}: {trouble}", event.port, step.step),
+            None => tracing::debug!("port {}: {} took {:?}", event.port, step.step, step.took),
+        },
+        What::Ended(outcome) => {
+            let token = outcome.token.as_ref().map(ToString::to_string).unwrap_or_default();
+            let why = outcome.ending.refusal().map(ToString::to_string).unwrap_or_default();
+            tracing::info!("port {}: {} {token} {why}", event.port, outcome.ending.word());
+        }
+        _ => {}
+    }
+}

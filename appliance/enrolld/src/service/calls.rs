@@ -1,0 +1,358 @@
+//! The calls of `org.enrollmentstation.Control`, each handed to the room that answers it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::types::*;
+use control::{Control, Refusal, Replies};
+use station::catalogue::Language;
+use station::record::Actor;
+use station::refusal::Code;
+
+use super::changes::Changes;
+use super::door::Caller;
+use super::manage::Change;
+use super::refuse::no;
+use super::translate::mode_of;
+use super::{Desk, OpenDoor, lock};
+
+/// The desk, as what answers calls.
+pub(super) struct Answers(pub(super) Arc<Desk>);
+
+const fn done() -> Done {
+    Done {}
+}
+
+impl Control for Answers {
+    type Caller = Caller;
+
+    async fn log_in(&self, caller: &Caller, _: LogIn) -> Result<Session, Refusal> {
+        // The door answers this by itself, since it has the connection.
+        Err(no(Code::OperatorUnknown, caller.name.clone()))
+    }
+
+    async fn door(&self, _: &Caller) -> Result<Replies<Door>, Refusal> {
+        Ok(self.0.door_needs())
+    }
+
+    async fn door_opened(&self, _: &Caller, request: DoorOpened) -> Result<Done, Refusal> {
+        if panel::Fingerprint::parse(&request.host_key).is_err() {
+            return Err(no(Code::InputInvalid, "a host key is told by its fingerprint, SHA256:…"));
+        }
+        tracing::info!("the door listens on {}, its host key is {}", request.listen, request.host_key);
+        let DoorOpened { host_key, listen } = request;
+        self.0.door.send_replace(Some(OpenDoor { host_key, listen }));
+        Ok(done())
+    }
+
+    async fn audit(&self, caller: &Caller, request: Audit) -> Result<Done, Refusal> {
+        self.0.audit.note(AuditEntry {
+            at: super::credential::now(),
+            operator: caller.name.clone(),
+            address: caller.address.clone(),
+            session: caller.session.clone(),
+            what: request.command.chars().filter(|c| !c.is_control()).take(500).collect(),
+            result: format!("exit {}", request.exit),
+            took_ms: request.took_ms,
+        });
+        Ok(done())
+    }
+
+    async fn audit_list(&self, _: &Caller, request: AuditList) -> Result<AuditEntries, Refusal> {
+        let count = usize::try_from(request.newest.unwrap_or(100).min(1000)).unwrap_or(1000);
+        Ok(AuditEntries { entries: self.0.audit.newest(count) })
+    }
+
+    async fn status(&self, _: &Caller) -> Result<Status, Refusal> {
+        self.0.status().await
+    }
+
+    async fn watch(&self, _: &Caller) -> Result<Replies<Event>, Refusal> {
+        self.0.watch_events().await
+    }
+
+    async fn version(&self, _: &Caller) -> Result<Version, Refusal> {
+        let about = rustix::system::uname();
+        Ok(Version {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            station: self.0.config().station.name.to_string(),
+            kernel: about.release().to_string_lossy().into_owned(),
+            machine: about.machine().to_string_lossy().into_owned(),
+        })
+    }
+
+    async fn explain(&self, _: &Caller, request: Explain) -> Result<Explanations, Refusal> {
+        let explained = |code: &Code| {
+            let text = code.text(Language::English);
+            Explanation {
+                code: code.to_string(),
+                title: text.title.to_owned(),
+                cause: text.cause.to_owned(),
+                remedy: text.remedy.to_owned(),
+            }
+        };
+        let refusals = match request.code {
+            None => Code::ALL.iter().map(explained).collect(),
+            Some(text) => match Code::parse(text.trim()) {
+                Some(code) => vec![explained(&code)],
+                None => {
+                    return Err(no(
+                        Code::InputInvalid,
+                        "there is no such code; explain without one lists them",
+                    ));
+                }
+            },
+        };
+        Ok(Explanations { refusals })
+    }
+
+    async fn set_mode(&self, caller: &Caller, request: SetMode) -> Result<Status, Refusal> {
+        if request.profile.is_some() {
+            return Err(no(
+                Code::InputInvalid,
+                "the profile of an armed station is run.profile in its configuration",
+            ));
+        }
+        if let Some(mode) = request.mode {
+            if !self.0.problems().is_empty() && mode != Mode::Locked {
+                return Err(no(Code::ConfigurationInvalid, "see config check"));
+            }
+            self.0.floor.set_mode(mode_of(mode), Actor::Operator(caller.name.clone())).await;
+        }
+        self.0.status().await
+    }
+
+    async fn keys(&self, _: &Caller) -> Result<Keys, Refusal> {
+        self.0.keys_told().await
+    }
+
+    async fn key(&self, _: &Caller, request: ByKey) -> Result<KeyDetails, Refusal> {
+        self.0.key_told(&request.key).await
+    }
+
+    async fn profiles(&self, _: &Caller) -> Result<Profiles, Refusal> {
+        Ok(self.0.profiles_told())
+    }
+
+    async fn profile_check(&self, _: &Caller, request: ProfileCheck) -> Result<ProfileFit, Refusal> {
+        self.0.profile_fit(request).await
+    }
+
+    async fn enroll(&self, caller: &Caller, request: Enroll) -> Result<Replies<Event>, Refusal> {
+        self.0.enroll_key(caller, request).await
+    }
+
+    async fn cancel(&self, _: &Caller, request: Cancel) -> Result<Cancelled, Refusal> {
+        self.0.cancel_enrollment(request).await
+    }
+
+    async fn verify(&self, caller: &Caller, request: Verify) -> Result<Replies<Event>, Refusal> {
+        self.0.verify_key(caller, request).await
+    }
+
+    async fn release(&self, caller: &Caller, request: Release) -> Result<Replies<Event>, Refusal> {
+        self.0.release_key(caller, request).await
+    }
+
+    async fn run_start(&self, caller: &Caller, request: RunStart) -> Result<RunDetails, Refusal> {
+        self.0.start_run(caller, request).await
+    }
+
+    async fn run_status(&self, _: &Caller, request: ByRun) -> Result<RunDetails, Refusal> {
+        self.0.run_told(request).await
+    }
+
+    async fn run_pause(&self, _: &Caller, _: ByRun) -> Result<RunDetails, Refusal> {
+        self.0.pause_run().await
+    }
+
+    async fn run_resume(&self, _: &Caller, request: ByRun) -> Result<RunDetails, Refusal> {
+        self.0.resume_run(request).await
+    }
+
+    async fn run_stop(&self, _: &Caller, request: ByRun) -> Result<RunDetails, Refusal> {
+        self.0.stop_run(request).await
+    }
+
+    async fn token_show(&self, _: &Caller, request: ByToken) -> Result<Token, Refusal> {
+        self.0.token(&request.serial).await
+    }
+
+    async fn token_list(&self, _: &Caller, request: TokenList) -> Result<Tokens, Refusal> {
+        self.0.tokens(request).await
+    }
+
+    async fn token_enable(&self, _: &Caller, request: ByToken) -> Result<Token, Refusal> {
+        self.0.change_token(&request.serial, Change::Enable).await
+    }
+
+    async fn token_disable(&self, _: &Caller, request: ByToken) -> Result<Token, Refusal> {
+        self.0.change_token(&request.serial, Change::Disable).await
+    }
+
+    async fn token_delete(&self, _: &Caller, request: ByToken) -> Result<Done, Refusal> {
+        self.0.delete_token(&request.serial).await.map(|()| done())
+    }
+
+    async fn token_assign(&self, _: &Caller, request: TokenAssign) -> Result<Token, Refusal> {
+        self.0.assign_token(request).await
+    }
+
+    async fn token_unassign(&self, _: &Caller, request: ByToken) -> Result<Token, Refusal> {
+        self.0.change_token(&request.serial, Change::Unassign).await
+    }
+
+    async fn token_set_pin(&self, _: &Caller, request: TokenSetPin) -> Result<Done, Refusal> {
+        self.0.set_token_pin(&request.serial, &request.pin).await.map(|()| done())
+    }
+
+    async fn token_resync(&self, _: &Caller, request: TokenResync) -> Result<Token, Refusal> {
+        self.0.resync_token(request).await
+    }
+
+    async fn user_find(&self, _: &Caller, request: UserFind) -> Result<People, Refusal> {
+        self.0.find_people(request).await
+    }
+
+    async fn server_status(&self, _: &Caller) -> Result<Server, Refusal> {
+        let server = self.0.vault.ask().await;
+        self.0.server_moved();
+        Ok(server)
+    }
+
+    async fn server_log_in(&self, caller: &Caller, request: ServerLogIn) -> Result<Server, Refusal> {
+        let ServerLogIn { user, realm, password } = request;
+        let server = self.0.vault.log_in(user, realm, password.into_inner(), &caller.name).await;
+        if server.is_ok() {
+            self.0.floor.set_server(self.0.vault.port()).await;
+        }
+        self.0.server_moved();
+        server
+    }
+
+    async fn server_log_out(&self, _: &Caller) -> Result<Server, Refusal> {
+        let server = self.0.vault.log_out().await;
+        self.0.floor.set_server(self.0.vault.port()).await;
+        self.0.server_moved();
+        Ok(server)
+    }
+
+    async fn receipts_list(&self, _: &Caller, request: ReceiptsList) -> Result<Receipts, Refusal> {
+        self.0.receipts_told(request).await
+    }
+
+    async fn receipts_show(&self, _: &Caller, request: ByReceipt) -> Result<ReceiptDetails, Refusal> {
+        self.0.receipt_told(request).await
+    }
+
+    async fn receipts_verify(&self, _: &Caller) -> Result<ReceiptVerdict, Refusal> {
+        self.0.receipts_verified().await
+    }
+
+    async fn receipts_export(
+        &self,
+        _: &Caller,
+        request: ReceiptsExport,
+    ) -> Result<Replies<ReceiptLines>, Refusal> {
+        self.0.receipts_exported(request).await
+    }
+
+    async fn config_show(&self, _: &Caller, request: ConfigShow) -> Result<ConfigText, Refusal> {
+        let text = lock(&self.0.changes).text(request.path.as_deref(), request.pending)?;
+        Ok(ConfigText { text })
+    }
+
+    async fn config_diff(&self, _: &Caller) -> Result<ConfigText, Refusal> {
+        Ok(ConfigText { text: lock(&self.0.changes).diff()? })
+    }
+
+    async fn config_set(&self, _: &Caller, request: ConfigSet) -> Result<ConfigText, Refusal> {
+        let mut changes = lock(&self.0.changes);
+        changes.set(&request.path, request.value.as_deref())?;
+        Ok(ConfigText { text: changes.diff()? })
+    }
+
+    async fn config_check(&self, _: &Caller, request: ConfigCheck) -> Result<Problems, Refusal> {
+        let problems = lock(&self.0.changes).check(request.text.as_deref());
+        let told = |problem: crate::config::Problem| Problem {
+            line: problem.place.and_then(|(line, _)| i64::try_from(line).ok()),
+            column: problem.place.and_then(|(_, column)| i64::try_from(column).ok()),
+            field: Some(problem.field).filter(|field| !field.is_empty()),
+            text: problem.text,
+            remedy: problem.remedy,
+        };
+        Ok(Problems { problems: problems.into_iter().map(told).collect() })
+    }
+
+    async fn config_commit(&self, _: &Caller, request: ConfigCommit) -> Result<Configuration, Refusal> {
+        let minutes = request.confirmed_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
+        if minutes.is_some_and(|time| time.is_zero() || time > Duration::from_secs(24 * 3600)) {
+            return Err(no(Code::InputInvalid, "a commit waits 1 to 1440 minutes to be confirmed"));
+        }
+        let parsed = lock(&self.0.changes).commit(minutes)?;
+        self.0.apply(parsed).await;
+        if let Some(time) = minutes {
+            let desk = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                let taken_back = lock(&desk.changes).overdue(super::credential::now());
+                if let Some(parsed) = taken_back {
+                    tracing::warn!("nobody confirmed the configuration: it is as it was before");
+                    desk.apply(parsed).await;
+                }
+            });
+        }
+        Ok(lock(&self.0.changes).shown())
+    }
+
+    async fn config_confirm(&self, _: &Caller) -> Result<Configuration, Refusal> {
+        let mut changes = lock(&self.0.changes);
+        changes.confirm()?;
+        Ok(Changes::shown(&changes))
+    }
+
+    async fn config_rollback(&self, _: &Caller) -> Result<Configuration, Refusal> {
+        let before = lock(&self.0.changes).rollback()?;
+        if let Some(parsed) = before {
+            self.0.apply(parsed).await;
+        }
+        Ok(lock(&self.0.changes).shown())
+    }
+
+    async fn operators(&self, _: &Caller) -> Result<Operators, Refusal> {
+        Ok(Operators { operators: self.0.operators_told() })
+    }
+
+    async fn panel(&self, _: &Caller) -> Result<Panel, Refusal> {
+        Ok(self.0.face.told())
+    }
+
+    async fn panel_watch(&self, _: &Caller) -> Result<Replies<Panel>, Refusal> {
+        Ok(self.0.pictures())
+    }
+
+    async fn logs(&self, _: &Caller, request: Logs) -> Result<Replies<LogLines>, Refusal> {
+        Ok(self.0.log_lines(&request))
+    }
+
+    async fn reboot(&self, _: &Caller) -> Result<Done, Refusal> {
+        self.0.switch("reboot").await
+    }
+
+    async fn power_off(&self, _: &Caller) -> Result<Done, Refusal> {
+        self.0.switch("poweroff").await
+    }
+}
+
+impl Desk {
+    /// Lets what is in work end, then switches the machine off.
+    async fn switch(&self, what: &str) -> Result<Done, Refusal> {
+        self.power.check()?;
+        let snapshot = self.snapshot().await?;
+        let restart = what == "reboot";
+        tracing::warn!("{what}: {} ports have something in them", snapshot.ports.len());
+        self.face.show(panel::View::ShuttingDown { restart });
+        // The service manager asks this process to stop, which lets writes end first.
+        self.power.run(what).await.map(|()| done())
+    }
+}

@@ -1,0 +1,280 @@
+//! The server and the station's credential for it.
+//!
+//! A password that an operator enters lives in this process's memory and nowhere else; an
+//! API key comes from the configuration. Whatever the credential is, it never leaves here
+//! but towards the server.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use control::types::{Credential, Server};
+use jiff::Timestamp;
+use keys::device::Kind;
+use privacyidea::transport::{Https, Trust};
+use privacyidea::{Client, Credentials, Error, Rights, SecretString};
+use station::refusal::Code;
+use station::token::TokenKind;
+use zeroize::Zeroizing;
+
+use super::refuse::{no, of_server};
+use crate::config::{Config, Insecure, ServerSection};
+use crate::server::{PrivacyIdea, ServerPort};
+
+/// What the server sees as `User-Agent`.
+const USER_AGENT: &str = concat!("enrolld/", env!("CARGO_PKG_VERSION"));
+
+type Port = Arc<PrivacyIdea<Https>>;
+
+/// Keeps the credential.
+pub(super) struct Vault {
+    state: Mutex<State>,
+}
+
+struct State {
+    section: ServerSection,
+    wanted: Vec<String>,
+    port: Option<Port>,
+    shown: Server,
+}
+
+impl Vault {
+    /// With what the configuration has.
+    pub(super) fn new(config: &Config) -> Self {
+        let mut state =
+            State { section: ServerSection::default(), wanted: Vec::new(), port: None, shown: nothing() };
+        state.configure(config);
+        Self { state: Mutex::new(state) }
+    }
+
+    /// Takes another configuration. A credential that was entered stays only when the server
+    /// and the way it is trusted stay.
+    pub(super) fn configure(&self, config: &Config) {
+        self.lock().configure(config);
+    }
+
+    /// What the engine speaks to; `None` without a credential.
+    pub(super) fn port(&self) -> Option<Arc<dyn ServerPort>> {
+        self.lock().port.clone().map(|port| port as Arc<dyn ServerPort>)
+    }
+
+    /// The server, for calls that are not the engine's.
+    pub(super) fn client(&self) -> Result<Port, control::Refusal> {
+        let state = self.lock();
+        if state.section.url.is_none() {
+            return Err(no(Code::NoServer, ""));
+        }
+        state.port.clone().ok_or_else(|| no(Code::NoCredential, ""))
+    }
+
+    /// What is known without asking.
+    pub(super) fn shown(&self) -> Server {
+        self.lock().shown.clone()
+    }
+
+    /// Tries a name and a password, and keeps them when the server takes them.
+    pub(super) async fn log_in(
+        &self,
+        user: String,
+        realm: Option<String>,
+        password: Zeroizing<String>,
+        by: &str,
+    ) -> Result<Server, control::Refusal> {
+        let password = SecretString::copy_of(&password);
+        let credentials = match &realm {
+            Some(realm) => Credentials::password_in_realm(&user, realm, password),
+            None => Credentials::password(&user, password),
+        };
+        let port = {
+            let state = self.lock();
+            connect(&state.section, credentials)?
+        };
+        let session = port.client().session().await.map_err(|error| {
+            let refusal = of_server(&error);
+            self.lock().shown.trouble = Some(refusal.clone());
+            refusal
+        })?;
+        let mut state = self.lock();
+        state.port = Some(Arc::clone(&port));
+        state.shown = Server {
+            credential: Credential::Login,
+            user: Some(match session.realm.as_str() {
+                "" => session.username.clone(),
+                realm => format!("{}@{realm}", session.username),
+            }),
+            entered_by: Some(by.to_owned()),
+            since: Some(now()),
+            ..state.without_credential()
+        };
+        state.heard(&port, &session.rights, session.until);
+        Ok(state.shown.clone())
+    }
+
+    /// Forgets a credential that was entered. An API key of the configuration comes back.
+    pub(super) async fn log_out(&self) -> Server {
+        let port = self.lock().port.take();
+        if let Some(port) = port {
+            port.client().forget_login().await;
+        }
+        let mut state = self.lock();
+        state.shown = state.without_credential();
+        state.from_configuration();
+        state.shown.clone()
+    }
+
+    /// Asks the server how it is.
+    pub(super) async fn ask(&self) -> Server {
+        let Ok(port) = self.client() else { return self.shown() };
+        let session = port.client().session().await;
+        // An API key needs no login, so only a call tells whether the server takes it.
+        let trouble = match (&session, self.shown().credential) {
+            (Ok(_), Credential::ApiKey) => port.client().realms().await.err(),
+            _ => None,
+        };
+        let mut state = self.lock();
+        match (session, trouble) {
+            (Ok(session), None) => state.heard(&port, &session.rights, session.until),
+            (Err(error), _) | (_, Some(error)) => state.shown.trouble = Some(of_server(&error)),
+        }
+        state.shown.clone()
+    }
+
+    /// Notes what a call told of the server.
+    pub(super) fn called(&self, result: Result<(), &Error>) {
+        let mut state = self.lock();
+        match result {
+            Ok(()) => {
+                state.shown.answered = Some(now());
+                state.shown.trouble = None;
+            }
+            Err(error) if error.status().is_some() => state.shown.answered = Some(now()),
+            Err(error) => state.shown.trouble = Some(of_server(error)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn configure(&mut self, config: &Config) {
+        self.wanted = rights(config);
+        if self.section == config.server && self.port.is_some() {
+            return;
+        }
+        self.section = config.server.clone();
+        self.port = None;
+        self.shown = self.without_credential();
+        self.from_configuration();
+    }
+
+    fn from_configuration(&mut self) {
+        let Some(key) = self.section.key() else { return };
+        let credentials = Credentials::api_key(SecretString::copy_of(key.expose()));
+        match connect(&self.section, credentials) {
+            Ok(port) => {
+                self.port = Some(port);
+                self.shown.credential = Credential::ApiKey;
+                self.shown.since = Some(now());
+            }
+            Err(refusal) => self.shown.trouble = Some(refusal),
+        }
+    }
+
+    fn without_credential(&self) -> Server {
+        let section = &self.section;
+        let trust = match (section.insecure, &section.ca) {
+            (Some(Insecure::AnyCertificate), _) => "any certificate: insecure".to_owned(),
+            (Some(Insecure::PlainHttp), _) => "nothing is encrypted: insecure".to_owned(),
+            _ if !section.pin.is_empty() => "its pinned key".to_owned(),
+            (None, Some(ca)) => ca.file.clone(),
+            (None, None) => "the system's authorities".to_owned(),
+        };
+        Server { url: section.url.as_ref().map(|url| url.as_str().to_owned()), trust, ..nothing() }
+    }
+
+    fn heard(&mut self, port: &Port, rights: &Rights, until: Option<u64>) {
+        let shown = &mut self.shown;
+        shown.product = port.client().server().map(|server| server.text);
+        shown.until = until
+            .and_then(|seconds| i64::try_from(seconds).ok())
+            .and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let known = self.wanted.iter().all(|right| rights.allow(right).is_some());
+        shown.rights_known = known;
+        let missing = rights.missing(self.wanted.iter().map(String::as_str));
+        shown.rights_missing = missing.into_iter().map(str::to_owned).collect();
+        shown.answered = Some(now());
+        shown.ahead_ms = port.client().skew().map(|skew| skew.server_ahead_ms);
+        shown.trouble = None;
+    }
+}
+
+fn connect(section: &ServerSection, credentials: Credentials) -> Result<Port, control::Refusal> {
+    let url = section.url.as_ref().ok_or_else(|| no(Code::NoServer, ""))?;
+    let wrong = |why: String| no(Code::ConfigurationInvalid, why);
+    let trust = match (section.insecure, &section.ca) {
+        (Some(Insecure::AnyCertificate), _) => Trust::insecure_accept_any_certificate(),
+        (_, Some(ca)) => Trust::pem(&ca.pem).map_err(|error| wrong(error.to_string()))?,
+        _ if !section.pin.is_empty() => {
+            Trust::pins(section.pin.iter().map(|pin| pin.0)).map_err(|error| wrong(error.to_string()))?
+        }
+        _ => Trust::system(),
+    };
+    let timeout = Duration::from_secs(section.timeout_seconds.number().into());
+    let mut https = Https::builder(url.as_str(), trust, USER_AGENT).timeout(timeout);
+    if section.insecure == Some(Insecure::PlainHttp) {
+        https = https.allow_plain_http();
+    }
+    let https = https.build().map_err(|error| wrong(format!("server.url: {error}")))?;
+    Ok(Arc::new(PrivacyIdea::new(Client::new(https, credentials))))
+}
+
+/// The rights that enrolling by these profiles needs, those for taking back included.
+fn rights(config: &Config) -> Vec<String> {
+    let mut wanted: Vec<String> =
+        ["tokenlist", "delete", "enable", "disable", "assign", "settokeninfo"].map(str::to_owned).into();
+    for section in config.profiles.values() {
+        let right = match TokenKind::of(section.profile.kind) {
+            Some(TokenKind::Hotp) => "enrollHOTP",
+            Some(TokenKind::Totp) => "enrollTOTP",
+            Some(TokenKind::Yubikey) => "enrollYUBIKEY",
+            Some(TokenKind::Password) => "enrollPW",
+            _ if section.profile.kind == Kind::Hotp => "enrollHOTP",
+            _ => continue,
+        };
+        if !wanted.iter().any(|known| known == right) {
+            wanted.push(right.to_owned());
+        }
+    }
+    wanted
+}
+
+fn nothing() -> Server {
+    Server {
+        url: None,
+        product: None,
+        trust: String::new(),
+        credential: Credential::None,
+        user: None,
+        entered_by: None,
+        since: None,
+        until: None,
+        rights_known: false,
+        rights_missing: Vec::new(),
+        answered: None,
+        ahead_ms: None,
+        trouble: None,
+    }
+}
+
+/// The present, as messages have it: whole milliseconds.
+pub(super) fn now() -> Timestamp {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    at(unix)
+}
+
+/// A time since 1970.
+pub(super) fn at(unix: Duration) -> Timestamp {
+    let milliseconds = i64::try_from(unix.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}

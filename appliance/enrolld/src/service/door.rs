@@ -1,0 +1,331 @@
+//! Who may ask for what: peer credentials, sessions, roles; and the audit of it.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use control::interface::Answer;
+use control::server::{Credentials, Handler, Interface};
+use control::types::{AuditEntry, LogIn, Session};
+use control::wire::{Call, Fault, arguments};
+use control::{Method, Role, calls};
+use jiff::Timestamp;
+use station::refusal::Code;
+
+use super::calls::Answers;
+use super::credential::now;
+use super::refuse::no;
+use super::{Desk, lock};
+
+/// The users who may connect.
+#[derive(Debug, Clone, Default)]
+pub struct Admitted {
+    /// The users whose calls count as an administrator's until they log in: root, and the
+    /// daemon's own.
+    pub trusted: Vec<u32>,
+    /// The users who have to announce an operator first: the SSH door's.
+    pub shells: Vec<u32>,
+}
+
+/// Calls of another interface, such as the simulation's.
+pub trait More: Send + Sync {
+    /// Its description.
+    fn interface(&self) -> Interface;
+
+    /// What an operator has to be for a call; `None` when there is no such call.
+    fn role(&self, method: &str) -> Option<Role>;
+
+    /// Makes a call.
+    fn call<'a>(
+        &'a self,
+        method: &'a str,
+        arguments: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, Fault>> + Send + 'a>>;
+}
+
+/// Whoever makes a call.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The operator's name.
+    pub name: String,
+    /// What the operator may do.
+    pub role: Role,
+    /// Where the operator is.
+    pub address: String,
+    /// The session.
+    pub session: String,
+}
+
+/// Sessions and logins since the start.
+#[derive(Default)]
+pub(super) struct Sessions {
+    /// How many connections each session has, by operator and session.
+    open: BTreeMap<(String, String), usize>,
+    /// When each operator last logged in, and from where.
+    last: BTreeMap<String, (Timestamp, String)>,
+}
+
+impl Sessions {
+    /// How many sessions an operator has.
+    pub(super) fn count(&self, operator: &str) -> usize {
+        self.open.keys().filter(|(name, _)| name == operator).count()
+    }
+
+    /// When an operator last logged in.
+    pub(super) fn last(&self, operator: &str) -> Option<&(Timestamp, String)> {
+        self.last.get(operator)
+    }
+
+    /// A connection of a session; for a new session, what was the last login before it.
+    fn enter(&mut self, operator: &str, address: &str, session: &str) -> Option<(Timestamp, String)> {
+        let connections = self.open.entry((operator.to_owned(), session.to_owned())).or_default();
+        *connections += 1;
+        if *connections > 1 {
+            return self.last.get(operator).cloned();
+        }
+        self.last.insert(operator.to_owned(), (now(), address.to_owned()))
+    }
+
+    fn leave(&mut self, operator: &str, session: &str) {
+        let entry = (operator.to_owned(), session.to_owned());
+        if let Some(connections) = self.open.get_mut(&entry) {
+            *connections -= 1;
+            if *connections == 0 {
+                self.open.remove(&entry);
+            }
+        }
+    }
+}
+
+/// What is remembered of a connection.
+pub struct Peer {
+    desk: Arc<Desk>,
+    admitted: bool,
+    trusted: bool,
+    user: u32,
+    login: Option<Login>,
+}
+
+struct Login {
+    fingerprint: String,
+    name: String,
+    address: String,
+    session: String,
+}
+
+impl Peer {
+    fn enter(&mut self, login: Login) -> Option<(Timestamp, String)> {
+        self.leave();
+        let last = lock(&self.desk.sessions).enter(&login.name, &login.address, &login.session);
+        self.login = Some(login);
+        last
+    }
+
+    fn leave(&mut self) {
+        if let Some(login) = self.login.take() {
+            lock(&self.desk.sessions).leave(&login.name, &login.session);
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// Decides, and answers.
+pub struct Door {
+    desk: Arc<Desk>,
+    answers: Answers,
+    admitted: Admitted,
+    more: Option<Arc<dyn More>>,
+}
+
+impl Door {
+    /// A door to a desk.
+    #[must_use]
+    pub fn new(desk: Arc<Desk>, admitted: Admitted, more: Option<Arc<dyn More>>) -> Self {
+        Self { answers: Answers(Arc::clone(&desk)), desk, admitted, more }
+    }
+
+    fn log_in(&self, peer: &mut Peer, request: LogIn) -> Result<Session, control::Refusal> {
+        let config = self.desk.config();
+        let found = known(&config, &request.operator, &request.address);
+        let operator = found.ok_or_else(|| no(Code::OperatorUnknown, request.address.clone()))?;
+        let (name, role) = (operator.name.to_string(), operator.role.role());
+        let login = Login {
+            fingerprint: request.operator,
+            name: name.clone(),
+            address: request.address,
+            session: request.session,
+        };
+        let last = peer.enter(login);
+        Ok(Session {
+            name,
+            role,
+            station: config.station.name.to_string(),
+            last_login: last.as_ref().map(|(at, _)| *at),
+            last_address: last.map(|(_, address)| address),
+            idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
+        })
+    }
+
+    /// Who that is now: roles are looked up at each call, so that a change counts at once.
+    fn caller(&self, peer: &Peer) -> Result<Caller, Fault> {
+        match &peer.login {
+            Some(login) => {
+                let config = self.desk.config();
+                let operator = known(&config, &login.fingerprint, &login.address)
+                    .ok_or_else(|| no(Code::OperatorUnknown, login.address.clone()))?;
+                Ok(Caller {
+                    name: operator.name.to_string(),
+                    role: operator.role.role(),
+                    address: login.address.clone(),
+                    session: login.session.clone(),
+                })
+            }
+            None if peer.trusted => Ok(Caller {
+                name: format!("user {}", peer.user),
+                role: Role::Admin,
+                address: "local".to_owned(),
+                session: "local".to_owned(),
+            }),
+            None => Err(no(Code::OperatorUnknown, "nobody has logged in on this connection").into()),
+        }
+    }
+
+    fn note(&self, caller: &Caller, what: String, result: Result<(), &Fault>, begun: Instant) {
+        let result = match result {
+            Ok(()) => "ok".to_owned(),
+            Err(Fault::Refused(refusal)) => refusal.code.clone(),
+            Err(fault) => fault.to_string(),
+        };
+        self.desk.audit.note(AuditEntry {
+            at: now(),
+            operator: caller.name.clone(),
+            address: caller.address.clone(),
+            session: caller.session.clone(),
+            what,
+            result,
+            took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
+        });
+    }
+
+    async fn decide(&self, peer: &mut Peer, call: &Call<'_>) -> Result<Answer, Fault> {
+        let begun = Instant::now();
+        let (method, role) = match (Method::from_full_name(&call.method), &self.more) {
+            (Some(method), _) => (Some(method), method.role()),
+            (None, Some(more)) => (None, more.role(&call.method).ok_or_else(|| unknown(call))?),
+            (None, None) => return Err(unknown(call)),
+        };
+        match method {
+            Some(Method::LogIn) => {
+                let request: LogIn = arguments(call.arguments())?;
+                let who = Caller {
+                    name: request.operator.clone(),
+                    role: Role::Viewer,
+                    address: request.address.clone(),
+                    session: request.session.clone(),
+                };
+                let first = peer.login.is_none();
+                let session = self.log_in(peer, request).map_err(Fault::from);
+                let fresh = lock(&self.desk.sessions).open.get(&(
+                    session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
+                    who.session.clone(),
+                )) == Some(&1);
+                if session.is_err() || (first && fresh) {
+                    let who = match &session {
+                        Ok(session) => Caller { name: session.name.clone(), ..who },
+                        Err(_) => who,
+                    };
+                    self.note(&who, "LogIn".to_owned(), session.as_ref().map(|_| ()), begun);
+                }
+                return super::answers::one(&session?);
+            }
+            // The door has to know the operators before any of them can log in.
+            Some(method @ (Method::Door | Method::DoorOpened)) => {
+                let door = Caller {
+                    name: "door".to_owned(),
+                    role: Role::Viewer,
+                    address: "local".to_owned(),
+                    session: "door".to_owned(),
+                };
+                return calls::dispatch(&self.answers, &door, method, call.arguments()).await;
+            }
+            _ => {}
+        }
+        let caller = self.caller(peer)?;
+        let shown = || match method {
+            Some(method) => {
+                format!("{} {}", method.name(), method.info().shown(call.arguments())).trim().to_owned()
+            }
+            None => call.method.to_string(),
+        };
+        if caller.role < role {
+            let fault =
+                Fault::from(no(Code::RoleMissing, format!("it takes {role}, and you are {}", caller.role)));
+            self.note(&caller, shown(), Err(&fault), begun);
+            return Err(fault);
+        }
+        let answer = match (method, &self.more) {
+            (Some(method), _) => calls::dispatch(&self.answers, &caller, method, call.arguments()).await,
+            (None, Some(more)) => more.call(&call.method, call.arguments()).await,
+            (None, None) => Err(unknown(call)),
+        };
+        // What only looks is in the audit as the shell's command; the rest here, whoever made the call.
+        if role > Role::Viewer || answer.is_err() {
+            self.note(&caller, shown(), answer.as_ref().map(|_| ()), begun);
+        }
+        answer
+    }
+}
+
+fn unknown(call: &Call<'_>) -> Fault {
+    Fault::MethodNotFound(call.method.to_string())
+}
+
+/// The operator with that key, when the operator may come from that address.
+fn known<'a>(
+    config: &'a crate::config::Config,
+    fingerprint: &str,
+    address: &str,
+) -> Option<&'a crate::config::Operator> {
+    let operator = config
+        .operators
+        .iter()
+        .find(|operator| operator.ssh_keys().any(|key| key.fingerprint == fingerprint))?;
+    let socket = address.parse::<SocketAddr>().map(|address| address.ip());
+    let address = socket.or_else(|_| address.parse::<IpAddr>()).ok();
+    let allowed = operator.from.is_empty()
+        || address.is_some_and(|address| operator.from.iter().any(|origin| origin.contains(address)));
+    allowed.then_some(operator)
+}
+
+impl Handler for Door {
+    type Peer = Peer;
+
+    fn interfaces(&self) -> Vec<Interface> {
+        let own = Interface { name: Method::INTERFACE, description: Method::description() };
+        std::iter::once(own).chain(self.more.as_ref().map(|more| more.interface())).collect()
+    }
+
+    fn connected(&self, credentials: Credentials) -> Peer {
+        let trusted = self.admitted.trusted.contains(&credentials.user);
+        let admitted = trusted || self.admitted.shells.contains(&credentials.user);
+        if !admitted {
+            tracing::warn!("user {} may not speak to the station", credentials.user);
+        }
+        Peer { desk: Arc::clone(&self.desk), admitted, trusted, user: credentials.user, login: None }
+    }
+
+    async fn handle(&self, peer: &mut Peer, call: Call<'_>) -> Result<Answer, Fault> {
+        if !peer.admitted {
+            return Err(Fault::PermissionDenied);
+        }
+        self.decide(peer, &call).await
+    }
+}

@@ -1,0 +1,356 @@
+//! Enrollments that operators start, and what can be done with one key.
+
+use std::sync::Arc;
+
+use control::types::{
+    Cancel, Cancelled as Told, Enroll, Event, EventKind, KeyDetails, Keys, Outcome, Profile, ProfileCheck,
+    ProfileFit, Profiles,
+};
+use control::wire::Reply;
+use control::{Refusal, Replies, Secret};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use futures_util::stream;
+use keys::device::KeyInfo;
+use keys::secret::{AccessCode, Pin};
+use station::mode::choose;
+use station::record::{Actor, Record};
+use station::refusal::Code;
+use station::server::Person;
+use tokio::sync::{broadcast, oneshot};
+use zeroize::Zeroizing;
+
+use super::credential::now;
+use super::door::Caller;
+use super::refuse::{no, told};
+use super::translate::{self, enrollment, key};
+use super::{Desk, floor_settings, lock};
+use crate::drive::Report;
+use crate::floor::{Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish};
+
+/// Whom a token is for, as it is typed: `user@realm`.
+pub(super) fn person(text: &str) -> Result<Person, Refusal> {
+    match text.rsplit_once('@') {
+        Some((user, realm)) if !user.is_empty() && !realm.is_empty() => {
+            Ok(Person { user: user.to_owned(), realm: realm.to_owned() })
+        }
+        _ => Err(no(Code::InputInvalid, "a person is written as user@realm")),
+    }
+}
+
+pub(super) fn secrets(
+    pin: Option<Secret>,
+    unlock: Option<Secret>,
+    key_pin: Option<Secret>,
+) -> Result<Secrets, Refusal> {
+    let pin_of = |secret: Secret| {
+        let pin = Pin::new(secret.into_inner());
+        pin.map(Arc::new).map_err(|error| no(Code::InputInvalid, format!("PIN: {error}")))
+    };
+    let code_of = |secret: Secret| {
+        let wrong = || no(Code::InputInvalid, "an access code has 12 hexadecimal digits");
+        let bytes = HEXLOWER_PERMISSIVE.decode(secret.expose().trim().as_bytes()).map_err(|_| wrong())?;
+        AccessCode::new(&Zeroizing::new(bytes)).map(Arc::new).map_err(|_| wrong())
+    };
+    Ok(Secrets {
+        pin: pin.map(pin_of).transpose()?,
+        unlock: unlock.map(code_of).transpose()?,
+        key_pin: key_pin.map(pin_of).transpose()?,
+    })
+}
+
+/// The port that is meant by a serial, a port path or a number beside a socket.
+pub(super) fn find<'a>(snapshot: &'a Snapshot, wanted: &str) -> Option<&'a PortView> {
+    let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
+    let serial = |view: &PortView| {
+        let serial = view.key.as_ref().and_then(|info| info.serial).map(|serial| serial.to_string());
+        serial.is_some_and(|serial| plain(&serial) == plain(wanted))
+    };
+    let number =
+        |view: &PortView| crate::display::port(&view.port).is_some_and(|port| port.to_string() == wanted);
+    let ports = &snapshot.ports;
+    ports
+        .iter()
+        .find(|view| view.port == wanted)
+        .or_else(|| ports.iter().find(|view| serial(view)))
+        .or_else(|| ports.iter().find(|view| number(view)))
+}
+
+impl Desk {
+    /// The keys that are plugged in.
+    pub(super) async fn keys_told(&self) -> Result<Keys, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let mut keys = Vec::new();
+        for view in &snapshot.ports {
+            if let Some(info) = &view.key {
+                keys.push(key(info, Some(&view.port), &self.records(info).await));
+            }
+        }
+        Ok(Keys { keys })
+    }
+
+    async fn records(&self, info: &KeyInfo) -> Vec<Record> {
+        match info.serial {
+            Some(serial) => self.store.recall(serial).await.unwrap_or_default(),
+            None => Vec::new(),
+        }
+    }
+
+    /// A key and its history.
+    pub(super) async fn key_told(&self, wanted: &str) -> Result<KeyDetails, Refusal> {
+        let snapshot = self.snapshot().await?;
+        let there = find(&snapshot, wanted).and_then(|view| Some((view, view.key.as_ref()?)));
+        if let Some((view, info)) = there {
+            let records = self.records(info).await;
+            let config = self.config();
+            let profiles = config.profiles.iter().filter(|(_, section)| {
+                section.fits.fits(info) && info.ability(section.profile.kind, section.profile.slot).is_some()
+            });
+            return Ok(KeyDetails {
+                key: Some(key(info, Some(&view.port), &records)),
+                enrollments: records.iter().map(enrollment).collect(),
+                profiles: profiles.map(|(name, _)| name.clone()).collect(),
+            });
+        }
+        let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
+        let wanted_serial = plain(wanted);
+        let records =
+            self.store.with(|journal| journal.all()).await.map_err(|why| no(Code::JournalFailed, why))?;
+        let records: Vec<Record> =
+            records.into_iter().filter(|record| plain(&record.key.to_string()) == wanted_serial).collect();
+        if records.is_empty() {
+            return Err(no(Code::KeyAbsent, wanted.to_owned()));
+        }
+        Ok(KeyDetails {
+            key: None,
+            enrollments: records.iter().map(enrollment).collect(),
+            profiles: Vec::new(),
+        })
+    }
+
+    /// The profiles.
+    pub(super) fn profiles_told(&self) -> Profiles {
+        let config = self.config();
+        let told = |(name, section): (&String, &crate::config::ProfileSection)| {
+            let profile = &section.profile;
+            let toml = toml::to_string(profile).unwrap_or_default();
+            let fits = toml::to_string(&section.fits).unwrap_or_default();
+            let matches: Vec<&str> = fits.lines().collect();
+            let table: toml::Table = toml.parse().unwrap_or_default();
+            let text = |field: &str| {
+                table.get(field).and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+            };
+            Profile {
+                name: name.clone(),
+                kind: text("kind"),
+                slot: i64::from(profile.slot.0),
+                digits: i64::from(profile.digits.count()),
+                realm: profile.realm.clone(),
+                overwrite: text("overwrite"),
+                matches: if matches.is_empty() {
+                    "every key that is able".to_owned()
+                } else {
+                    matches.join(", ")
+                },
+                toml,
+            }
+        };
+        Profiles { profiles: config.profiles.iter().map(told).collect() }
+    }
+
+    /// Whether a profile fits a key and the rights at the server.
+    pub(super) async fn profile_fit(&self, request: ProfileCheck) -> Result<ProfileFit, Refusal> {
+        let config = self.config();
+        let Some(section) = config.profiles.get(&request.profile) else {
+            return Err(no(Code::ProfileUnknown, request.profile));
+        };
+        let snapshot = self.snapshot().await?;
+        let view = match &request.key {
+            Some(wanted) => Some(find(&snapshot, wanted).ok_or_else(|| no(Code::KeyAbsent, wanted.clone()))?),
+            None => snapshot.ports.first(),
+        };
+        let info = view.and_then(|view| view.key.as_ref());
+        let mut settings = floor_settings(&config, false);
+        settings.profiles.retain(|named| named.name == request.profile);
+        let mut refusal = info.and_then(|info| choose(&settings.profiles, None, info).err());
+        if refusal.is_none()
+            && let Some(info) = info
+            && !section.fits.fits(info)
+        {
+            refusal = Some(station::refusal::Refusal::new(Code::NoProfileFits, info.model.clone()));
+        }
+        Ok(ProfileFit {
+            profile: request.profile,
+            key: info.and_then(|info| info.serial).map(|serial| serial.to_string()),
+            refusal: refusal.as_ref().map(told),
+            rights_missing: self.vault.shown().rights_missing,
+        })
+    }
+
+    /// Starts an enrollment and tells what happens to it. It goes on when nobody listens.
+    pub(super) async fn enroll_key(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: Enroll,
+    ) -> Result<Replies<Event>, Refusal> {
+        let snapshot = self.snapshot().await?;
+        if let Some(problem) = lock(&self.problems).first() {
+            return Err(no(Code::ConfigurationInvalid, problem.to_string()));
+        }
+        let key = match &request.key {
+            None => match snapshot.ports.as_slice() {
+                [only] => Selector::Port(only.port.clone()),
+                _ => Selector::Next,
+            },
+            Some(text) if find(&snapshot, text).is_some_and(|view| view.port == *text) => {
+                Selector::Port(text.clone())
+            }
+            Some(text) => match find(&snapshot, text) {
+                Some(view) => Selector::Port(view.port.clone()),
+                None if text.contains('-') => Selector::Port(text.clone()),
+                None => Selector::Serial(text.clone()),
+            },
+        };
+        let events = self.floor.events();
+        let wish = Wish {
+            profile: request.profile.clone(),
+            person: request.person.as_deref().map(person).transpose()?,
+            key: key.clone(),
+            overwrite_confirmed: request.overwrite_confirmed,
+            secrets: secrets(request.pin, request.unlock, request.key_pin)?,
+            by: Actor::Operator(caller.name.clone()),
+        };
+        let ticket = self.floor.enroll(wish).await.map_err(|refusal| told(&refusal))?;
+        let following = Following {
+            desk: Arc::clone(self),
+            events,
+            report: Some(ticket.report),
+            ticket: ticket.id.0,
+            port: match &key {
+                Selector::Port(port) => Some(port.clone()),
+                _ => None,
+            },
+            begun: false,
+            by: Actor::Operator(caller.name.clone()),
+            person: request.person,
+        };
+        if let Some(port) = &following.port {
+            lock(&self.memory).tickets.insert(port.clone(), ticket.id.0);
+        }
+        Ok(Box::pin(stream::unfold(following, |mut following| async move {
+            let reply = following.next().await?;
+            Some((Ok(reply), following))
+        })))
+    }
+
+    /// Calls enrollments off.
+    pub(super) async fn cancel_enrollment(&self, request: Cancel) -> Result<Told, Refusal> {
+        let what = match (request.ticket, request.key) {
+            (Some(ticket), None) => Cancelled::Ticket(TicketId(u64::try_from(ticket).unwrap_or(u64::MAX))),
+            (None, Some(wanted)) => {
+                let snapshot = self.snapshot().await?;
+                let view = find(&snapshot, &wanted).ok_or_else(|| no(Code::KeyAbsent, wanted.clone()))?;
+                Cancelled::Port(view.port.clone())
+            }
+            _ => return Err(no(Code::InputInvalid, "name an enrollment or a key")),
+        };
+        self.floor.cancel(what).await.map_err(|refusal| told(&refusal))?;
+        Ok(Told { enrollments: 1 })
+    }
+}
+
+/// An enrollment that somebody listens to.
+struct Following {
+    desk: Arc<Desk>,
+    events: broadcast::Receiver<FloorEvent>,
+    report: Option<oneshot::Receiver<Result<Box<Report>, station::refusal::Refusal>>>,
+    ticket: u64,
+    port: Option<String>,
+    begun: bool,
+    by: Actor,
+    person: Option<String>,
+}
+
+impl Following {
+    /// The next event of this enrollment; the last one is its outcome.
+    async fn next(&mut self) -> Option<Reply<Event>> {
+        let ticket = i64::try_from(self.ticket).ok();
+        if !std::mem::replace(&mut self.begun, true) {
+            let waits = match &self.port {
+                Some(port) => format!("for the key in port {port}"),
+                None => "for a key to be inserted".to_owned(),
+            };
+            let event = Event {
+                ticket,
+                port: self.port.clone(),
+                text: Some(waits),
+                ..Event::new(now(), EventKind::Accepted)
+            };
+            return Some(Reply { parameters: event, continues: true });
+        }
+        let mut report = self.report.take()?;
+        loop {
+            tokio::select! {
+                // What happened before the end is told before the end.
+                biased;
+                told = self.events.recv() => match told {
+                    Ok(told) => {
+                        self.follow(&told);
+                        if let Some(event) = self.mine(&told) {
+                            self.report = Some(report);
+                            return Some(Reply { parameters: Event { ticket, ..event }, continues: true });
+                        }
+                    }
+                    Err(broadcast::error::RecvError::Lagged(missed)) => {
+                        self.report = Some(report);
+                        let missed = Some(i64::try_from(missed).unwrap_or(i64::MAX));
+                        let event = Event { missed, ticket, ..Event::new(now(), EventKind::Missed) };
+                        return Some(Reply { parameters: event, continues: true });
+                    }
+                    Err(broadcast::error::RecvError::Closed) => {
+                        let ended = report.await;
+                        return Some(self.last(ended.ok()));
+                    }
+                },
+                ended = &mut report => return Some(self.last(ended.ok())),
+            }
+        }
+    }
+
+    fn last(&self, ended: Option<Result<Box<Report>, station::refusal::Refusal>>) -> Reply<Event> {
+        let outcome = match ended {
+            Some(Ok(report)) => translate::report(&report),
+            Some(Err(refusal)) => translate::refused(&refusal),
+            None => translate::refused(&station::refusal::Refusal::new(Code::Stopping, "")),
+        };
+        let known = self.port.as_ref().and_then(|port| lock(&self.desk.memory).outcomes.get(port).cloned());
+        let profile = known.and_then(|known| known.profile);
+        let event = Event {
+            port: self.port.clone(),
+            ticket: i64::try_from(self.ticket).ok(),
+            outcome: Some(Outcome { person: self.person.clone(), profile, ..outcome }),
+            ..Event::new(now(), EventKind::Outcome)
+        };
+        Reply { parameters: event, continues: false }
+    }
+
+    /// Learns where the enrollment is done, when that was not known.
+    fn follow(&mut self, told: &FloorEvent) {
+        if self.port.is_none()
+            && let FloorEvent::Doing { port, doing: Doing::Working { why: station::mode::Why::Wish, by, .. } } =
+                told
+            && *by == self.by
+        {
+            self.port = Some(port.clone());
+            lock(&self.desk.memory).tickets.insert(port.clone(), self.ticket);
+        }
+    }
+
+    fn mine(&self, told: &FloorEvent) -> Option<Event> {
+        // The outcome comes with the report.
+        if matches!(told, FloorEvent::Ended(_)) {
+            return None;
+        }
+        let event = self.desk.completed(told)?;
+        (event.port.is_some() && event.port == self.port).then_some(event)
+    }
+}

@@ -1,0 +1,159 @@
+//! Tokens and people at the server.
+
+use control::types::{People, Person, Token, TokenAssign, TokenList, TokenResync, Tokens, UserFind};
+use control::{Refusal, Secret};
+use privacyidea::{Error, Rollout, SecretString, Serial, TokenFilter, User};
+use station::refusal::Code;
+
+use super::Desk;
+use super::enroll::person;
+use super::refuse::{no, of_server};
+
+/// How many people are told at most.
+const MOST_PEOPLE: usize = 200;
+
+fn serial(text: &str) -> Result<Serial, Refusal> {
+    Serial::new(text).map_err(|error| no(Code::InputInvalid, error.to_string()))
+}
+
+fn secret(secret: &Secret) -> SecretString {
+    SecretString::copy_of(secret.expose())
+}
+
+/// What changes a token.
+pub(super) enum Change {
+    Enable,
+    Disable,
+    Unassign,
+}
+
+impl Desk {
+    /// A call's result, noted.
+    fn answered<T>(&self, result: Result<T, Error>) -> Result<T, Refusal> {
+        self.vault.called(result.as_ref().map(drop));
+        result.map_err(|error| of_server(&error))
+    }
+
+    pub(super) async fn token(&self, text: &str) -> Result<Token, Refusal> {
+        let serial = serial(text)?;
+        let port = self.vault.client()?;
+        let found = self.answered(port.client().token(&serial).await)?;
+        found.map(|token| shown(&token)).ok_or_else(|| no(Code::TokenUnknown, text.to_owned()))
+    }
+
+    pub(super) async fn tokens(&self, request: TokenList) -> Result<Tokens, Refusal> {
+        let port = self.vault.client()?;
+        let owner = request.person.as_deref().map(person).transpose()?;
+        let filter = TokenFilter {
+            serial: request.serial,
+            kind: request.kind,
+            user: owner.as_ref().map(|owner| owner.user.clone()),
+            realm: owner.map(|owner| owner.realm),
+            page: request.page,
+            page_size: Some(request.size.unwrap_or(50).clamp(1, 100)),
+            ..TokenFilter::default()
+        };
+        let page = self.answered(port.client().tokens(&filter).await)?;
+        let total = i64::try_from(page.count).unwrap_or(i64::MAX);
+        Ok(Tokens { tokens: page.tokens.iter().map(shown).collect(), total })
+    }
+
+    pub(super) async fn change_token(&self, text: &str, change: Change) -> Result<Token, Refusal> {
+        let serial = serial(text)?;
+        let port = self.vault.client()?;
+        let client = port.client();
+        let changed = match change {
+            Change::Enable => client.enable(&serial).await,
+            Change::Disable => client.disable(&serial).await,
+            Change::Unassign => client.unassign(&serial).await,
+        };
+        self.answered(changed)?;
+        self.token(text).await
+    }
+
+    pub(super) async fn delete_token(&self, text: &str) -> Result<(), Refusal> {
+        let serial = serial(text)?;
+        let port = self.vault.client()?;
+        self.answered(port.client().delete(&serial).await).map(drop)
+    }
+
+    pub(super) async fn assign_token(&self, request: TokenAssign) -> Result<Token, Refusal> {
+        let token = serial(&request.serial)?;
+        let owner = person(&request.person)?;
+        let port = self.vault.client()?;
+        self.answered(port.client().assign(&token, &User::new(owner.user, owner.realm)).await)?;
+        self.token(&request.serial).await
+    }
+
+    pub(super) async fn set_token_pin(&self, text: &str, pin: &Secret) -> Result<(), Refusal> {
+        let token = serial(text)?;
+        let port = self.vault.client()?;
+        self.answered(port.client().set_pin(&token, &secret(pin)).await).map(drop)
+    }
+
+    pub(super) async fn resync_token(&self, request: TokenResync) -> Result<Token, Refusal> {
+        let token = serial(&request.serial)?;
+        let port = self.vault.client()?;
+        let resync = port.client().resync(&token, &secret(&request.first), &secret(&request.second)).await;
+        if self.answered(resync)? {
+            return self.token(&request.serial).await;
+        }
+        Err(no(Code::CodeRejected, "the two codes are not in the token's window, or not one after the other"))
+    }
+
+    /// People with this text in a name or in the mail address.
+    pub(super) async fn find_people(&self, request: UserFind) -> Result<People, Refusal> {
+        let port = self.vault.client()?;
+        let realms = match request.realm {
+            Some(realm) => vec![realm],
+            None => {
+                let realms = self.answered(port.client().realms().await)?;
+                realms.into_iter().map(|realm| realm.name).collect()
+            }
+        };
+        let wanted = request.text.to_lowercase();
+        let mut people = Vec::new();
+        for realm in realms {
+            // The server's filter is on the login name alone, so everybody is asked for.
+            let users = self.answered(port.client().users(&realm, "*").await)?;
+            people.extend(users.into_iter().filter(|user| {
+                [&user.username, &user.given_name, &user.surname, &user.email]
+                    .iter()
+                    .any(|text| text.to_lowercase().contains(&wanted))
+            }));
+        }
+        let more = people.len() > MOST_PEOPLE;
+        let told = people.into_iter().take(MOST_PEOPLE).map(|user| Person {
+            user: user.username,
+            realm: user.realm,
+            resolver: user.resolver,
+            given_name: user.given_name,
+            surname: user.surname,
+            email: user.email,
+        });
+        Ok(People { people: told.collect(), more })
+    }
+}
+
+fn shown(token: &privacyidea::Token) -> Token {
+    let person = token.owner.as_ref().map(|owner| match &owner.realm {
+        Some(realm) => format!("{}@{realm}", owner.login),
+        None => owner.login.clone(),
+    });
+    Token {
+        serial: token.serial.clone(),
+        kind: token.kind.as_str().to_owned(),
+        description: token.description.clone(),
+        active: token.active,
+        revoked: token.revoked,
+        locked: token.locked,
+        unverified: token.rollout == Rollout::Verify,
+        person,
+        realms: token.realms.clone(),
+        digits: token.otp_length.map(i64::from),
+        counter: token.count.and_then(|count| i64::try_from(count).ok()),
+        failures: token.fail_count.map(i64::from),
+        most_failures: token.max_fail.map(i64::from),
+        info: token.info.clone(),
+    }
+}

@@ -1,0 +1,301 @@
+//! What shells may ask of the daemon: `org.enrollmentstation.Control`, answered.
+//!
+//! [`Desk`] holds all that the answers need; [`door`] decides who may ask for what, and notes
+//! it in the audit; [`calls`] answers. Who makes a call is decided here and not in the
+//! shell: the shell only says which SSH key logged in and from where, and the roles come
+//! from the configuration.
+//!
+//! It never gives a secret back, and never acts without the floor: what happens to keys is
+//! the floor's business.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use control::server::Handler;
+use control::types::{Counts, Ending, Outcome};
+use jiff::Timestamp;
+use tokio::sync::{broadcast, watch};
+
+use crate::config::{Config, Parsed, Problem};
+use crate::floor::{FloorEvent, FloorHandle, FloorSettings};
+use crate::store::Store;
+
+mod answers;
+mod audit;
+mod calls;
+mod changes;
+mod chores;
+mod credential;
+pub mod door;
+mod enroll;
+pub mod face;
+mod logs;
+mod manage;
+mod power;
+mod receipts;
+mod refuse;
+mod runs;
+mod status;
+mod streams;
+mod translate;
+
+pub use face::Face;
+pub use logs::{Ring, RingLayer};
+pub use power::Power;
+pub use refuse::told;
+pub(crate) use status::addresses;
+
+use audit::Audit;
+use changes::Changes;
+use credential::Vault;
+
+/// Where the configuration is and where changes are kept.
+pub struct Files {
+    /// `enrollment.toml`.
+    pub config: PathBuf,
+    /// The state partition's directory; without it, everything is gone with the process.
+    pub state: Option<PathBuf>,
+}
+
+/// The configuration at the start, read.
+pub struct Loaded {
+    changes: Changes,
+    vault: Vault,
+    /// It, and what is wrong with it.
+    pub parsed: Parsed,
+}
+
+impl Loaded {
+    /// Reads the configuration, and what operators have changed. A file that cannot be read is a
+    /// problem like others: the station shows it and enrolls nothing.
+    #[must_use]
+    pub fn read(files: &Files) -> Self {
+        let (changes, parsed) = Changes::open(&files.config, files.state.as_deref());
+        let vault = Vault::new(&parsed.config);
+        Self { changes, vault, parsed }
+    }
+
+    /// What the floor speaks to at the start: the server, when the configuration has an API key.
+    #[must_use]
+    pub fn server(&self) -> Option<Arc<dyn crate::server::ServerPort>> {
+        self.vault.port()
+    }
+}
+
+/// What a desk is made of.
+pub struct Parts {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// Where changes are kept.
+    pub state: Option<PathBuf>,
+    /// Everything that is plugged in.
+    pub floor: FloorHandle,
+    /// The journal.
+    pub store: Store,
+    /// The display.
+    pub face: Arc<Face>,
+    /// Where the receipts are, when there are any.
+    pub receipts: Option<PathBuf>,
+    /// The newest lines of the log.
+    pub ring: Ring,
+    /// What switches the machine off.
+    pub power: Power,
+}
+
+/// What the answers need. Everybody shares one.
+pub struct Desk {
+    floor: FloorHandle,
+    store: Store,
+    face: Arc<Face>,
+    ring: Ring,
+    power: Power,
+    receipts: Option<PathBuf>,
+    audit: Audit,
+    vault: Vault,
+    changes: Mutex<Changes>,
+    config: watch::Sender<Arc<Config>>,
+    problems: Mutex<Vec<Problem>>,
+    door: watch::Sender<Option<OpenDoor>>,
+    sessions: Mutex<door::Sessions>,
+    memory: Mutex<Memory>,
+    server_changed: broadcast::Sender<()>,
+    started: Timestamp,
+}
+
+/// The SSH door, as it told of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDoor {
+    /// The fingerprint of its host key.
+    pub host_key: String,
+    /// Where it listens.
+    pub listen: String,
+}
+
+/// What happened since the start, as far as it is asked for later.
+struct Memory {
+    counts: Counts,
+    outcomes: BTreeMap<String, Outcome>,
+    tickets: BTreeMap<String, u64>,
+}
+
+impl Desk {
+    /// Opens the desk.
+    #[must_use]
+    pub fn open(parts: Parts) -> Arc<Self> {
+        let Parts { loaded, state, floor, store, face, receipts, ring, power } = parts;
+        let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
+        let counts = Counts { enrolled: 0, refused: 0, undone: 0, quarantined: 0, postponed: 0 };
+        let desk = Arc::new(Self {
+            floor,
+            store,
+            face,
+            ring,
+            power,
+            receipts,
+            audit: Audit::open(state.as_deref()),
+            vault: loaded.vault,
+            changes: Mutex::new(loaded.changes),
+            config,
+            problems: Mutex::new(loaded.parsed.problems),
+            door: watch::channel(None).0,
+            sessions: Mutex::default(),
+            memory: Mutex::new(Memory { counts, outcomes: BTreeMap::new(), tickets: BTreeMap::new() }),
+            server_changed: broadcast::channel(16).0,
+            started: credential::now(),
+        });
+        tokio::spawn(Arc::clone(&desk).remember());
+        desk
+    }
+
+    /// Answers calls on a socket, those of `more` too, until it fails.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: tokio::net::UnixListener,
+        admitted: door::Admitted,
+        more: Option<Arc<dyn door::More>>,
+    ) -> std::io::Result<()> {
+        let handler = Arc::new(door::Door::new(self, admitted, more));
+        debug_assert!(!handler.interfaces().is_empty());
+        control::server::serve(listener, handler).await
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// The configuration, now and whenever it changes.
+    pub fn configs(&self) -> watch::Receiver<Arc<Config>> {
+        self.config.subscribe()
+    }
+
+    /// What is wrong with the configuration that is in force.
+    pub fn problems(&self) -> Vec<Problem> {
+        lock(&self.problems).clone()
+    }
+
+    /// Something about the server or its credential changed.
+    pub fn server_changes(&self) -> broadcast::Receiver<()> {
+        self.server_changed.subscribe()
+    }
+
+    /// The server and its credential, without asking.
+    pub fn server(&self) -> control::types::Server {
+        self.vault.shown()
+    }
+
+    /// The SSH door, once it is open.
+    pub fn door(&self) -> watch::Receiver<Option<OpenDoor>> {
+        self.door.subscribe()
+    }
+
+    /// Reads the card's configuration anew.
+    pub async fn reload(&self) {
+        let parsed = lock(&self.changes).reopen();
+        self.apply(parsed).await;
+    }
+
+    /// Brings a configuration into force.
+    async fn apply(&self, parsed: Parsed) {
+        let config = Arc::new(parsed.config);
+        let wrong = !parsed.problems.is_empty();
+        *lock(&self.problems) = parsed.problems;
+        self.vault.configure(&config);
+        self.floor.set_settings(floor_settings(&config, wrong)).await;
+        self.floor.set_server(self.vault.port()).await;
+        self.config.send_replace(config);
+        self.server_moved();
+    }
+
+    fn server_moved(&self) {
+        // Nobody may be watching.
+        let _ = self.server_changed.send(());
+    }
+
+    /// Keeps what status and shells ask for later.
+    async fn remember(self: Arc<Self>) {
+        let mut events = self.floor.events();
+        loop {
+            let event = match events.recv().await {
+                Ok(event) => event,
+                Err(broadcast::error::RecvError::Lagged(_)) => continue,
+                Err(broadcast::error::RecvError::Closed) => return,
+            };
+            let mut memory = lock(&self.memory);
+            match event {
+                FloorEvent::Ended(ended) => {
+                    let outcome =
+                        Outcome { profile: Some(ended.profile.clone()), ..translate::report(&ended.report) };
+                    let counts = &mut memory.counts;
+                    match outcome.ending {
+                        Ending::Enrolled => counts.enrolled += 1,
+                        Ending::Refused => counts.refused += 1,
+                        Ending::Undone => counts.undone += 1,
+                        Ending::Quarantined => counts.quarantined += 1,
+                        Ending::Postponed => counts.postponed += 1,
+                        Ending::Released => {}
+                    }
+                    memory.tickets.remove(&ended.port);
+                    memory.outcomes.insert(ended.port.clone(), outcome);
+                }
+                FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
+                    memory.outcomes.remove(&port);
+                    memory.tickets.remove(&port);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What the floor has to know of a configuration. With a wrong one nothing is enrolled.
+#[must_use]
+pub fn floor_settings(config: &Config, wrong: bool) -> FloorSettings {
+    use crate::config::StartMode;
+    use station::mode::{Mode, NamedProfile};
+    let mode = match config.station.mode {
+        _ if wrong => Mode::Locked,
+        StartMode::Armed => Mode::Armed,
+        StartMode::Attended => Mode::Attended,
+        StartMode::Locked => Mode::Locked,
+    };
+    let named = |(name, section): (&String, &crate::config::ProfileSection)| NamedProfile {
+        name: name.clone(),
+        fits: section.fits.clone(),
+        profile: section.profile.clone(),
+    };
+    let mut settings = FloorSettings::new(config.station.name.as_str());
+    settings.server_name = config.server.name.as_str().to_owned();
+    settings.mode = mode;
+    settings.profiles = config.profiles.iter().map(named).collect();
+    settings.default_profile = config.run.profile.as_ref().map(|name| name.as_str().to_owned());
+    settings.welcome = Some(Arc::new(config.welcome.clone()));
+    settings.in_flight = usize::try_from(config.run.in_flight.number()).unwrap_or(8);
+    settings
+}
+
+/// A panic elsewhere does not make what is kept here worse.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,204 @@
+//! Answers that go on: events, log lines, pictures, the door's needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::types::Level;
+use control::types::{Door, Event, EventKind, LogLine, LogLines, Logs, Operator, Panel};
+use control::wire::Reply;
+use control::{Refusal, Replies};
+use futures_util::stream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
+
+use super::credential::now;
+use super::translate::event;
+use super::{Desk, lock, logs::Ring};
+use crate::config::Config;
+use crate::floor::FloorEvent;
+
+fn more<T>(parameters: T) -> Reply<T> {
+    Reply { parameters, continues: true }
+}
+
+impl Desk {
+    /// What happens, a snapshot first.
+    pub(super) async fn watch_events(self: &Arc<Self>) -> Result<Replies<Event>, Refusal> {
+        let watching = Watching {
+            events: self.floor.events(),
+            server: self.server_changes(),
+            desk: Arc::clone(self),
+            snapshot: true,
+        };
+        // The snapshot is taken after the subscription, so that nothing falls between.
+        Ok(Box::pin(stream::unfold(watching, |mut watching| async move {
+            let event = watching.next().await?;
+            Some((event.map(more), watching))
+        })))
+    }
+
+    /// What the SSH door has to know.
+    pub(super) fn door_needs(&self) -> Replies<Door> {
+        let configs = self.configs();
+        Box::pin(stream::unfold((configs, true), |(mut configs, first)| async move {
+            if !first {
+                configs.changed().await.ok()?;
+            }
+            let door = door(&configs.borrow_and_update());
+            Some((Ok(more(door)), (configs, false)))
+        }))
+    }
+
+    /// What the display shows, again and again.
+    pub(super) fn pictures(self: &Arc<Self>) -> Replies<Panel> {
+        let looking = (Arc::clone(self), self.face.changes(), None::<Panel>);
+        Box::pin(stream::unfold(looking, |(desk, mut changes, mut last)| async move {
+            loop {
+                let told = desk.face.told();
+                let wait = told.changes_in_ms.and_then(|left| u64::try_from(left).ok());
+                let same = last.as_ref().is_some_and(|last| {
+                    (&last.pixels, &last.lamp, &last.words) == (&told.pixels, &told.lamp, &told.words)
+                });
+                if !same {
+                    last = Some(told.clone());
+                    return Some((Ok(more(told)), (desk, changes, last)));
+                }
+                next_picture(&mut changes, wait).await?;
+            }
+        }))
+    }
+
+    /// Lines of the log.
+    pub(super) fn log_lines(&self, request: &Logs) -> Replies<LogLines> {
+        let level = request.level.unwrap_or(Level::Info);
+        let count = request.newest.unwrap_or(100).min(1000);
+        let count = usize::try_from(count).unwrap_or(1000);
+        let (lines, forgotten, follow) = Ring::newest(&self.ring, count, level);
+        let first = LogLines { lines, lost: i64::try_from(forgotten).unwrap_or(i64::MAX) };
+        if !request.follow {
+            return control::interface::finite(vec![first]);
+        }
+        Box::pin(stream::unfold((Some(first), follow), move |(first, mut follow)| async move {
+            let lines = match first {
+                Some(first) => first,
+                None => following(&mut follow, level).await?,
+            };
+            Some((Ok(more(lines)), (None, follow)))
+        }))
+    }
+
+    /// Everyone who may log in.
+    pub(super) fn operators_told(&self) -> Vec<Operator> {
+        let sessions = lock(&self.sessions);
+        let mut operators = operators(&self.config());
+        for operator in &mut operators {
+            operator.sessions = i64::try_from(sessions.count(&operator.name)).unwrap_or(i64::MAX);
+            operator.last_login = sessions.last(&operator.name).map(|(at, _)| *at);
+        }
+        operators
+    }
+}
+
+async fn next_picture(changes: &mut watch::Receiver<u64>, wait: Option<u64>) -> Option<()> {
+    match wait {
+        Some(wait) => {
+            tokio::select! {
+                changed = changes.changed() => changed.ok(),
+                () = tokio::time::sleep(Duration::from_millis(wait)) => Some(()),
+            }
+        }
+        None => changes.changed().await.ok(),
+    }
+}
+
+async fn following(follow: &mut broadcast::Receiver<LogLine>, level: Level) -> Option<LogLines> {
+    let mut lost = 0;
+    loop {
+        match follow.recv().await {
+            Ok(line) if line.level <= level => return Some(LogLines { lines: vec![line], lost }),
+            Ok(_) => {}
+            Err(RecvError::Lagged(missed)) => lost += i64::try_from(missed).unwrap_or(i64::MAX),
+            Err(RecvError::Closed) => return None,
+        }
+    }
+}
+
+struct Watching {
+    events: broadcast::Receiver<FloorEvent>,
+    server: broadcast::Receiver<()>,
+    desk: Arc<Desk>,
+    snapshot: bool,
+}
+
+impl Watching {
+    /// The next event; `None` when the floor has ended.
+    async fn next(&mut self) -> Option<Result<Event, Refusal>> {
+        loop {
+            if std::mem::take(&mut self.snapshot) {
+                return Some(self.desk.status().await.map(|status| Event {
+                    status: Some(Box::new(status)),
+                    ..Event::new(now(), EventKind::Snapshot)
+                }));
+            }
+            tokio::select! {
+                told = self.events.recv() => match told {
+                    Ok(told) => {
+                        if let Some(event) = self.desk.completed(&told) {
+                            return Some(Ok(event));
+                        }
+                    }
+                    Err(RecvError::Lagged(missed)) => {
+                        self.snapshot = true;
+                        let missed = Some(i64::try_from(missed).unwrap_or(i64::MAX));
+                        return Some(Ok(Event { missed, ..Event::new(now(), EventKind::Missed) }));
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+                changed = self.server.recv() => {
+                    if !matches!(changed, Err(RecvError::Closed)) {
+                        let server = Some(self.desk.server());
+                        return Some(Ok(Event { server, ..Event::new(now(), EventKind::Server) }));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// An event with all that only the desk knows.
+    pub(super) fn completed(&self, told: &FloorEvent) -> Option<Event> {
+        // The credential tells of itself, with more in it.
+        if matches!(told, FloorEvent::Server(_)) {
+            return None;
+        }
+        let mut event = event(told)?;
+        if let Some(port) = &event.port {
+            event.ticket =
+                lock(&self.memory).tickets.get(port).and_then(|ticket| i64::try_from(*ticket).ok());
+        }
+        Some(event)
+    }
+}
+
+fn operators(config: &Config) -> Vec<Operator> {
+    let told = |operator: &crate::config::Operator| Operator {
+        name: operator.name.to_string(),
+        role: operator.role.role(),
+        keys: operator.ssh_keys().map(|key| key.line.clone()).collect(),
+        fingerprints: operator.ssh_keys().map(|key| key.fingerprint.clone()).collect(),
+        from: operator.from.iter().map(ToString::to_string).collect(),
+        sessions: 0,
+        last_login: None,
+    };
+    config.operators.iter().map(told).collect()
+}
+
+fn door(config: &Config) -> Door {
+    Door {
+        station: config.station.name.to_string(),
+        listen: config.shell.listen.iter().map(|listen| listen.0.to_string()).collect(),
+        idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
+        operators: operators(config),
+    }
+}
