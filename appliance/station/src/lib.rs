@@ -26,6 +26,7 @@ pub mod errand;
 pub mod flow;
 pub mod import;
 pub mod mode;
+pub mod people;
 pub mod profile;
 pub mod receipt;
 pub mod record;

@@ -1,0 +1,6 @@
+//! A parameter file of the old enrollment client.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    let _ = station::import::read("fuzz", text);
+});
