@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keys::device::Operation;
+use station::check::{self, Forecast};
 use station::enrollment::{self, Order, Outcome};
 use station::errand::Errand;
 use station::flow::Next;
@@ -10,6 +11,7 @@ use station::record::Record;
 use station::recovery::{self, Settled};
 use station::release;
 use station::server::{ServerAnswer, Verdict};
+use station::slots::{self, Handled};
 use station::step::{KeyFault, Step, StepResult, Typed};
 use station::verify::{self, Verified};
 use tokio::sync::watch;
@@ -98,6 +100,27 @@ impl Station {
         let port = errand.port.clone();
         let flow = verify::verify(errand, self.clock.now());
         self.run(flow, &port, Some(key), cancel, &mut Vec::new()).await
+    }
+
+    /// Finds out what an enrollment would come to. Changes nothing.
+    pub async fn check(&self, order: Order, key: &mut Key, cancel: Cancel) -> Forecast {
+        let port = order.port.clone();
+        let flow = check::check(order, self.clock.now());
+        self.run(flow, &port, Some(key), cancel, &mut Vec::new()).await
+    }
+
+    /// Exchanges what is in the two slots of a key.
+    pub async fn swap(&self, errand: Errand, key: &mut Key) -> Handled {
+        let port = errand.port.clone();
+        let flow = slots::swap(errand, self.clock.now());
+        self.run(flow, &port, Some(key), Cancel::never(), &mut Vec::new()).await
+    }
+
+    /// Empties a slot, whoever's it is. An operator has confirmed it.
+    pub async fn wipe(&self, errand: Errand, key: &mut Key) -> Handled {
+        let port = errand.port.clone();
+        let flow = slots::wipe(errand, self.clock.now());
+        self.run(flow, &port, Some(key), Cancel::never(), &mut Vec::new()).await
     }
 
     /// Puts right what was unfinished when the station stopped.

@@ -247,6 +247,8 @@ impl Desk {
                 return Err(refused(&fault));
             }
             if lost {
+                // It may still arrive, and must not find the token finished by its repetition.
+                self.pause(id, LATE).await;
                 match self.look(id, serial).await? {
                     Some(view) if view.enrollment == Some(id) && view.half_made => {}
                     Some(view) if view.enrollment == Some(id) => return Ok(SecondStep::Lost),

@@ -21,6 +21,7 @@ pub use keys;
 
 pub mod access;
 pub mod catalogue;
+pub mod check;
 pub mod enrollment;
 pub mod errand;
 pub mod flow;
@@ -35,6 +36,7 @@ pub mod refusal;
 pub mod release;
 pub mod run;
 pub mod server;
+pub mod slots;
 pub mod stamp;
 pub mod step;
 pub mod token;

@@ -46,7 +46,9 @@ pub(crate) fn able(info: &KeyInfo, order: &Order) -> Result<Ability, Refusal> {
     if profile.guard != Guard::Nothing && !ability.guards.contains(&profile.guard) {
         return cannot("be told to want a touch before each code".to_owned());
     }
-    if profile.seed_length > ability.longest_seed {
+    // Other kinds have secrets of a length of their own.
+    let seeded = matches!(profile.kind, Kind::Hotp | Kind::Totp | Kind::ChallengeResponse);
+    if seeded && profile.seed_length > ability.longest_seed {
         return Err(Refusal::new(
             Code::NoSuchSlot,
             format!("the key takes seeds of at most {} bytes", ability.longest_seed),

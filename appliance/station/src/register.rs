@@ -132,8 +132,8 @@ async fn in_two_steps(
         // verifies tokens, and is older than 3.14, makes one that can never be finished.
         let terms = begun.two_step.filter(|_| !begun.unverified);
         let (Some(terms), Some(TokenSecret::Seed(servers_part))) = (terms, begun.echo) else {
-            desk.withdraw(id, token).await.map_err(exists)?;
             if order.profile.two_step == TwoStep::WhenOffered {
+                desk.withdraw(id, token).await.map_err(exists)?;
                 return Ok(None);
             }
             let (code, words) = if begun.unverified {
@@ -141,7 +141,7 @@ async fn in_two_steps(
             } else {
                 (Code::TwoStepMissing, "")
             };
-            return Err(NotRegistered { refusal: Refusal::new(code, words), may_exist: false });
+            return Err(exists(Refusal::new(code, words)));
         };
         terms.check(ability.longest_seed).map_err(exists)?;
         let part = Arc::new(Seed::random(terms.part, rng));

@@ -22,34 +22,39 @@ use crate::undo::{self, Slot as Undone};
 pub(crate) struct Openers(Vec<AccessCode>);
 
 impl Openers {
-    /// What the operator gave, what the server keeps with the token, what this station makes.
-    pub(crate) async fn of(desk: &Desk, order: &Order, record: &Record) -> Self {
-        let mut codes = Vec::new();
-        let mut add = |code: &AccessCode| {
-            if !code.is_none() && !codes.iter().any(|known: &AccessCode| known.same_as(code)) {
-                codes.push(AccessCode::from_array(code.expose()));
-            }
-        };
+    /// What the operator gave, and what this station makes.
+    pub(crate) fn of(order: &Order, record: &Record) -> Self {
+        let mut openers = Self(Vec::new());
         if let Some(code) = &order.unlock {
-            add(code);
+            openers.add(code);
         }
         if let Some(code) = order.codes.table.as_ref().and_then(|table| table.code_of(record.key)) {
-            add(code);
-        }
-        if order.profile.new_access_code == NewCode::Random && order.profile.access_code_to == CodeTo::Server
-        {
-            // A server that does not tell leaves the other codes.
-            if let Ok(Some(code)) = desk.read_code(record.enrollment, &record.token).await {
-                add(&code);
-            }
+            openers.add(code);
         }
         if let Some(secret) = &order.codes.secret {
-            add(&secret.code_of(record.key, record.slot));
+            openers.add(&secret.code_of(record.key, record.slot));
         }
         if let Some(code) = &order.codes.fixed {
-            add(code);
+            openers.add(code);
         }
-        Self(codes)
+        openers
+    }
+
+    /// The same, and before it what the server keeps with the token.
+    pub(crate) async fn with_kept(desk: &Desk, order: &Order, record: &Record) -> Self {
+        let mut openers = Self(Vec::new());
+        // A server that does not tell leaves the other codes.
+        if let Ok(Some(code)) = desk.read_code(record.enrollment, &record.token).await {
+            openers.add(&code);
+        }
+        Self::of(order, record).0.iter().for_each(|code| openers.add(code));
+        openers
+    }
+
+    fn add(&mut self, code: &AccessCode) {
+        if !code.is_none() && !self.0.iter().any(|known| known.same_as(code)) {
+            self.0.push(AccessCode::from_array(code.expose()));
+        }
     }
 
     /// Empties the slot of an enrollment.
@@ -84,7 +89,7 @@ impl Openers {
 /// Empties a slot that may be overwritten, which shows whether an access code is right.
 pub(crate) async fn clear(desk: &Desk, order: &Order, record: &mut Record) -> Result<(), Ending> {
     desk.enter(crate::step::Phase::Writing);
-    let openers = Openers::of(desk, order, record).await;
+    let openers = Openers::of(order, record);
     let fault = match openers.empty(desk, order, record).await {
         Ok(()) => {
             record.remains = Remains::Nothing;

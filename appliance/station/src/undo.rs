@@ -32,8 +32,6 @@ pub(crate) fn all<'a>(
         // The journal holds an earlier state when this fails, and recovery does the
         // same from there: so going on is right.
         let _ = desk.record(record, State::Undoing).await;
-        // Before the token goes, with what it keeps.
-        let openers = Openers::of(desk, order, record).await;
         let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
         if let Err(left) = withdrawn {
             // The token may count, so its key must go on answering: the slot stays as it
@@ -41,7 +39,8 @@ pub(crate) fn all<'a>(
             return Ending::Postponed(Refusal::new(refusal.code, both(&refusal, &left)));
         }
         if slot == Slot::Erase {
-            let emptied = openers.empty(desk, order, record).await.is_ok();
+            // A slot is locked last of all, so what opened it before opens it now.
+            let emptied = Openers::of(order, record).empty(desk, order, record).await.is_ok();
             record.remains = if emptied { Remains::Nothing } else { Remains::Perhaps };
         }
         if let Err(storage) = desk.record(record, State::Undone).await {
@@ -64,7 +63,7 @@ pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record, rea
         return Ending::Refused(refusal);
     }
     // Before the token goes, with what it keeps.
-    let openers = Openers::of(desk, order, record).await;
+    let openers = Openers::with_kept(desk, order, record).await;
     if let Err(left) = desk.withdraw(record.enrollment, &record.token).await {
         // The token may count, so its key goes on answering until recovery has deleted it.
         let refusal = Refusal::new(left.code, both(&Refusal::new(reason, ""), &left));

@@ -1,12 +1,14 @@
 //! What must hold in every world, whatever happened in it.
 
-use enrolld::keys::device::Slot;
+use enrolld::keys::device::{Family, KeySerial, Slot};
+use enrolld::station::access::code_from_hex;
 use enrolld::station::record::{Record, Remains, State};
-use twins::privacyidea::Token;
+use twins::privacyidea::{ServerTwin, Token};
 
-use super::key::{Held, Key};
+use super::key::{Held, Key, Twin};
 use super::transport::lock;
 use super::world::{STRANGER, World};
+use super::yubikey;
 
 /// Something that must never be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +40,9 @@ pub enum Violation {
     /// A PIN was wrong more often than the station may try.
     #[error("a PIN of key {0} has fewer than two tries left")]
     PinAtRisk(usize),
+    /// A slot is locked, and its code is nowhere to be found.
+    #[error("key {0} has a slot that nobody can open")]
+    LostCode(usize),
     /// A key has a PIN that nobody has.
     #[error("key {0} has a PIN that is not in the hand-over file")]
     PinLost(usize),
@@ -73,8 +78,29 @@ pub fn settled(world: &World) -> Result<(), Violation> {
             return Err(Violation::CountsWithoutKey(token.serial.clone()));
         }
     }
+    for (index, key) in world.keys.iter().enumerate() {
+        if let Twin::YubiKey(twin) = key.twin()
+            && twin.snapshot().slots.iter().flatten().any(|slot| slot.protected)
+            && !opens(world, index, &shared.server)
+        {
+            return Err(Violation::LostCode(index));
+        }
+    }
     drop(shared);
     always(world)
+}
+
+/// Whether what guards slot 1 of a key can be found where it should be.
+fn opens(world: &World, index: usize, server: &ServerTwin) -> bool {
+    let Some(Twin::YubiKey(key)) = world.keys.get(index).map(Key::twin) else { return false };
+    let serial = KeySerial { family: Family::YubiKeyOtp, number: super::world::serial(index) };
+    let derived = *super::flows::station_secret().code_of(serial, Slot(1)).expose();
+    let kept = server.tokens().filter_map(|token| code_from_hex(token.info.get("enrollment.access_code")?));
+    let handed = world.handed_over.iter().filter_map(|what| what.access_code.as_deref());
+    let mut codes: Vec<[u8; 6]> = kept.map(|code| *code.expose()).collect();
+    codes.extend(handed.map(|code| *code.expose()));
+    codes.push(derived);
+    codes.iter().any(|code| key.access_code_is(Slot(1), *code))
 }
 
 /// What must hold at every instant, even in the middle of a power cut.
@@ -129,11 +155,14 @@ pub fn disk_is_clean(world: &World, image: &[u8]) -> Result<(), Violation> {
     let shared = lock(&world.shared);
     for token in shared.server.tokens() {
         let secret = token.secret_for_tests();
-        if secret.is_empty() {
+        let text = token.secret_text_for_tests();
+        if text.is_empty() {
             continue;
         }
         let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        let forms = [secret, hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()];
+        let mut forms =
+            vec![text.as_bytes().to_vec(), secret, hex.to_ascii_uppercase().into_bytes(), hex.into_bytes()];
+        forms.retain(|form| !form.is_empty());
         if forms.iter().any(|form| image.windows(form.len()).any(|window| window == form.as_slice())) {
             return Err(Violation::SecretOnDisk(token.serial.clone()));
         }
@@ -152,6 +181,9 @@ fn bears(token: &Token, record: &Record) -> bool {
 
 /// Whether a key would answer for a token: it holds the secret, and its counter is within the server's look-ahead.
 fn answers(key: &Key, token: &Token) -> bool {
+    if let Twin::YubiKey(twin) = key.twin() {
+        return yubikey::answers(twin, token);
+    }
     match key.held(&token.secret_for_tests()) {
         None => false,
         Some(Held::Totp) => true,

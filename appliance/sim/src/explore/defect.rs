@@ -33,6 +33,8 @@ pub enum Defect {
     JournalLate,
     /// The slot is erased whatever holds it.
     EraseForeign,
+    /// The second of two steps is sent twice, as somebody does who heard no answer.
+    RepeatStepTwo,
     /// PINs are guessed before a slot is written.
     GuessPin,
     /// What is to be handed over is thrown away.
@@ -41,13 +43,14 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::WriteBeforeRegister,
         Self::ForgetDisable,
         Self::SkipUndo,
         Self::SkipCheck,
         Self::JournalLate,
         Self::EraseForeign,
+        Self::RepeatStepTwo,
         Self::GuessPin,
         Self::ForgetHandOver,
     ];
@@ -81,6 +84,12 @@ impl Defect {
                 // Whatever comes of it, the engine goes on as if nothing had been.
                 let _ = driver::operate(world, operation, key, &mut None);
                 None
+            }
+            (Self::RepeatStepTwo, ServerCall::FinishTwoStep { .. }) => {
+                let heard = driver::block_on(world.server.call(call.clone()));
+                // The answer to the second is what nobody waits for.
+                let _ = driver::block_on(world.server.call(call.clone()));
+                Some(StepResult::Server(heard))
             }
             _ => None,
         }

@@ -249,7 +249,7 @@ impl Clock for &Port<'_> {
 }
 
 /// Runs a future that never waits for anything.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

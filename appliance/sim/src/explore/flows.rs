@@ -1,16 +1,19 @@
 //! The flows that are explored: what the world begins as, and what is done in it.
 
+use std::sync::Arc;
+
 use enrolld::keys::device::{Digits, Firmware, Kind};
-use enrolld::station::access::Codes;
+use enrolld::station::access::{Codes, StationSecret};
 use enrolld::station::enrollment::{Ending, Order, Outcome};
-use enrolld::station::profile::{Overwrite, Profile};
+use enrolld::station::errand::Errand;
+use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile, TwoStep};
 use enrolld::station::record::Actor;
 use enrolld::station::server::Person;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 
 use super::driver::Touching;
-use super::key::Key;
+use super::key::{Key, Twin};
 use super::power::PowerCut;
 use super::transport::lock;
 use super::world::{Beginning, World};
@@ -125,6 +128,111 @@ pub const FLOWS: &[Flow] = &[
         act: |world| insert(world, for_nobody()).map(drop),
         ended_well: nothing_left,
     },
+    Flow {
+        name: "yubico-otp",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, of(Profile::new(Kind::YubicoOtp))).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "yubico-otp-anew",
+        begin: Beginning::default,
+        prepare: |world| insert(world, of(Profile::new(Kind::YubicoOtp))).map(drop),
+        act: |world| insert(world, of(ours(Kind::YubicoOtp))).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "challenge-response-verify",
+        begin: || Beginning { policies: vec!["verify-enrollment"], ..Beginning::default() },
+        prepare: nothing,
+        act: |world| insert(world, of(Profile::new(Kind::ChallengeResponse))).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "challenge-response-after-hotp",
+        begin: Beginning::default,
+        prepare: |world| insert(world, order()).map(drop),
+        act: |world| insert(world, of(ours(Kind::ChallengeResponse))).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "static-password",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, of(Profile::new(Kind::StaticPassword))).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "two-step",
+        begin: || Beginning { policies: vec!["twostep-force"], ..Beginning::default() },
+        prepare: |world| {
+            world.again = |_| of(Profile { two_step: TwoStep::Force, ..ours(Kind::Hotp) });
+            Ok(())
+        },
+        act: |world| insert(world, two_step(TwoStep::Force)).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "two-step-verify-answer-lost",
+        begin: || Beginning { policies: vec!["twostep-allow", "verify-enrollment"], ..Beginning::default() },
+        prepare: |world| {
+            // The second of the two.
+            let lost = Fault { skip: 1, ..Fault::new("/token/init", Mode::Lost) };
+            lock(&world.shared).server.fault_add(lost);
+            Ok(())
+        },
+        act: |world| insert(world, two_step(TwoStep::Force)).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "two-step-not-offered",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, two_step(TwoStep::WhenOffered)).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "locked-by-a-derived-code",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, locked(NewCode::Derived, CodeTo::Server)).map(drop),
+        ended_well: enrolled_and_locked,
+    },
+    Flow {
+        name: "locked-code-at-the-server",
+        begin: Beginning::default,
+        prepare: nothing,
+        act: |world| insert(world, locked(NewCode::Random, CodeTo::Server)).map(drop),
+        ended_well: enrolled_and_locked,
+    },
+    Flow {
+        name: "locked-code-handed-over",
+        begin: Beginning::default,
+        prepare: |world| {
+            world.again = |world| {
+                let handed = world.handed_over.iter().rev().find_map(|what| what.access_code.clone());
+                Order { unlock: handed, ..anew() }
+            };
+            Ok(())
+        },
+        act: |world| insert(world, locked(NewCode::Random, CodeTo::HandOver)).map(drop),
+        ended_well: enrolled_and_locked,
+    },
+    Flow {
+        name: "release",
+        begin: Beginning::default,
+        prepare: |world| insert(world, for_alice()).map(drop),
+        act: |world| release(world).map(drop),
+        ended_well: nothing_left,
+    },
+    Flow {
+        name: "release-locked",
+        begin: Beginning::default,
+        prepare: |world| insert(world, locked(NewCode::Random, CodeTo::Server)).map(drop),
+        act: |world| release(world).map(drop),
+        ended_well: nothing_left,
+    },
 ];
 
 /// The flow of that name.
@@ -181,7 +289,50 @@ fn eight_for_alice() -> Order {
 #[must_use]
 pub fn anew() -> Order {
     let profile = Profile { overwrite: Overwrite::Ours, ..Profile::new(Kind::Hotp) };
-    Order { profile, ..order() }
+    of(profile)
+}
+
+/// An order with this profile, by a station that can derive access codes.
+#[must_use]
+pub fn of(profile: Profile) -> Order {
+    let secret = Some(Arc::new(station_secret()));
+    Order { profile, codes: Codes { secret, ..Codes::default() }, ..order() }
+}
+
+/// What the explorer's station derives access codes from.
+#[must_use]
+pub fn station_secret() -> StationSecret {
+    StationSecret::new(b"station's secret")
+}
+
+/// A profile that replaces what the station enrolled.
+fn ours(kind: Kind) -> Profile {
+    Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) }
+}
+
+/// Profiles of other kinds, which replace what the station enrolled.
+pub(super) const KINDS: [fn() -> Profile; 4] = [
+    || ours(Kind::YubicoOtp),
+    || ours(Kind::ChallengeResponse),
+    || ours(Kind::StaticPassword),
+    || Profile { two_step: TwoStep::WhenOffered, ..ours(Kind::Hotp) },
+];
+
+fn two_step(two_step: TwoStep) -> Order {
+    of(Profile { two_step, ..Profile::new(Kind::Hotp) })
+}
+
+/// HOTP in a slot that is locked in the end.
+pub(super) fn locked(new_access_code: NewCode, access_code_to: CodeTo) -> Order {
+    of(Profile { new_access_code, access_code_to, ..Profile::new(Kind::Hotp) })
+}
+
+/// Takes back what is enrolled on key 0.
+fn release(world: &mut World) -> Result<Outcome, PowerCut> {
+    world.release(
+        0,
+        Errand { codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) },
+    )
 }
 
 /// Lets key 0 be pulled out after so many reports.
@@ -197,8 +348,18 @@ pub fn pull_out_after(world: &mut World, reports: u32) {
 #[must_use]
 pub fn enrolled(world: &World) -> bool {
     let shared = lock(&world.shared);
-    let serial = format!("UBOM{:08}_1", super::world::serial(0));
-    shared.server.counts(&serial, shared.unix())
+    let counts = |prefix| {
+        let serial = format!("{prefix}{:08}_1", super::world::serial(0));
+        shared.server.counts(&serial, shared.unix())
+    };
+    ["UBOM", "UBAM", "UBSM"].into_iter().filter(|prefix| counts(*prefix)).count() == 1
+}
+
+/// Whether key 0 is enrolled, and an access code guards its slot.
+fn enrolled_and_locked(world: &World) -> bool {
+    let Some(Twin::YubiKey(twin)) = world.keys.first().map(Key::twin) else { return false };
+    enrolled(world)
+        && twin.snapshot().slots.first().is_some_and(|slot| slot.as_ref().is_some_and(|slot| slot.protected))
 }
 
 /// Whether nothing of key 0 is left, neither token nor secret.

@@ -24,3 +24,4 @@ pub mod power;
 pub mod random;
 pub mod transport;
 pub mod world;
+mod yubikey;

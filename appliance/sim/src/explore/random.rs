@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use enrolld::keys::device::Firmware;
 use enrolld::station::enrollment::Ending;
+use enrolld::station::profile::{CodeTo, NewCode};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twins::privacyidea::{Fault, Mode, Version};
@@ -105,9 +106,11 @@ pub fn round(seed: u64) -> Result<Round, Found> {
     for _ in 0..rng.random_range(4..=12) {
         disturb(&mut world, &mut rng, &mut round);
         let key = rng.random_range(0..world.keys.len());
-        let order = match rng.random_range(0..4) {
+        let order = match rng.random_range(0..7) {
             0 => flows::for_alice(),
             1 => flows::anew(),
+            2 => flows::of(pick(&flows::KINDS, &mut rng)()),
+            3 => flows::locked(NewCode::Random, CodeTo::Server),
             _ => flows::order(),
         };
         round.enrollments += 1;

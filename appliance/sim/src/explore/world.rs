@@ -9,9 +9,12 @@ use enrolld::keys::device::Firmware;
 use enrolld::privacyidea::{Client, Credentials, SecretString};
 use enrolld::server::{PrivacyIdea, ServerPort};
 use enrolld::station::enrollment::{self, Order, Outcome};
+use enrolld::station::errand::Errand;
 use enrolld::station::record::{EnrollmentId, Record, State};
 use enrolld::station::recovery::{self, Settled};
+use enrolld::station::release;
 use enrolld::station::step::HandOver;
+use enrolld::station::verify::{self, Verified};
 use sha2::{Digest, Sha256};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
 
@@ -41,6 +44,8 @@ pub struct World {
     pub touching: Touching,
     /// A defect that is planted to see whether it is caught.
     pub defect: Option<Defect>,
+    /// What was put into the hand-over file: it survives a power cut as the disk does.
+    pub handed_over: Vec<HandOver>,
     /// How often the station was started.
     pub starts: u64,
     /// How often a key was inserted.
@@ -51,8 +56,6 @@ pub struct World {
     held_back: Option<Record>,
     /// What the keys held of others at the beginning.
     foreign: Vec<String>,
-    /// What was put into the hand-over file; it survives everything.
-    pub handed_over: Vec<HandOver>,
     /// What is wanted of a key that is inserted after everything was put right.
     pub again: fn(&World) -> Order,
     /// What its owner does to it before that.
@@ -125,12 +128,12 @@ impl World {
             shared,
             touching: Touching::Right,
             defect: None,
+            handed_over: Vec::new(),
             starts: 0,
             insertions: 0,
             registered: HashSet::new(),
             held_back: None,
             foreign,
-            handed_over: Vec::new(),
             again: |_| flows::anew(),
             mend: |_| {},
             seed: beginning.seed,
@@ -202,6 +205,19 @@ impl World {
         let stream = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (self.starts << 32) ^ self.insertions;
         let rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(stream);
         driver::drive(self, enrollment::enroll(order, now, rng), Some(key))
+    }
+
+    /// Takes back what is enrolled on a key.
+    pub fn release(&mut self, key: usize, errand: Errand) -> Result<Outcome, PowerCut> {
+        let now = driver::now(&self.shared);
+        self.insertions += 1;
+        driver::drive(self, release::release(errand, now), Some(key))
+    }
+
+    /// Asks whether a key still answers for its token.
+    pub fn verify(&mut self, key: usize, errand: Errand) -> Result<Verified, PowerCut> {
+        let now = driver::now(&self.shared);
+        driver::drive(self, verify::verify(errand, now), Some(key))
     }
 
     /// Pulls a key out and plugs it in again.

@@ -3,11 +3,16 @@
 //!
 //! Most of it must be true of an ending whether or not the case expected it.
 
+use std::time::UNIX_EPOCH;
+
 use enrolld::drive::Report;
-use keys::device::Slot;
-use station::enrollment::{Ending, Proof};
+use keys::device::{Kind, Slot};
+use station::access::code_from_hex;
+use station::enrollment::{Ending, Proof, ProofKind, SlotLock};
+use station::profile::{CodeTo, NewCode, PublicId};
 use station::record::State;
 use station::refusal::Refusal;
+use station::token::TokenKind;
 use twins::privacyidea::USERS;
 use twins::yubikey::Mode as SlotMode;
 
@@ -45,8 +50,10 @@ pub(crate) async fn ending(
     story.equal("the number of unfinished records in the journal", unfinished, usize::from(postponed));
     match ending {
         Ending::Enrolled(proof) => {
-            let held_back = plan.policies.contains(&"verify-enrollment");
-            story.equal("held back by the policy", proof.verified_by_policy, held_back);
+            story.equal("held back by the policy", proof.verified_by_policy, plan.held_back());
+            story.equal("made in two steps", proof.two_step, plan.in_two_steps());
+            story.equal("the kind of proof", proof.kind, kind_of_proof(plan));
+            locked(story, room, plan, &after, report.outcome.lock);
             counts(story, room, plan, before, &after, Some((proof, report))).await?;
         }
         Ending::Refused(_) => {
@@ -132,7 +139,9 @@ fn unchanged(story: &mut Story, before: &Sight, after: &Sight) {
 /// What is nobody's business of this enrollment is as before.
 fn others_untouched(story: &mut Story, plan: &Plan, ours: &str, before: &Sight, after: &Sight) {
     let others = |sight: &Sight| -> Vec<TokenSeen> {
-        sight.tokens.values().filter(|token| token.serial != ours).cloned().collect()
+        // A slot has one token, whatever it is called for its kind.
+        let slot = ours.get(4..).unwrap_or(ours);
+        sight.tokens.values().filter(|token| !token.serial.ends_with(slot)).cloned().collect()
     };
     story.equal("the other tokens", others(after), others(before));
     let slot = other(plan.profile.slot);
@@ -143,6 +152,58 @@ fn taken_back(story: &mut Story, room: &Room, plan: &Plan, before: &Sight, after
     let ours = room.token(plan.profile.slot);
     story.claim(!after.tokens.contains_key(ours.as_str()), || format!("{ours} is still there"));
     others_untouched(story, plan, ours.as_str(), before, after);
+}
+
+/// The slot is locked, or not, as the profile wants, and whoever needs its code has it.
+fn locked(story: &mut Story, room: &Room, plan: &Plan, after: &Sight, lock: SlotLock) {
+    let slot = plan.profile.slot;
+    let wanted = plan.profile.new_access_code != NewCode::None;
+    story.equal("the lock in the report", lock, if wanted { SlotLock::Locked } else { SlotLock::Open });
+    let protected = in_slot(after, slot).is_some_and(|held| held.protected);
+    story.equal("whether the slot is locked", protected, wanted);
+    let serial = room.token(slot);
+    let kept = after.tokens.get(serial.as_str()).map(|token| token.info("enrollment.access_code"));
+    let code = match (plan.profile.new_access_code, plan.profile.access_code_to) {
+        (NewCode::None, _) => return,
+        (NewCode::Fixed, _) => plan.codes.fixed.as_ref().map(|code| *code.expose()),
+        (NewCode::Derived, _) => {
+            plan.codes.secret.as_ref().map(|secret| *secret.code_of(room.key.serial, slot).expose())
+        }
+        (NewCode::Random, CodeTo::Server) => kept.and_then(code_from_hex).map(|code| *code.expose()),
+        (NewCode::Random, CodeTo::HandOver) => room.handed_over().last().copied(),
+    };
+    let opens = code.is_some_and(|code| room.key.is_locked_by(slot, code));
+    story.claim(opens, || "the code of the slot is not where it should be".to_owned());
+}
+
+/// What a proof by this plan is.
+const fn kind_of_proof(plan: &Plan) -> ProofKind {
+    match plan.profile.kind {
+        Kind::YubicoOtp => ProofKind::YubicoOtp,
+        Kind::ChallengeResponse => ProofKind::Response,
+        Kind::StaticPassword => ProofKind::Password,
+        _ => ProofKind::Hotp,
+    }
+}
+
+const fn mode(kind: Kind) -> SlotMode {
+    match kind {
+        Kind::YubicoOtp => SlotMode::YubicoOtp,
+        Kind::ChallengeResponse => SlotMode::HmacChallenge,
+        Kind::StaticPassword => SlotMode::ScanCodes,
+        _ => SlotMode::Hotp,
+    }
+}
+
+/// Characters of one password of the token.
+fn otp_length(plan: &Plan) -> u64 {
+    match (plan.profile.kind, &plan.profile.public_id) {
+        (Kind::YubicoOtp, PublicId::None) => 32,
+        (Kind::YubicoOtp, PublicId::Fixed(bytes)) => 32 + 2 * bytes.len() as u64,
+        (Kind::YubicoOtp, _) => 44,
+        (Kind::StaticPassword, _) => plan.profile.password_length.into(),
+        _ => plan.profile.digits.count().into(),
+    }
 }
 
 /// The token counts, is as it was ordered, and the key answers with its secret.
@@ -167,23 +228,36 @@ async fn counts(
     as_ordered(story, room, plan, token, &enrollment);
 
     let held = in_slot(after, slot);
-    story.equal("what the slot does", held.map(|held| held.mode), Some(SlotMode::Hotp));
-    let counter = held.map(|held| held.hotp_counter).unwrap_or_default();
-    story.equal("the token's counter, against the key's", token.count, counter);
+    story.equal("what the slot does", held.map(|held| held.mode), Some(mode(plan.profile.kind)));
+    if plan.profile.kind == Kind::Hotp {
+        let counter = held.map(|held| held.hotp_counter).unwrap_or_default();
+        story.equal("the token's counter, against the key's", token.count, counter);
+    }
     if let Some((proof, report)) = proof {
-        story.equal("the proven counter", proof.counter + 1, counter);
+        match plan.profile.kind {
+            Kind::Hotp | Kind::YubicoOtp => {
+                story.equal("the token's counter", token.count, proof.counter + 1);
+            }
+            Kind::StaticPassword => story.equal("the proven counter", proof.counter, 0),
+            _ => story.claim(token.count >= proof.counter, || {
+                format!("the server is at step {}, and {} was proven", token.count, proof.counter)
+            }),
+        }
         let named = report.outcome.token.as_ref().map(ToString::to_string);
         story.equal("the token in the report", named.as_deref(), Some(serial.as_str()));
         story.equal("the enrollment in the report", report.outcome.enrollment.to_string(), enrollment);
     }
-    if let Some(secret) = room.site.secret(serial.as_str()) {
+    if plan.profile.kind != Kind::StaticPassword
+        && let Some(secret) = room.site.secret(serial.as_str())
+    {
         story.claim(room.key.holds(slot, &secret), || "the slot holds another secret".to_owned());
     }
     used(story, room, plan, token).await
 }
 
 fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, enrollment: &str) {
-    story.equal("the token's type", token.tokentype.to_lowercase(), "hotp".to_owned());
+    let kind = TokenKind::of(plan.profile.kind).map_or("", TokenKind::word);
+    story.equal("the token's type", token.tokentype.to_lowercase(), kind.to_owned());
     let state = (token.active, token.revoked, token.locked);
     story.equal("active, revoked, locked", state, (true, false, false));
     story.claim(matches!(&*token.rollout_state, "" | "enrolled"), || {
@@ -193,12 +267,12 @@ fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, en
     story.equal("the owner", (&*token.username, &*token.user_realm), owner);
     let realm = plan.person.map(|_| plan.realm_of_person).or(plan.profile.realm.as_deref());
     story.equal("the realms", token.realms.iter().map(String::as_str).collect(), Vec::from_iter(realm));
-    story.equal("otplen", token.otplen, u64::from(plan.profile.digits.count()));
+    story.equal("otplen", token.otplen, otp_length(plan));
     story.claim(matches!(token.info("hashlib"), "" | "sha1"), || {
         format!("the hash is {}", token.info("hashlib"))
     });
     story.equal("failcount", token.failcount, 0);
-    story.equal("the enrollment in the token", token.info("hotp.enrollment"), enrollment);
+    story.equal("the enrollment in the token", token.info(&format!("{kind}.enrollment")), enrollment);
     let description = plan.profile.describe(STATION, &room.key.serial.to_string(), plan.profile_name);
     story.equal("the description", &*token.description, &*description);
     // Notes are a courtesy, which a server that does not take them is not made to.
@@ -211,8 +285,16 @@ fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, en
 
 /// The key's next code is accepted, and no second time.
 async fn used(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen) -> Result<(), Broken> {
-    let code = room.key.type_code(plan.profile.slot).await?;
-    story.equal("the length of a code", code.len(), usize::from(plan.profile.digits.count()));
+    let code = if plan.profile.kind == Kind::ChallengeResponse {
+        // The step at which the key proved itself is used up.
+        let step = UNIX_EPOCH.elapsed()?.as_secs() / u64::from(plan.profile.period) + 1;
+        room.answer(plan, step).await?
+    } else {
+        room.key.type_code(plan.profile.slot).await?
+    };
+    let id = plan.profile.token_id.as_ref().and_then(|id| id.of(room.key.serial));
+    let length = otp_length(plan) + id.map_or(0, |id| id.text().len() as u64);
+    story.equal("the length of a code", code.len() as u64, length);
     let has = |policy| plan.policies.contains(&policy);
     let api_key = if has("api-key-required") { Some(room.site.api_key("validate")?) } else { None };
     let password = plan.person.and_then(|user| USERS.iter().find(|known| known.login == user));
@@ -224,7 +306,8 @@ async fn used(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen) ->
         Some(user) => (Whose::User(user, plan.realm_of_person), with_pin),
         None => (Whose::Token(&token.serial), with_pin),
     };
-    for (what, wanted) in [("the next code of the key", true), ("the same code again", false)] {
+    let again = plan.profile.kind == Kind::StaticPassword;
+    for (what, wanted) in [("the next code of the key", true), ("the same code again", again)] {
         let accepted = room.site.observer.accepts(&whose, &pass, api_key.as_deref()).await?;
         story.claim(accepted == wanted, || {
             format!("{what} is {}", if accepted { "accepted" } else { "rejected" })

@@ -117,6 +117,11 @@ impl TestKey {
         self.twin().slot_holds(slot, secret)
     }
 
+    /// Whether this access code guards a slot.
+    pub(crate) fn is_locked_by(&self, slot: Slot, code: [u8; 6]) -> bool {
+        self.twin().access_code_is(slot, code)
+    }
+
     /// Lets it type its next code on somebody's own computer.
     pub(crate) async fn type_code(&self, slot: Slot) -> Result<String, Broken> {
         let (_plugged, finger) = self.plug("elsewhere");

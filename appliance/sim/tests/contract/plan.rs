@@ -6,10 +6,12 @@ use keys::device::{Digits, Kind};
 use keys::secret::{AccessCode, Pin};
 use station::access::Codes;
 use station::enrollment::Order;
-use station::profile::Profile;
+use station::errand::Errand;
+use station::profile::{Profile, TwoStep};
 use station::record::Actor;
 use station::refusal::Code;
 use station::server::Person;
+use station::welcome::Welcome;
 use std::sync::Arc;
 use twins::privacyidea::tls::Variant;
 use twins::privacyidea::{ADMIN, Fault, HELPDESK, REALM, Version};
@@ -146,11 +148,20 @@ pub(crate) struct Plan {
     pub(crate) pin: Option<&'static str>,
     pub(crate) unlock: Option<[u8; 6]>,
     pub(crate) overwrite_confirmed: bool,
+    /// What the station can make access codes of.
+    pub(crate) codes: Codes,
+    pub(crate) welcome: Option<Arc<Welcome>>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) expect: Expect,
     pub(crate) then: Then,
     /// Whether it is tried at real servers, too.
     pub(crate) real: bool,
+}
+
+/// A list of welcome keys as it stands in a configuration.
+#[derive(serde::Deserialize)]
+struct Rules {
+    welcome: Welcome,
 }
 
 /// Policies that set an action of the scope `admin`.
@@ -190,6 +201,8 @@ impl Plan {
             pin: None,
             unlock: None,
             overwrite_confirmed: false,
+            codes: Codes::default(),
+            welcome: None,
             faults: Vec::new(),
             expect,
             then: Then::Nothing,
@@ -234,6 +247,44 @@ impl Plan {
 
     pub(crate) fn patience(mut self, patience: Duration) -> Self {
         self.way.patience = patience;
+        self
+    }
+
+    /// Another kind of credential, with every default.
+    pub(crate) fn kind(mut self, kind: Kind) -> Self {
+        self.profile_name = "other";
+        self.profile = Profile::new(kind);
+        self
+    }
+
+    /// What a key is asked that is enrolled by this plan.
+    pub(crate) fn errand(&self) -> Errand {
+        Errand {
+            profiles: Arc::new([(self.profile_name.to_owned(), self.profile.clone())].into()),
+            codes: self.codes.clone(),
+            ..Errand::new(PORT, Actor::Operator("tester".to_owned()))
+        }
+    }
+
+    /// Whether the token's secret is made in two steps.
+    pub(crate) fn in_two_steps(&self) -> bool {
+        let offered = self.policies.iter().any(|preset| preset.starts_with("twostep"));
+        self.profile.two_step != TwoStep::Never && offered
+    }
+
+    /// Whether the server itself keeps the token from counting.
+    pub(crate) fn held_back(&self) -> bool {
+        let coded = matches!(self.profile.kind, Kind::Hotp | Kind::Totp | Kind::ChallengeResponse);
+        coded && self.policies.contains(&"verify-enrollment")
+    }
+
+    pub(crate) fn codes(mut self, codes: Codes) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    pub(crate) fn welcome(mut self, rules: &str) -> Self {
+        self.welcome = toml::from_str::<Rules>(rules).ok().map(|rules| Arc::new(rules.welcome));
         self
     }
 
@@ -317,8 +368,8 @@ impl Plan {
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),
             overwrite_confirmed: self.overwrite_confirmed,
-            codes: Codes::default(),
-            welcome: None,
+            codes: self.codes.clone(),
+            welcome: self.welcome.clone(),
         })
     }
 }

@@ -1,8 +1,9 @@
 //! A station with one key at one server, for the length of a case.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use enrolld::bench::Key;
@@ -10,15 +11,18 @@ use enrolld::clock::SystemClock;
 use enrolld::drive::{Cancel, Report, Station};
 use enrolld::event::{Event, What};
 use enrolld::server::{PrivacyIdea, ServerPort};
-use enrolld::store::Store;
-use keys::device::Slot;
+use enrolld::store::{HandOverPort, Store};
+use keys::device::{Answer, Kind, Operation, ProofWay, Slot, Unlock};
 use privacyidea::transport::{Https, SpkiPin, Trust};
 use privacyidea::{Client, Clock, Credentials, SecretString};
+use station::check::Forecast;
 use station::enrollment::Order;
+use station::errand::Errand;
 use station::record::Record;
 use station::recovery::Settled;
-use station::step::Phase;
+use station::step::{HandOver, Phase};
 use station::token::TokenSerial;
+use station::verify::Verified;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -50,6 +54,9 @@ pub(crate) struct Room {
     log: WireLog,
     web: Vec<AbortHandle>,
     faults_in_writing: Option<Faults>,
+    /// What is put into the key.
+    pub(crate) kind: Kind,
+    handed_over: HandedOver,
 }
 
 /// What was seen of an enrollment.
@@ -73,9 +80,12 @@ impl Room {
         let (log, mut web) = (WireLog::default(), Vec::new());
         let server = connect(&site, &plan.way, &log, &mut web).await?;
         let way = plan.way;
-        let store = Store::in_memory()?;
+        let handed_over = HandedOver::default();
+        let store = Store::in_memory()?.with_hand_over(Arc::new(handed_over.clone()));
         let (clock, faults_in_writing) = (SystemClock::new(), plan.key.faults_in_writing);
-        let room = Self { site, key, store, server, way, clock, log, web, faults_in_writing };
+        let kind = plan.profile.kind;
+        let room =
+            Self { site, key, store, server, way, clock, log, web, faults_in_writing, kind, handed_over };
         for (number, before) in plan.before.iter().enumerate() {
             let other = format!("OTHER{:08}_{number}", room.key.serial.number);
             let observer = &room.site.observer;
@@ -90,7 +100,12 @@ impl Room {
 
     /// The serial of the token that belongs to a slot of the key.
     pub(crate) fn token(&self, slot: Slot) -> TokenSerial {
-        TokenSerial::of(self.key.serial, keys::device::Kind::Hotp, slot)
+        TokenSerial::of(self.key.serial, self.kind, slot)
+    }
+
+    /// The access codes that were handed over so far.
+    pub(crate) fn handed_over(&self) -> Vec<[u8; 6]> {
+        self.handed_over.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A number that no key has had.
@@ -115,14 +130,13 @@ impl Room {
                 // Nobody touches any more when the enrollment is over.
                 let _ = touches.send(way);
             }
+            (What::KeyWaits { waiting: true }, _) => {
+                // As above.
+                let _ = touches.send(ProofWay::Returned { touch: true });
+            }
             _ => {}
         };
-        let station = Station {
-            server: Arc::clone(&self.server),
-            store: self.store.clone(),
-            clock: self.clock,
-            watcher: Arc::new(watcher),
-        };
+        let station = self.station(watcher);
         let (plugged, finger) = self.key.plug(PORT);
         let mut bench = Key::start(plugged, self.clock);
         self.log.take();
@@ -152,16 +166,109 @@ impl Room {
         Ok(Course { report, sent: self.log.take(), unproven })
     }
 
-    /// Starts the station anew, with the same journal and a new login.
-    pub(crate) async fn restart(&mut self) -> Result<Vec<Settled>, Broken> {
-        self.server = connect(&self.site, &self.way, &self.log, &mut self.web).await?;
-        let station = Station {
+    /// Lets the station take back what it enrolled on the key.
+    pub(crate) async fn release(&mut self, errand: Errand) -> Result<Report, Broken> {
+        let station = self.station(|_| {});
+        let (plugged, _finger) = self.key.plug(PORT);
+        let mut bench = Key::start(plugged, self.clock);
+        let report = station.release(errand, &mut bench, Cancel::never()).await;
+        drop(bench);
+        self.key.pull()?;
+        Ok(report)
+    }
+
+    /// Lets the station ask whether the key still answers; it is touched when that is wanted.
+    pub(crate) async fn verify(&mut self, errand: Errand) -> Result<Verified, Broken> {
+        let (touches, mut wanted) = mpsc::unbounded_channel();
+        let station = self.station(move |event: Event| {
+            if let What::TouchWanted { way, .. } = event.what {
+                // Nobody touches any more when the verification is over.
+                let _ = touches.send(way);
+            }
+        });
+        let (plugged, finger) = self.key.plug(PORT);
+        let mut bench = Key::start(plugged, self.clock);
+        self.log.take();
+        let touching = async {
+            while let Some(way) = wanted.recv().await {
+                if let Err(error) = finger.touch(way).await {
+                    return Broken::from(format!("the key cannot be touched: {error:#}"));
+                }
+            }
+            Broken::from("the verification ended without an outcome")
+        };
+        let verified = tokio::select! {
+            verified = station.verify(errand, &mut bench, Cancel::never()) => verified,
+            error = touching => return Err(error),
+        };
+        drop(bench);
+        self.key.pull()?;
+        Ok(verified)
+    }
+
+    /// What an enrollment would come to.
+    pub(crate) async fn check(&mut self, order: Order) -> Result<(Forecast, Vec<Sent>), Broken> {
+        let station = self.station(|_| {});
+        let (plugged, _finger) = self.key.plug(PORT);
+        let mut bench = Key::start(plugged, self.clock);
+        self.log.take();
+        let forecast = station.check(order, &mut bench, Cancel::never()).await;
+        drop(bench);
+        self.key.pull()?;
+        Ok((forecast, self.log.take()))
+    }
+
+    /// What a challenge-response slot makes of a time step on somebody's own computer.
+    pub(crate) async fn answer(&self, plan: &Plan, step: u64) -> Result<String, Broken> {
+        let (plugged, finger) = self.key.plug("elsewhere");
+        let mut bench = Key::start(plugged, self.clock);
+        let (touches, mut wanted) = mpsc::unbounded_channel();
+        let waiting = move |waiting| {
+            // Nobody touches any more when the answer has come.
+            let _ = waiting && touches.send(()).is_ok();
+        };
+        let ask = Operation::AskCode {
+            slot: plan.profile.slot,
+            kind: Kind::Totp,
+            challenge: step.to_be_bytes().to_vec(),
+            digits: plan.profile.digits,
+            label: String::new(),
+            unlock: Unlock::None,
+        };
+        let touching = async {
+            while wanted.recv().await.is_some() {
+                if finger.touch(ProofWay::TypedShort).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        let answer = tokio::select! {
+            answer = bench.operate(ask, waiting) => answer,
+            () = touching => return Err("nobody touches the key".into()),
+        };
+        drop(bench);
+        self.key.pull()?;
+        match answer {
+            Ok(Answer::Code(code)) => Ok(code.expose().to_owned()),
+            other => Err(format!("the key gives no code: {other:?}").into()),
+        }
+    }
+
+    /// The station as it is now, watched.
+    fn station(&self, watcher: impl Fn(Event) + Send + Sync + 'static) -> Station {
+        Station {
             server: Arc::clone(&self.server),
             store: self.store.clone(),
             clock: self.clock,
-            watcher: Arc::new(|_: Event| {}),
-        };
-        Ok(station.recover().await?)
+            watcher: Arc::new(watcher),
+        }
+    }
+
+    /// Starts the station anew, with the same journal and a new login.
+    pub(crate) async fn restart(&mut self) -> Result<Vec<Settled>, Broken> {
+        self.server = connect(&self.site, &self.way, &self.log, &mut self.web).await?;
+        Ok(self.station(|_| {}).recover().await?)
     }
 
     /// The journal's newest record about a slot of the key.
@@ -174,6 +281,18 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         self.web.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// The hand-over file: the access codes that were put into it.
+#[derive(Clone, Default)]
+struct HandedOver(Arc<Mutex<Vec<[u8; 6]>>>);
+
+impl HandOverPort for HandedOver {
+    fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        let mut codes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        codes.extend(what.access_code.map(|code| *code.expose()));
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -97,6 +97,12 @@ impl Token {
         self.key().unwrap_or_default()
     }
 
+    /// The secret as the server keeps it, for tests: hex digits, or the password of a token of type pw.
+    #[must_use]
+    pub fn secret_text_for_tests(&self) -> &str {
+        self.secret.as_deref().unwrap_or_default()
+    }
+
     /// The PIN, for tests. The server itself knows only its hash.
     #[must_use]
     pub fn pin_for_tests(&self) -> &str {

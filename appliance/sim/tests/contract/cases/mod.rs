@@ -3,10 +3,15 @@
 mod certificates;
 mod faults;
 mod keys;
+mod kinds;
+mod locks;
 mod logins;
+mod old_client;
 mod people;
 mod policies;
+mod releases;
 mod sessions;
+mod two_step;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -66,12 +71,15 @@ impl From<Plan> for Case {
 /// All cases for a server of this version; at a real one, those that it is worth the time.
 pub(crate) fn of(version: Version, real: bool) -> Vec<Case> {
     let mut plans = [policies::plans(version), people::plans(), faults::plans(version, real)].concat();
+    plans.extend([kinds::plans(version), two_step::plans(version)].concat());
     // These have to do with the server's version so little that two twins are enough.
     if real || matches!(version, Version::V3_14 | Version::V3_9_3) {
-        plans.extend([logins::plans(), certificates::plans(), keys::plans()].concat());
+        plans.extend([logins::plans(), certificates::plans(), keys::plans(), locks::plans()].concat());
     }
     let plans = plans.into_iter().filter(|plan| plan.real || !real);
     let mut cases: Vec<Case> = plans.map(|plan| plan.keeping_secrets(version).into()).collect();
     cases.extend(sessions::cases(version));
+    cases.extend(releases::cases(version));
+    cases.extend(old_client::cases(version));
     cases
 }

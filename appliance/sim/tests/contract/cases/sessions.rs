@@ -110,7 +110,7 @@ async fn too_late(site: Site) -> Result<Story, Broken> {
 /// Logins last four seconds; the third key comes when the first login is over.
 ///
 /// With `timeless` the station does not notice by itself, so the server tells it (4305).
-async fn three_keys(site: Site, timeless: bool) -> Result<Story, Broken> {
+pub(super) async fn three_keys(site: Site, timeless: bool) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled).person("bob");
     plan.way.timeless = timeless;
     let (mut story, mut room) = first(site, &plan).await?;
