@@ -171,6 +171,7 @@ fn refused(info: KeyInfo, refusal: Refusal) -> Report {
         token: None,
         server: None,
         lock: SlotLock::Open,
+        key_pin: station::enrollment::NewKeyPin::None,
     };
     Report { outcome, steps: Vec::new() }
 }
