@@ -19,11 +19,12 @@ SOURCE_DATE_EPOCH=$(sed -n 's/^# date: //p' "$image/lock/arm64" 2>/dev/null || t
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1760000000}
 
 # Names that have to be unique, but may be the same on every card: made up once.
-disk_signature=656e726c
-fat_serial=454e524c
-root_uuid=5f2d7a51-6f3e-4a5c-9a52-6b0c1e0fd001
-verity_uuid=5f2d7a51-6f3e-4a5c-9a52-6b0c1e0fd002
+export disk_signature=656e726c
+export fat_serial=454e524c
+export root_uuid=5f2d7a51-6f3e-4a5c-9a52-6b0c1e0fd001
+export verity_uuid=5f2d7a51-6f3e-4a5c-9a52-6b0c1e0fd002
 
+# shellcheck disable=SC2034 # the steps use it
 version=$(sed -n '/^\[workspace.package\]/,/^$/ s/^version = "\(.*\)"/\1/p' "$root/Cargo.toml")
 
 # The lock file for the programs that run here.

@@ -10,6 +10,7 @@ use card::{begin, cmdline};
 const HELP: &str = "\
 card begin     before everything else: state partition, settings, name, network
 card good      the slot that runs is good: it is started from now on
+card reboot    ask for a restart, as the daemon may; also: card poweroff
 card record    show which slot is started next, and how many attempts each has
 ";
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["begin"] => begin::run(),
         ["good"] => mark_good(),
+        [what @ ("reboot" | "poweroff")] => ask_for(what),
         ["record"] => show_record(),
         ["-h" | "--help"] => Ok(HELP.to_owned()),
         _ => Err(format!("what is to be done?\n{HELP}")),
@@ -81,6 +83,13 @@ fn so_far() -> String {
         ((all - left) / 1024.0).round(),
         processes.count().saturating_sub(1)
     )
+}
+
+/// The daemon may not switch anything off itself: a path unit looks for the file.
+fn ask_for(what: &str) -> Said {
+    let path = format!("/run/enrolld/{what}");
+    File::create(&path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(format!("{what} is asked for"))
 }
 
 fn show_record() -> Said {

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Tries the card in emulated machines: it starts, notices decay, falls back, survives power cuts.
+
+    image/trial.py IMAGE U-BOOT [TRIAL...]
+
+U-BOOT is U-Boot for QEMU's "virt". Each trial prints lines "ok: ..." or "FAILED: ...". `TRIAL_SECONDS` is how long one
+start may take (300), `TRIAL_CUTS` how many power cuts are tried (3), `TRIAL_SEED` where in the start (any number).
+"""
+
+import os
+import random
+import re
+import sys
+import tempfile
+
+import vm
+
+GOOD = "slot A is"
+SECONDS = float(os.environ.get("TRIAL_SECONDS", 300))
+KEY = "eyJ0eXAi.eyJ1c2VybmFtZSI6InRyaWFsIn0.c2lnbmF0dXJl"
+failures = 0
+
+
+def check(what, fine, detail=""):
+    """One line to be counted."""
+    global failures
+    failures += not fine
+    print(f"{'ok' if fine else 'FAILED'}: {what}{f' ({detail})' if detail else ''}", flush=True)
+
+
+class Trial:
+    """A card of its own in a directory of its own."""
+
+    def __init__(self, image, uboot, directory):
+        self.image, self.uboot, self.directory = image, uboot, directory
+        self.disk = vm.card(image, f"{directory}/card.img")
+
+    def start(self, **how):
+        return vm.Machine(self.disk, log=os.environ.get("TRIAL_LOG"), **how)
+
+    def damage(self, slot, text):
+        """Flips one bit of that text, wherever it is in the slot."""
+        begin, length = vm.partition(self.disk, 2 if slot == "A" else 3)
+        with open(self.disk, "r+b") as file:
+            file.seek(begin)
+            at = file.read(length).find(text)
+            if at < 0:
+                raise vm.Gone(f"slot {slot} does not hold {text}")
+            file.seek(begin + at)
+            file.write(bytes([text[0] ^ 1]))
+
+    def copy_a_to_b(self):
+        from_a, length = vm.partition(self.disk, 2)
+        to_b, _ = vm.partition(self.disk, 3)
+        with open(self.disk, "r+b") as file:
+            file.seek(from_a)
+            slot = file.read(length)
+            file.seek(to_b)
+            file.write(slot)
+
+
+# In the program that every start runs before the services.
+TEXT = b"the station remembers nothing yet"
+
+
+def first(trial):
+    """The first start: settings are taken over, a secret is blanked, the slot is found good."""
+    settings = f'[station]\nname = "trial"\n\n[server]\nurl = "https://pi.invalid"\napi-key = "{KEY}"\n'.encode()
+    vm.put(trial.disk, {"enrollment.toml": settings})
+    with trial.start() as machine:
+        _, at = machine.wait_for(GOOD, within=SECONDS)
+        line = machine.line(at)
+        found = re.search(r"; ([\d.]+) s after the start, (\d+) MB used by (\d+) processes", line)
+        check("the station starts and finds its slot good", True,
+              f"{machine.seconds():.1f} s, {machine.processor_seconds():.1f} s of processor time")
+        check("it uses at most 90 MB", bool(found) and int(found[2]) <= 90, found[2] + " MB" if found else line)
+        check("at most 12 processes run", bool(found) and int(found[3]) <= 12, found[3] if found else line)
+    left = vm.get(trial.disk, "enrollment.toml")
+    check("the secret is blanked on the card", KEY.encode() not in left and len(left) == len(settings))
+    check("all else that was written there still is", left.startswith(b'[station]\nname = "trial"'))
+
+
+def uboot(trial):
+    """U-Boot takes an attempt; the station gives it back."""
+    with trial.start(uboot=trial.uboot) as machine:
+        _, at = machine.wait_for("card: starting slot", within=SECONDS)
+        check("U-Boot starts slot A and counts", "slot A; attempts left: A 2" in machine.line(at), machine.line(at))
+        machine.wait_for(GOOD, within=SECONDS)
+    record = vm.record(trial.disk)
+    check("the attempts are given back", record["BOOT_A_LEFT"] == "3" and record["BOOT_GEN"] == "3", str(record))
+
+
+def decay(trial):
+    """A flipped bit in the root is noticed, and nothing is run from it."""
+    trial.damage("A", TEXT)
+    with trial.start() as machine:
+        said, _ = machine.wait_for("is corrupted", GOOD, within=SECONDS)
+        check("a flipped bit in the root is noticed", said == "is corrupted")
+        while machine.read(SECONDS):
+            pass
+        check("the machine restarts at once", GOOD.encode() not in machine.text)
+
+
+def fallback(trial):
+    """A bad slot gives way to the good one by itself."""
+    trial.copy_a_to_b()
+    trial.damage("B", TEXT)
+    vm.write_record(trial.disk, BOOT_ORDER="B A", BOOT_B_LEFT="1", BOOT_A_LEFT="3")
+    with trial.start(uboot=trial.uboot) as machine:
+        machine.wait_for("starting slot B", within=SECONDS)
+        _, at = machine.wait_for("is corrupted", within=SECONDS)
+        machine.wait_for("starting slot A", within=SECONDS, since=at)
+        check("the damaged slot B gives way to A", True)
+        machine.wait_for(GOOD, within=SECONDS, since=at)
+        check("A is found good", True)
+    record = vm.record(trial.disk)
+    check("A comes first from now on", record["BOOT_ORDER"] == "A B" and record["BOOT_B_LEFT"] == "0", str(record))
+
+
+def torn(trial):
+    """A boot record of which a power cut left one copy half-written."""
+    with open(trial.disk, "r+b") as file:
+        file.seek(vm.RECORDS[1] + 10)
+        file.write(b"torn")
+    with trial.start(uboot=trial.uboot) as machine:
+        _, at = machine.wait_for("card: starting slot", within=SECONDS)
+        check("U-Boot goes by the copy that is whole", "attempts left: A 2" in machine.line(at))
+    check("and mends the other", vm.record(trial.disk)["BOOT_GEN"] == "2")
+
+
+def cuts(trial):
+    """Power cuts at random instants of the first start; then it starts."""
+    seed = int(os.environ.get("TRIAL_SEED", random.randrange(1 << 32)))
+    chance = random.Random(seed)
+    count = int(os.environ.get("TRIAL_CUTS", 3))
+    reached = []
+    for _ in range(count):
+        with trial.start(cache="writeback") as machine:
+            machine.wait_for("begun", within=SECONDS) if chance.random() < 0.5 else None
+            # By processor time, since a busy machine is slower than its clock.
+            end = machine.processor_seconds() + chance.uniform(0, 25)
+            while machine.processor_seconds() < end and GOOD.encode() not in machine.text and machine.read(0.2):
+                pass
+            reached.append(f"{machine.processor_seconds():.1f}")
+    with trial.start() as machine:
+        machine.wait_for(GOOD, within=SECONDS)
+    check(f"it starts after {count} power cuts", True, f"seed {seed}, after {', '.join(reached)} s of processor time")
+    start, length = vm.partition(trial.disk, 4)
+    check("the state partition has grown", length > 300 << 20, f"{length >> 20} MiB")
+
+
+TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, cuts)}
+
+
+def main():
+    image, uboot_path, *names = sys.argv[1:]
+    for name in names or TRIALS:
+        print(f"{name}: {TRIALS[name].__doc__}", flush=True)
+        with tempfile.TemporaryDirectory(prefix="station-") as directory:
+            try:
+                TRIALS[name](Trial(image, uboot_path, directory))
+            except vm.Gone as error:
+                check(name, False, str(error))
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
