@@ -4,5 +4,18 @@
 //! every command becomes a call to the station's daemon, which knows each operator's
 //! role and refuses what the role may not.
 
+pub mod command;
+#[cfg(feature = "door")]
+pub mod door;
 pub mod editor;
+#[cfg(feature = "door")]
+mod perform;
+#[cfg(feature = "door")]
+pub mod program;
+#[cfg(feature = "door")]
+pub mod render;
+#[cfg(feature = "door")]
+mod session;
+#[cfg(feature = "door")]
+mod watch;
 pub mod words;

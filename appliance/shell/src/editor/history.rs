@@ -28,6 +28,13 @@ impl History {
         self.lines.push_back(line.to_owned());
     }
 
+    /// Forgets a line, if it was the last.
+    pub fn forget(&mut self, line: &str) {
+        if self.lines.back().is_some_and(|last| last == line) {
+            self.lines.pop_back();
+        }
+    }
+
     /// How many lines there are.
     #[must_use]
     pub fn len(&self) -> usize {

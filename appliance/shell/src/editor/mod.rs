@@ -314,6 +314,12 @@ impl Editor {
         }
     }
 
+    /// Whether the terminal understands no escape sequences.
+    #[must_use]
+    pub fn is_dumb(&self) -> bool {
+        self.painter.is_dumb()
+    }
+
     /// Columns and rows of the terminal.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {

@@ -117,7 +117,7 @@ impl Painter {
         let first = (layout.cursor_row + 1).saturating_sub(height).min(layout.rows.len() - height);
         let mut text = String::new();
         self.to_top(out);
-        self.painted.clear();
+        let before = std::mem::take(&mut self.painted).len();
         for (number, row) in layout.rows.iter().skip(first).take(height).enumerate() {
             if number > 0 {
                 text.push_str("\r\n");
@@ -146,10 +146,17 @@ impl Painter {
             text.push_str("\x1b[K");
             self.painted.push(wide);
         }
-        text.push_str("\x1b[J");
         self.cursor_row = layout.cursor_row - first;
         self.cursor_column = layout.cursor_column;
-        up(&mut text, self.painted.len() - 1 - self.cursor_row);
+        let mut below = self.painted.len() - 1 - self.cursor_row;
+        if self.painted.last().is_none_or(|width| *width < self.columns) {
+            text.push_str("\x1b[J");
+        } else if before > self.painted.len() {
+            // Behind a full row the cursor still stands on its last character.
+            text.push_str("\r\n\x1b[J");
+            below += 1;
+        }
+        up(&mut text, below);
         text.push('\r');
         if self.cursor_column > 0 {
             let _ = write!(text, "\x1b[{}C", self.cursor_column);

@@ -1,0 +1,488 @@
+//! The commands, declared once. Parser, help, `?`, Tab and the reference come from here.
+//!
+//! What stands for a value in capitals is also its kind: a `KEY` is completed with keys.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "station",
+    no_binary_name = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    override_usage = "COMMAND [--json] [--help]"
+)]
+pub struct Line {
+    /// Print JSON instead of text; `schema COMMAND` says what it looks like
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not ask
+    #[arg(long, short = 'y', global = true)]
+    pub yes: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// How the station is: keys, run, server, what needs attention
+    Status,
+    /// Ports, run and server, full screen, as it happens (q leaves)
+    Watch,
+    /// The keys that are plugged in
+    Keys,
+    /// One key: its slots and its history
+    Key {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: String,
+    },
+    /// The ways of enrolling
+    Profiles,
+    /// One way of enrolling
+    #[command(subcommand)]
+    Profile(Profile),
+    /// Who starts enrollments: each plug-in, an operator, or nobody
+    Mode {
+        /// The mode from now on; says the present one when missing
+        #[arg(value_enum)]
+        mode: Option<ModeWord>,
+        /// In armed mode, the profile for every key; else the one that fits
+        #[arg(long, value_name = "PROFILE")]
+        profile: Option<String>,
+    },
+    /// Enroll a key
+    Enroll(Enroll),
+    /// Call an enrollment off: what it has done is taken back
+    Cancel {
+        /// A key's serial, or the port it is in; all keys when missing
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Enroll many keys
+    #[command(subcommand)]
+    Run(Run),
+    /// Ask a key for a code and let the server check it; changes nothing
+    Verify {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Which token, when the key has several
+        #[arg(long, value_name = "TOKEN")]
+        token: Option<String>,
+        /// Ask for the key's administrator PIN
+        #[arg(long)]
+        key_pin: bool,
+    },
+    /// Take a finished enrollment back: delete the token, erase the slot
+    Release {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Which token, when the key has several
+        #[arg(long, value_name = "TOKEN")]
+        token: Option<String>,
+        /// Ask for the slot's access code
+        #[arg(long)]
+        unlock: bool,
+        /// Ask for the key's administrator PIN
+        #[arg(long)]
+        key_pin: bool,
+    },
+    /// Tokens at the server
+    #[command(subcommand)]
+    Token(Token),
+    /// People at the server
+    #[command(subcommand)]
+    User(User),
+    /// The server and the station's credential for it
+    #[command(subcommand)]
+    Server(Server),
+    /// The signed records of enrollments
+    #[command(subcommand)]
+    Receipts(Receipts),
+    /// The configuration and its changes
+    #[command(subcommand)]
+    Config(Config),
+    /// Who may log in
+    Operators,
+    /// Who did what
+    Audit {
+        /// How many of the newest lines
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        newest: u32,
+    },
+    /// What the display shows
+    Panel {
+        /// Again whenever it changes
+        #[arg(long)]
+        follow: bool,
+    },
+    /// The daemon's log
+    Logs {
+        /// And what comes
+        #[arg(long, short = 'f')]
+        follow: bool,
+        /// How many of the newest lines
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        newest: u32,
+        /// At least so important
+        #[arg(long, value_enum, default_value_t = LevelWord::Info)]
+        level: LevelWord,
+    },
+    /// What a refusal means, and what to do
+    Explain {
+        /// Its code, such as E2041; all of them when missing
+        #[arg(value_name = "CODE")]
+        code: Option<String>,
+    },
+    /// What the JSON of a command looks like (JSON Schema)
+    Schema {
+        /// The command; all of them when missing
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Which program this is
+    Version,
+    /// Start the station anew
+    Reboot,
+    /// Switch the station off
+    Poweroff,
+    /// Software keys, in a simulated station: plug one in
+    #[command(hide = true)]
+    Plug {
+        /// yubikey, nitrokey-pro, nitrokey-storage, librem-key, nitrokey3
+        #[arg(value_name = "KIND", default_value = "yubikey", value_parser = ["yubikey", "nitrokey-pro", "nitrokey-storage", "librem-key", "nitrokey3"])]
+        kind: String,
+        /// Its serial; a key that was pulled comes back with all that is in it
+        #[arg(long, value_name = "SERIAL")]
+        serial: Option<u32>,
+        /// Its firmware
+        #[arg(long, value_name = "FIRMWARE")]
+        firmware: Option<String>,
+        /// Where
+        #[arg(long, value_name = "PORT")]
+        port: Option<String>,
+    },
+    /// Software keys, in a simulated station: touch one
+    #[command(hide = true)]
+    Touch {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+        /// For two seconds
+        #[arg(long)]
+        long: bool,
+    },
+    /// Software keys, in a simulated station: pull one out
+    #[command(hide = true)]
+    Pull {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// The lines entered before
+    History,
+    /// What can be said here
+    Help {
+        /// A command
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Leave
+    #[command(alias = "quit", alias = "logout")]
+    Exit,
+}
+
+/// `enroll`
+#[derive(Debug, Args)]
+pub struct Enroll {
+    /// The way of enrolling; the one that fits when missing
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Whom the token is for: name or name@realm
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// A key's serial or port; the only one plugged in, or else the next, when missing
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Write over what the slot holds, whosever it is
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Ask for a PIN of the token
+    #[arg(long)]
+    pub pin: bool,
+    /// Ask for the slot's access code
+    #[arg(long)]
+    pub unlock: bool,
+    /// Ask for the key's administrator PIN
+    #[arg(long)]
+    pub key_pin: bool,
+    /// Print each event as a line of JSON, the last with the outcome
+    #[arg(long, requires = "json")]
+    pub events: bool,
+}
+
+/// `profile …`
+#[derive(Debug, Subcommand)]
+pub enum Profile {
+    /// All of a profile
+    Show {
+        /// The profile
+        #[arg(value_name = "PROFILE")]
+        profile: String,
+    },
+    /// Whether it fits a key and the rights at the server
+    Check {
+        /// The profile
+        #[arg(value_name = "PROFILE")]
+        profile: String,
+        /// A key's serial or port; the only one plugged in when missing
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}
+
+/// `run …`
+#[derive(Debug, Subcommand)]
+pub enum Run {
+    /// Enroll every key that is plugged in from now on
+    Start(RunStart),
+    /// How far it is
+    Status {
+        /// The run's number; the present or last one when missing
+        #[arg(value_name = "RUN")]
+        run: Option<i64>,
+    },
+    /// Let keys wait
+    Pause,
+    /// Go on
+    Resume,
+    /// End it; enrollments that have begun are finished
+    Stop,
+}
+
+/// `run start`
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["count", "endless", "list"])))]
+pub struct RunStart {
+    /// So many keys
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=100_000))]
+    pub count: Option<i64>,
+    /// Until it is stopped
+    #[arg(long)]
+    pub endless: bool,
+    /// One key for each person of a list: `-` reads lines `user[,serial of the key]`
+    #[arg(long, value_name = "-", value_parser = ["-"])]
+    pub list: Option<String>,
+    /// What it is called
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The way of enrolling; for each key the one that fits when missing
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Write over what slots hold, whosever it is
+    #[arg(long)]
+    pub overwrite: bool,
+    /// Ask for the slots' access code
+    #[arg(long)]
+    pub unlock: bool,
+    /// Ask for the keys' administrator PIN
+    #[arg(long)]
+    pub key_pin: bool,
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// A token
+    Show(OneToken),
+    /// Tokens
+    List {
+        /// Only those of this person: name or name@realm
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// Only those whose serial has this form; * stands for anything
+        #[arg(long, value_name = "PATTERN")]
+        serial: Option<String>,
+        /// Only those of this type, such as hotp
+        #[arg(long, value_name = "TYPE")]
+        kind: Option<String>,
+        /// Which page
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        page: u32,
+        /// How many a page has
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100))]
+        size: u32,
+    },
+    /// Let it count
+    Enable(OneToken),
+    /// Keep it from counting
+    Disable(OneToken),
+    /// Delete it; its key is left alone
+    Delete(OneToken),
+    /// Give it to a person
+    Assign {
+        /// A token's serial
+        #[arg(value_name = "TOKEN")]
+        token: String,
+        /// The person: name or name@realm
+        #[arg(value_name = "USER")]
+        user: String,
+    },
+    /// Take it from its person
+    Unassign(OneToken),
+    /// Set its PIN, which is asked for
+    Pin(OneToken),
+    /// Let the server find its counter again; asks for two codes in a row
+    Resync(OneToken),
+}
+
+/// A token.
+#[derive(Debug, Args)]
+pub struct OneToken {
+    /// A token's serial
+    #[arg(value_name = "TOKEN")]
+    pub token: String,
+}
+
+/// `user …`
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// People with this in a name or in their mail address
+    Find {
+        /// Part of it
+        #[arg(value_name = "TEXT")]
+        text: String,
+        /// Only in this realm
+        #[arg(long, value_name = "REALM")]
+        realm: Option<String>,
+    },
+}
+
+/// `server …`
+#[derive(Debug, Subcommand)]
+pub enum Server {
+    /// Ask it how it is, and what the station may do there
+    Status,
+    /// Give the station a credential, which it keeps until it is switched off; asks for the password
+    Login {
+        /// The administrator's name at the server
+        #[arg(value_name = "NAME")]
+        user: String,
+        /// The administrator's realm, where there are several
+        #[arg(long, value_name = "REALM")]
+        realm: Option<String>,
+    },
+    /// Let the station forget its credential
+    Logout,
+}
+
+/// `receipts …`
+#[derive(Debug, Subcommand)]
+pub enum Receipts {
+    /// The newest
+    List {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        newest: u32,
+        /// Only those about this key or token
+        #[arg(long, value_name = "SERIAL")]
+        about: Option<String>,
+    },
+    /// All of one
+    Show {
+        /// Its number
+        #[arg(value_name = "RECEIPT")]
+        number: i64,
+    },
+    /// Whether the chain is whole and every signature right
+    Verify,
+    /// The chain, a line each, as it is signed
+    Export {
+        /// From this number on
+        #[arg(long, value_name = "RECEIPT")]
+        from: Option<i64>,
+    },
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// What is in force
+    Show {
+        /// A part of it, such as server or profile.desk
+        #[arg(value_name = "PATH")]
+        path: Option<String>,
+        /// With the changes that are not committed
+        #[arg(long)]
+        pending: bool,
+    },
+    /// What a commit would change
+    Diff,
+    /// Change a field; nothing is in force before a commit
+    Set {
+        /// The field, such as server.url
+        #[arg(value_name = "PATH")]
+        path: String,
+        /// Its value as TOML writes it; a bare word is text. Without, the field is removed
+        #[arg(value_name = "VALUE", allow_hyphen_values = true)]
+        value: Option<String>,
+    },
+    /// What is wrong with the changes, or with a file
+    Check {
+        /// Read a file from standard input
+        #[arg(value_name = "-", value_parser = ["-"])]
+        file: Option<String>,
+    },
+    /// Bring the changes into force
+    Commit {
+        /// For good, or until it is confirmed
+        #[command(subcommand)]
+        how: Option<Commit>,
+    },
+    /// Keep what was committed for some minutes
+    Confirm,
+    /// Drop changes that are not committed, or else take the last commit back
+    Rollback,
+}
+
+/// `config commit …`
+#[derive(Debug, Subcommand)]
+pub enum Commit {
+    /// Take it back by itself unless `config confirm` follows within so many minutes
+    Confirmed {
+        /// Minutes
+        #[arg(value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
+        minutes: u32,
+    },
+}
+
+/// A mode.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ModeWord {
+    /// Each key that is plugged in is enrolled
+    Armed,
+    /// An operator starts each enrollment
+    Attended,
+    /// Nothing is enrolled
+    Locked,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LevelWord {
+    /// Something does not work
+    Error,
+    /// Something may not work
+    Warn,
+    /// What happens
+    Info,
+    /// In detail
+    Debug,
+    /// In every detail
+    Trace,
+}

@@ -1,0 +1,279 @@
+//! Enrolling, verifying, releasing, and runs.
+
+use control::Incoming;
+use control::types::{
+    Assignment, ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunStart,
+    Verify,
+};
+
+use super::{Context, Done, Failure, json};
+use crate::command::exit::Exit;
+use crate::command::tree;
+use crate::render;
+use crate::session::desk::Stop;
+
+pub(super) async fn profile(context: &mut Context<'_>, command: tree::Profile) -> Done {
+    let station = context.station;
+    match command {
+        tree::Profile::Show { profile } => {
+            let all = context.call(station.profiles()).await?;
+            match all.profiles.iter().find(|one| one.name == profile) {
+                Some(found) => context.print(found, render::profile).await,
+                None => {
+                    let text = format!("There is no profile \"{profile}\"; profiles lists them.");
+                    context.refuse(Exit::Refused, &text).await
+                }
+            }
+        }
+        tree::Profile::Check { profile, key } => {
+            let fit = context.call(station.profile_check(&ProfileCheck { profile, key })).await?;
+            context.print(&fit, render::profile_fit).await?;
+            let good = fit.refusal.is_none() && fit.rights_missing.is_empty();
+            Ok(if good { Exit::Done } else { Exit::Wrong })
+        }
+    }
+}
+
+pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> Done {
+    let station = context.station;
+    if command.overwrite && !context.yes {
+        let question = "Write over what the slot holds, even if it is somebody else's?";
+        if context.desk.confirm(question).await? != Some(true) {
+            return context
+                .refuse(Exit::Unconfirmed, "--overwrite needs --yes, or the answer y. Nothing was done.")
+                .await;
+        }
+    }
+    let wanted = Enroll {
+        profile: command.profile,
+        person: command.user,
+        key: command.key,
+        overwrite_confirmed: command.overwrite,
+        pin: context.secret(command.pin, "PIN of the token").await?,
+        unlock: context.secret(command.unlock, "Access code of the slot (12 hexadecimal digits)").await?,
+        key_pin: context.secret(command.key_pin, "Administrator PIN of the key").await?,
+    };
+    let events = context.call(station.enroll(&wanted)).await?;
+    let key = wanted.key.clone();
+    drop(wanted);
+    let (last, cancelled) = follow(context, events, key, command.events).await?;
+    if command.events {
+        return Ok(exit(last.as_ref().and_then(|event| event.outcome.as_ref()), cancelled));
+    }
+    finish(context, last, cancelled).await
+}
+
+/// Follows what happens to its end. Ctrl-C calls it off, and then what was done is taken back.
+async fn follow(
+    context: &mut Context<'_>,
+    mut events: Incoming<Event>,
+    key: Option<String>,
+    all: bool,
+) -> Result<(Option<Event>, bool), Failure> {
+    let station = context.station;
+    let (mut ticket, mut last, mut cancelled) = (None, None, false);
+    loop {
+        let event = match context.desk.during(events.next()).await {
+            Ok(Some(event)) => event?,
+            Ok(None) => return Ok((last, cancelled)),
+            Err(Stop::Interrupted) if cancelled => {
+                context.say("It is being taken back already; please wait.\n").await?;
+                continue;
+            }
+            Err(Stop::Interrupted) => {
+                cancelled = true;
+                context.say("Cancelling: what was done is taken back. Please wait.\n").await?;
+                let which = Cancel { ticket, key: if ticket.is_none() { key.clone() } else { None } };
+                // Whatever Ctrl-C stops now, it must not be the call that stops the enrollment.
+                if let Err(error) = station.cancel(&which).await {
+                    context.say(&format!("{}\n", render::clean(&error.to_string()))).await?;
+                }
+                continue;
+            }
+            Err(Stop::Gone) => return Err(Stop::Gone.into()),
+        };
+        ticket = event.ticket.or(ticket);
+        if all {
+            context.desk.out(&json(&event)).await?;
+        } else if let Some(text) = render::progress(&event).filter(|_| !context.json) {
+            context.say(&text).await?;
+        }
+        if matches!(event.kind, EventKind::Outcome | EventKind::Verified | EventKind::Released) {
+            last = Some(event);
+        }
+    }
+}
+
+async fn finish(context: &mut Context<'_>, last: Option<Event>, cancelled: bool) -> Done {
+    match last.and_then(|event| event.outcome) {
+        Some(outcome) => {
+            context.print(&outcome, render::outcome).await?;
+            Ok(exit(Some(&outcome), cancelled))
+        }
+        None if cancelled => Ok(Exit::Cancelled),
+        None => {
+            let text = "The station did not say how it ended. status and receipts list show it.";
+            context.refuse(Exit::Unreachable, text).await
+        }
+    }
+}
+
+fn exit(outcome: Option<&Outcome>, cancelled: bool) -> Exit {
+    match outcome.map(|outcome| outcome.ending) {
+        Some(Ending::Enrolled | Ending::Released) => Exit::Done,
+        _ if cancelled => Exit::Cancelled,
+        _ => Exit::Refused,
+    }
+}
+
+pub(super) async fn cancel(context: &mut Context<'_>, key: Option<String>) -> Done {
+    let station = context.station;
+    let cancelled = context.call(station.cancel(&Cancel { ticket: None, key })).await?;
+    let text = |cancelled: &control::types::Cancelled| match cancelled.enrollments {
+        0 => "Nothing was going on.\n".to_owned(),
+        1 => "One enrollment is called off; what it has done is taken back.\n".to_owned(),
+        many => format!("{many} enrollments are called off; what they have done is taken back.\n"),
+    };
+    context.print(&cancelled, text).await
+}
+
+pub(super) async fn verify(
+    context: &mut Context<'_>,
+    key: String,
+    token: Option<String>,
+    key_pin: bool,
+) -> Done {
+    let station = context.station;
+    let key_pin = context.secret(key_pin, "Administrator PIN of the key").await?;
+    let wanted = Verify { key: key.clone(), token, key_pin };
+    let events = context.call(station.verify(&wanted)).await?;
+    let (last, cancelled) = follow(context, events, Some(key), false).await?;
+    match last.and_then(|event| event.verification) {
+        Some(verification) => {
+            context.print(&verification, render::verification).await?;
+            Ok(if verification.accepted { Exit::Done } else { Exit::Wrong })
+        }
+        None if cancelled => Ok(Exit::Cancelled),
+        None => context.refuse(Exit::Unreachable, "The station did not say what came of it.").await,
+    }
+}
+
+pub(super) async fn release(
+    context: &mut Context<'_>,
+    key: String,
+    token: Option<String>,
+    unlock: bool,
+    key_pin: bool,
+) -> Done {
+    let station = context.station;
+    let wanted = Release {
+        key: key.clone(),
+        token,
+        unlock: context.secret(unlock, "Access code of the slot (12 hexadecimal digits)").await?,
+        key_pin: context.secret(key_pin, "Administrator PIN of the key").await?,
+    };
+    let events = context.call(station.release(&wanted)).await?;
+    let (last, cancelled) = follow(context, events, Some(key), false).await?;
+    finish(context, last, cancelled).await
+}
+
+pub(super) async fn run(context: &mut Context<'_>, command: tree::Run) -> Done {
+    let station = context.station;
+    let present = ByRun { run: None };
+    let details = match command {
+        tree::Run::Start(start) => return run_start(context, start).await,
+        tree::Run::Status { run } => context.call(station.run_status(&ByRun { run })).await?,
+        tree::Run::Pause => context.call(station.run_pause(&present)).await?,
+        tree::Run::Resume => context.call(station.run_resume(&present)).await?,
+        tree::Run::Stop => context.call(station.run_stop(&present)).await?,
+    };
+    context.print(&details, render::run).await
+}
+
+async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
+    let station = context.station;
+    if start.overwrite && !context.yes {
+        let question = "Write over what the slots hold, even if it is somebody else's?";
+        if context.desk.confirm(question).await? != Some(true) {
+            return context
+                .refuse(Exit::Unconfirmed, "--overwrite needs --yes, or the answer y. Nothing was done.")
+                .await;
+        }
+    }
+    // Without a terminal, secrets are the first lines of standard input and the list is the rest.
+    let unlock = context.secret(start.unlock, "Access code of the slots (12 hexadecimal digits)").await?;
+    let key_pin = context.secret(start.key_pin, "Administrator PIN of the keys").await?;
+    let list = match start.list {
+        None => None,
+        Some(_) => {
+            let text = context.text().await?;
+            match assignments(&text) {
+                Ok(list) => Some(list),
+                Err(why) => return context.refuse(Exit::Usage, &why).await,
+            }
+        }
+    };
+    let wanted = RunStart {
+        name: start.name,
+        count: start.count,
+        endless: start.endless.then_some(true),
+        list,
+        profile: start.profile,
+        overwrite_confirmed: start.overwrite,
+        unlock,
+        key_pin,
+    };
+    let details = context.call(station.run_start(&wanted)).await?;
+    context.print(&details, render::run).await
+}
+
+/// Reads lines `user[,serial]`. A head `user,key`, empty lines and comments are left out.
+fn assignments(text: &str) -> Result<Vec<Assignment>, String> {
+    let mut list = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        let head = number == 0 && matches!(line.split([',', ';']).next(), Some("user" | "person"));
+        if line.is_empty() || line.starts_with('#') || head {
+            continue;
+        }
+        let mut cells = line.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"').to_owned());
+        let (person, key, more) = (cells.next(), cells.next(), cells.next());
+        let wrong = |what: &str| {
+            format!("Line {}: {what}. A line is user[,serial of the key]. Nothing was started.", number + 1)
+        };
+        if more.is_some_and(|more| !more.is_empty()) {
+            return Err(wrong("there are more than two columns"));
+        }
+        let some = |cell: Option<String>| cell.filter(|cell| !cell.is_empty());
+        let (person, key) = (some(person), some(key));
+        if person.is_none() && key.is_none() {
+            return Err(wrong("neither a user nor a key"));
+        }
+        list.push(Assignment { person, key });
+    }
+    if list.is_empty() {
+        return Err(
+            "The list is empty: give lines user[,serial of the key] on standard input. Nothing was started."
+                .to_owned(),
+        );
+    }
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_as_spreadsheets_write_them() {
+        let list = assignments("\u{feff}user,key\r\nalice@a,123\r\n\r\n# later\nbob\n\"carol\";\n,456\n")
+            .unwrap_or_default();
+        let seen: Vec<_> = list.iter().map(|one| (one.person.as_deref(), one.key.as_deref())).collect();
+        assert_eq!(
+            seen,
+            [(Some("alice@a"), Some("123")), (Some("bob"), None), (Some("carol"), None), (None, Some("456"))]
+        );
+        assert!(assignments("").map(drop).unwrap_err().contains("empty"));
+        assert!(assignments("a\nb,1,2\n").map(drop).unwrap_err().starts_with("Line 2"));
+    }
+}

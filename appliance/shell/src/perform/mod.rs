@@ -1,0 +1,306 @@
+//! Carries commands out: each becomes calls to the daemon, and what comes back is printed.
+
+mod enroll;
+mod manage;
+mod records;
+mod station;
+
+use std::future::Future;
+
+use control::types::{Role, Session};
+use control::{CallError, Client};
+use serde::Serialize;
+
+use crate::command::exit::Exit;
+use crate::command::tree::Command;
+use crate::command::{self, Order, ParseError};
+use crate::render;
+use crate::session::desk::{Desk, Stdin, Stop};
+
+/// Why a command did not do what it was to do.
+pub(crate) enum Failure {
+    Stop(Stop),
+    Call(CallError),
+    /// It was said; this is the exit status.
+    Said(Exit),
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+pub(crate) type Done = Result<Exit, Failure>;
+
+/// What a command has at hand.
+pub(crate) struct Context<'a> {
+    pub(crate) desk: &'a mut Desk,
+    pub(crate) station: &'a Client,
+    pub(crate) session: &'a Session,
+    pub(crate) json: bool,
+    pub(crate) yes: bool,
+    pub(crate) stdin: Stdin,
+    /// The earlier lines, for `history`.
+    pub(crate) history: Vec<String>,
+}
+
+impl Context<'_> {
+    /// Makes a call.
+    pub(crate) async fn call<T>(
+        &mut self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Failure> {
+        Ok(self.desk.during(call).await??)
+    }
+
+    /// Prints an answer.
+    pub(crate) async fn print<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Done {
+        let text = if self.json { json(value) } else { text(value) };
+        self.desk.out(&text).await?;
+        Ok(Exit::Done)
+    }
+
+    /// Says what is wrong, and fails.
+    pub(crate) async fn refuse(&mut self, exit: Exit, text: &str) -> Done {
+        let text = if self.json { json(&serde_json::json!({ "error": text })) } else { format!("{text}\n") };
+        self.desk.err(&text).await?;
+        Err(Failure::Said(exit))
+    }
+
+    /// Says something that is no answer.
+    pub(crate) async fn say(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(self.desk.err(text).await?)
+    }
+
+    /// Asks for a secret, when it is wanted.
+    pub(crate) async fn secret(
+        &mut self,
+        wanted: bool,
+        prompt: &str,
+    ) -> Result<Option<control::Secret>, Failure> {
+        if !wanted {
+            return Ok(None);
+        }
+        let secret = self.desk.secret(prompt, &mut self.stdin).await?;
+        if secret.is_none() {
+            let text = format!(
+                "{prompt}: nothing was given. Without a terminal it is read from standard input, a line each."
+            );
+            return self.refuse(Exit::Usage, &text).await.map(|_| None);
+        }
+        Ok(secret)
+    }
+
+    /// Standard input as text.
+    pub(crate) async fn text(&mut self) -> Result<String, Failure> {
+        if self.desk.terminal() {
+            self.say("Type or paste the lines; Ctrl-D ends them.\n").await?;
+        }
+        self.desk.read(&mut self.stdin).await?;
+        let text = self.stdin.rest().filter(|_| !self.stdin.too_long).map(str::to_owned);
+        match text {
+            Some(text) => Ok(text),
+            None => {
+                let why = "Standard input is longer than 1 MiB, or not UTF-8.";
+                self.refuse(Exit::Usage, why).await.map(|_| String::new())
+            }
+        }
+    }
+}
+
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
+    // Serializing these types fails only when memory does.
+    let mut text = serde_json::to_string(value).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Carries a command out, and says what went wrong.
+pub(crate) async fn perform(context: &mut Context<'_>, order: Order) -> Result<Exit, Stop> {
+    context.json = order.line.json;
+    context.yes = order.line.yes;
+    let asks =
+        order.entry().is_some_and(|entry| needed(&order.line.command, entry.role) > context.session.role);
+    let result = if asks { lacks_role(context, &order).await } else { confirmed(context, order).await };
+    match result {
+        Ok(exit) | Err(Failure::Said(exit)) => Ok(exit),
+        Err(Failure::Stop(Stop::Gone)) => Err(Stop::Gone),
+        Err(Failure::Stop(Stop::Interrupted)) => {
+            if context.desk.terminal() {
+                context.desk.err("^C\n").await?;
+            }
+            Ok(Exit::Cancelled)
+        }
+        Err(Failure::Call(error)) => call_failed(context, &error).await,
+    }
+}
+
+/// What an operator has to be for this command; some only look when they have no argument.
+fn needed(command: &Command, role: Role) -> Role {
+    match command {
+        Command::Mode { mode: None, .. } => Role::Viewer,
+        _ => role,
+    }
+}
+
+const fn a_role(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "a viewer",
+        Role::Operator => "an operator",
+        Role::Admin => "an admin",
+    }
+}
+
+async fn lacks_role(context: &mut Context<'_>, order: &Order) -> Done {
+    let needed = order.entry().map_or(Role::Admin, |entry| entry.role);
+    let text = format!(
+        "{} is {}, and \"{}\" is for the role {needed}. Ask an admin for it: the configuration names the roles.",
+        render::clean(&context.session.name),
+        a_role(context.session.role),
+        order.path
+    );
+    context.refuse(Exit::Role, &text).await
+}
+
+async fn confirmed(context: &mut Context<'_>, order: Order) -> Done {
+    if let Some(question) = order.entry().and_then(|entry| entry.question).filter(|_| !context.yes) {
+        match context.desk.confirm(question).await? {
+            Some(true) => {}
+            Some(false) => return context.refuse(Exit::Unconfirmed, "Nothing was done.").await,
+            None => {
+                let text =
+                    format!("\"{}\" needs --yes where nobody can be asked. Nothing was done.", order.path);
+                return context.refuse(Exit::Unconfirmed, &text).await;
+            }
+        }
+    }
+    dispatch(context, order.line.command).await
+}
+
+async fn call_failed(context: &mut Context<'_>, error: &CallError) -> Result<Exit, Stop> {
+    let (text, exit) = match error {
+        CallError::Refused(refusal) => {
+            let text = if context.json { json(refusal) } else { render::refusal(refusal) };
+            (text, Exit::Refused)
+        }
+        CallError::Misfit(fault) => {
+            (format!("The daemon does not take this: {}\n", render::clean(&fault.to_string())), Exit::Refused)
+        }
+        error => {
+            let text = format!(
+                "{}\nThe station's daemon may be starting anew: try again in a minute. What was going on there goes on.\n",
+                render::clean(&error.to_string())
+            );
+            (text, Exit::Unreachable)
+        }
+    };
+    let text = if context.json && exit != Exit::Refused {
+        json(&serde_json::json!({ "error": text.trim_end() }))
+    } else {
+        text
+    };
+    context.desk.err(&text).await?;
+    Ok(exit)
+}
+
+async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
+    let station = context.station;
+    match command {
+        Command::Status => {
+            let status = context.call(station.status()).await?;
+            context.print(&status, render::status).await
+        }
+        Command::Watch => crate::watch::watch(context).await,
+        Command::Keys => {
+            let keys = context.call(station.keys()).await?;
+            context.print(&keys, render::keys).await
+        }
+        Command::Key { key } => {
+            let details = context.call(station.key(&control::types::ByKey { key })).await?;
+            context.print(&details, render::key).await
+        }
+        Command::Profiles => {
+            let profiles = context.call(station.profiles()).await?;
+            context.print(&profiles, render::profiles).await
+        }
+        Command::Profile(command) => enroll::profile(context, command).await,
+        Command::Mode { mode, profile } => station::mode(context, mode, profile).await,
+        Command::Enroll(enroll) => enroll::enroll(context, enroll).await,
+        Command::Cancel { key } => enroll::cancel(context, key).await,
+        Command::Run(command) => enroll::run(context, command).await,
+        Command::Verify { key, token, key_pin } => enroll::verify(context, key, token, key_pin).await,
+        Command::Release { key, token, unlock, key_pin } => {
+            enroll::release(context, key, token, unlock, key_pin).await
+        }
+        Command::Token(command) => manage::token(context, command).await,
+        Command::User(command) => manage::user(context, command).await,
+        Command::Server(command) => manage::server(context, command).await,
+        Command::Receipts(command) => records::receipts(context, command).await,
+        Command::Config(command) => records::config(context, command).await,
+        Command::Operators => {
+            let operators = context.call(station.operators()).await?;
+            context.print(&operators, render::operators).await
+        }
+        Command::Audit { newest } => {
+            let wanted = control::types::AuditList { newest: Some(newest) };
+            let audit = context.call(station.audit_list(&wanted)).await?;
+            context.print(&audit, render::audit).await
+        }
+        Command::Panel { follow } => station::panel(context, follow).await,
+        Command::Logs { follow, newest, level } => station::logs(context, follow, newest, level).await,
+        Command::Explain { code } => {
+            let wanted = control::types::Explain { code: code.map(|code| code.to_uppercase()) };
+            let explained = context.call(station.explain(&wanted)).await?;
+            context.print(&explained, render::explanations).await
+        }
+        Command::Schema { command } => station::schema(context, &command).await,
+        Command::Version => {
+            let version = context.call(station.version()).await?;
+            context.print(&version, render::version).await
+        }
+        Command::Reboot => {
+            let done = context.call(station.reboot()).await?;
+            context.print(&done, |_| "The station starts anew. This connection ends.\n".to_owned()).await
+        }
+        Command::Poweroff => {
+            let done = context.call(station.power_off()).await?;
+            context
+                .print(&done, |_| "The station switches itself off. This connection ends.\n".to_owned())
+                .await
+        }
+        Command::Plug { kind, serial, firmware, port } => {
+            let plug = control::sim::Plug { kind: Some(kind), serial, firmware, port };
+            let key = context.call(station.sim_plug(&plug)).await?;
+            context.print(&key, render::sim_key).await
+        }
+        Command::Touch { key, long } => {
+            let touched = context.call(station.sim_touch(&control::sim::TouchKey { key, long })).await?;
+            context.print(&touched, render::touched).await
+        }
+        Command::Pull { key } => {
+            let key = context.call(station.sim_pull(&control::sim::Pull { key })).await?;
+            context.print(&key, render::sim_key).await
+        }
+        Command::History => {
+            let lines = std::mem::take(&mut context.history);
+            let text = |lines: &Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect();
+            context.print(&lines, text).await
+        }
+        Command::Help { command } => match command::help(&command) {
+            Ok(text) => {
+                context.desk.out(&text).await?;
+                Ok(Exit::Done)
+            }
+            Err(ParseError::Usage(text)) => context.refuse(Exit::Usage, &text).await,
+            Err(error) => context.refuse(Exit::Usage, &error.to_string()).await,
+        },
+        Command::Exit => Ok(Exit::Done),
+    }
+}

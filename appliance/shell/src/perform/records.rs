@@ -1,0 +1,87 @@
+//! Receipts and the configuration.
+
+use control::types::{
+    ByReceipt, ConfigCheck, ConfigCommit, ConfigSet, ConfigShow, ConfigText, ReceiptsExport, ReceiptsList,
+};
+
+use super::{Context, Done, json};
+use crate::command::exit::Exit;
+use crate::command::tree;
+use crate::render;
+
+pub(super) async fn receipts(context: &mut Context<'_>, command: tree::Receipts) -> Done {
+    let station = context.station;
+    match command {
+        tree::Receipts::List { newest, about } => {
+            let wanted = ReceiptsList { newest: Some(newest), about };
+            let receipts = context.call(station.receipts_list(&wanted)).await?;
+            context.print(&receipts, render::receipts).await
+        }
+        tree::Receipts::Show { number } => {
+            let receipt = context.call(station.receipts_show(&ByReceipt { number })).await?;
+            context.print(&receipt, render::receipt).await
+        }
+        tree::Receipts::Verify => {
+            let verdict = context.call(station.receipts_verify()).await?;
+            context.print(&verdict, render::verdict).await?;
+            Ok(if verdict.good { Exit::Done } else { Exit::Wrong })
+        }
+        tree::Receipts::Export { from } => {
+            let mut lines = context.call(station.receipts_export(&ReceiptsExport { from })).await?;
+            while let Some(some) = context.desk.during(lines.next()).await? {
+                let some = some?;
+                let mut text = String::new();
+                if context.json {
+                    text = json(&some);
+                } else {
+                    // Byte for byte what was signed, so that it can be verified elsewhere.
+                    for line in &some.lines {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+                context.desk.out(&text).await?;
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> Done {
+    let station = context.station;
+    let text = |text: &ConfigText| format!("{}\n", render::clean_lines(&text.text));
+    let difference = |text: &ConfigText| match text.text.trim_end() {
+        "" => "There is no change that is not committed.\n".to_owned(),
+        _ => format!("{}\n", render::clean_lines(&text.text)),
+    };
+    let configuration = match command {
+        tree::Config::Show { path, pending } => {
+            let shown = context.call(station.config_show(&ConfigShow { path, pending })).await?;
+            return context.print(&shown, text).await;
+        }
+        tree::Config::Diff => {
+            let shown = context.call(station.config_diff()).await?;
+            return context.print(&shown, difference).await;
+        }
+        tree::Config::Set { path, value } => {
+            let shown = context.call(station.config_set(&ConfigSet { path, value })).await?;
+            return context.print(&shown, difference).await;
+        }
+        tree::Config::Check { file } => {
+            let text = match file {
+                Some(_) => Some(context.text().await?),
+                None => None,
+            };
+            let problems = context.call(station.config_check(&ConfigCheck { text })).await?;
+            context.print(&problems, render::problems).await?;
+            return Ok(if problems.problems.is_empty() { Exit::Done } else { Exit::Wrong });
+        }
+        tree::Config::Commit { how } => {
+            let confirmed_minutes = how.map(|tree::Commit::Confirmed { minutes }| minutes);
+            context.call(station.config_commit(&ConfigCommit { confirmed_minutes })).await?
+        }
+        tree::Config::Confirm => context.call(station.config_confirm()).await?,
+        tree::Config::Rollback => context.call(station.config_rollback()).await?,
+    };
+    context.print(&configuration, render::configuration).await
+}

@@ -1,0 +1,133 @@
+//! Runs and receipts.
+
+use control::types::{Counts, ReceiptDetails, ReceiptVerdict, Receipts, Run, RunDetails};
+
+use super::{clean, clean_lines, facts, number, or_dash, table, time};
+
+/// How enrollments ended, in words.
+#[must_use]
+pub fn counts(counts: &Counts) -> String {
+    let all = [
+        (counts.enrolled, "enrolled"),
+        (counts.refused, "refused"),
+        (counts.undone, "undone"),
+        (counts.quarantined, "quarantined"),
+        (counts.postponed, "postponed"),
+    ];
+    let some: Vec<_> = all
+        .iter()
+        .enumerate()
+        .filter(|(place, (count, _))| *place == 0 || *count > 0)
+        .map(|(_, (count, what))| format!("{count} {what}"))
+        .collect();
+    some.join(", ")
+}
+
+/// A run in one line.
+#[must_use]
+pub fn run_line(run: &Run) -> String {
+    let target = run.target.map(|target| format!(" of {target}")).unwrap_or_default();
+    let next = run.next.as_deref().map(|next| format!("; next: {}", clean(next))).unwrap_or_default();
+    format!("{} \"{}\", {}: {}{target}{next}", run.run, clean(&run.name), run.state, counts(&run.counts))
+}
+
+/// A run, its list, and earlier runs.
+#[must_use]
+pub fn run(details: &RunDetails) -> String {
+    let Some(run) = &details.run else {
+        return "There was no run yet. run start begins one.\n".to_owned();
+    };
+    let mut text = facts(&[
+        ("run", format!("{} \"{}\"", run.run, clean(&run.name))),
+        ("state", run.state.to_string()),
+        (
+            "profile",
+            run.profile.as_deref().map_or_else(|| "for each key the one that fits".to_owned(), clean),
+        ),
+        (
+            "target",
+            run.target.map_or_else(|| "until it is stopped".to_owned(), |target| format!("{target} keys")),
+        ),
+        ("so far", counts(&run.counts)),
+        ("next", run.next.as_deref().map(clean).unwrap_or_default()),
+        ("an hour", run.per_hour.map(|number| format!("{number} keys")).unwrap_or_default()),
+        ("started", format!("{} by {}", time(run.started), clean(&run.operator))),
+        ("ended", run.ended.map(time).unwrap_or_default()),
+    ]);
+    if !details.entries.is_empty() {
+        let rows = details.entries.iter().map(|entry| {
+            [
+                entry.line.to_string(),
+                or_dash(entry.person.as_deref()),
+                or_dash(entry.key.as_deref()),
+                clean(&entry.state),
+                or_dash(entry.token.as_deref()),
+                or_dash(entry.code.as_deref()),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        text.push('\n');
+        text.push_str(&table(["LINE", "USER", "KEY", "STATE", "TOKEN", "CODE"], &rows));
+    }
+    if !details.earlier.is_empty() {
+        text.push_str("\nEarlier:\n");
+        for earlier in &details.earlier {
+            text.push_str(&format!("{}\n", run_line(earlier)));
+        }
+    }
+    text
+}
+
+/// Receipts.
+#[must_use]
+pub fn receipts(receipts: &Receipts) -> String {
+    if receipts.receipts.is_empty() {
+        return "There is no receipt.\n".to_owned();
+    }
+    let rows = receipts.receipts.iter().map(|one| {
+        [
+            one.number.to_string(),
+            time(one.at),
+            clean(&one.ending),
+            or_dash(one.key.as_deref()),
+            or_dash(one.token.as_deref()),
+            or_dash(one.person.as_deref()),
+            clean(&one.profile),
+            clean(&one.operator),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let more = receipts.total - i64::try_from(rows.len()).unwrap_or(receipts.total);
+    let mut text = table(["RECEIPT", "AT", "ENDING", "KEY", "TOKEN", "USER", "PROFILE", "OPERATOR"], &rows);
+    if more > 0 {
+        text.push_str(&format!("({more} more)\n"));
+    }
+    text
+}
+
+/// A receipt.
+#[must_use]
+pub fn receipt(details: &ReceiptDetails) -> String {
+    let document = serde_json::to_string_pretty(&details.document).unwrap_or_default();
+    let verdict = if details.good {
+        "Its signature and its place in the chain are right."
+    } else {
+        "IT IS WRONG: signature or place in the chain do not fit."
+    };
+    format!("{}\n{verdict}\n", clean_lines(&document))
+}
+
+/// Whether the chain is whole.
+#[must_use]
+pub fn verdict(verdict: &ReceiptVerdict) -> String {
+    let first = if verdict.good {
+        format!("All {} receipts are right, and none is missing.\n", verdict.receipts)
+    } else {
+        format!("Receipt {} is wrong: {}\n", number(verdict.first_wrong), or_dash(verdict.text.as_deref()))
+    };
+    first
+        + &facts(&[
+            ("head", verdict.head.clone().unwrap_or_default()),
+            ("public key", verdict.public_key.clone().unwrap_or_default()),
+        ])
+}

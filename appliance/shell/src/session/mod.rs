@@ -1,0 +1,332 @@
+//! Sessions: a person at a prompt, or one command and its answer.
+
+pub(crate) mod desk;
+pub(crate) mod inbox;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use control::types::{Audit, Explain, LogIn, ReceiptsList, Session, TokenList, UserFind};
+use control::{CallError, Client};
+use tokio::sync::mpsc;
+
+use crate::command::complete::{self, Kind, Known};
+use crate::command::exit::Exit;
+use crate::command::{self, Order, ParseError};
+use crate::editor::{Editor, Event, History, Terminal};
+use crate::perform::{Context, perform};
+use crate::render;
+use desk::{Desk, Piece, Stdin, Stop};
+use inbox::Inbox;
+
+/// Completion waits so long for the station.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// As many values are offered.
+const OFFERED: usize = 100;
+
+/// What all sessions share.
+pub(crate) struct House {
+    pub(crate) socket: PathBuf,
+    pub(crate) fingerprint: String,
+    pub(crate) picture: String,
+    /// Earlier lines, for each operator.
+    pub(crate) histories: Mutex<HashMap<String, Arc<Mutex<History>>>>,
+}
+
+/// Who is there, and with what.
+pub(crate) struct Guest {
+    pub(crate) operator: String,
+    pub(crate) fingerprint: String,
+    pub(crate) address: String,
+    pub(crate) session: String,
+    pub(crate) terminal: Option<Terminal>,
+    /// One command; a prompt when there is none.
+    pub(crate) command: Option<String>,
+}
+
+/// Runs a session to its end.
+pub(crate) async fn run(house: Arc<House>, guest: Guest, inbox: Arc<Inbox>, out: mpsc::Sender<Piece>) {
+    let history = {
+        let mut all = house.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(guest.operator.clone()).or_default())
+    };
+    let editor = guest.terminal.map(|terminal| Editor::new(terminal, Arc::clone(&history)));
+    // How long it may be idle is known once the daemon has been asked.
+    let mut desk = Desk::new(inbox, out.clone(), editor, Duration::from_secs(600));
+    let exit = match session(&house, &guest, &mut desk, &history).await {
+        Ok(exit) => exit,
+        Err(Stop::Interrupted) => Exit::Cancelled,
+        Err(Stop::Gone) => Exit::Done,
+    };
+    let _ = out.send(Piece::Exit(exit.status())).await;
+}
+
+async fn session(
+    house: &House,
+    guest: &Guest,
+    desk: &mut Desk,
+    history: &Arc<Mutex<History>>,
+) -> Result<Exit, Stop> {
+    let caller = LogIn {
+        operator: guest.fingerprint.clone(),
+        address: guest.address.clone(),
+        session: guest.session.clone(),
+    };
+    let connected = desk.during(Client::connect(&house.socket, caller)).await?;
+    let (station, session) = match connected {
+        Ok(connected) => connected,
+        Err(error) => {
+            let text = match &error {
+                CallError::Refused(refusal) => render::refusal(refusal),
+                error => format!(
+                    "{}\nThe station's daemon does not answer. It may be starting: try again in a minute.\n",
+                    render::clean(&error.to_string())
+                ),
+            };
+            desk.err(&text).await?;
+            return Ok(Exit::Unreachable);
+        }
+    };
+    desk.set_idle(Duration::from_millis(u64::try_from(session.idle_ms).unwrap_or(600_000).max(1000)));
+    let mut here = Here { desk, station: &station, session: &session, history };
+    match &guest.command {
+        Some(line) => here.command(line).await,
+        None if here.desk.terminal() => {
+            here.desk.out(&welcome(house, &session)).await?;
+            here.prompt().await
+        }
+        None => here.script().await,
+    }
+}
+
+struct Here<'a> {
+    desk: &'a mut Desk,
+    station: &'a Client,
+    session: &'a Session,
+    history: &'a Arc<Mutex<History>>,
+}
+
+impl Here<'_> {
+    /// Asks for commands until the operator leaves.
+    async fn prompt(&mut self) -> Result<Exit, Stop> {
+        let prompt = format!("{}> ", render::clean(&self.session.station));
+        let mut asks = true;
+        loop {
+            if let Some(editor) = self.desk.editor().filter(|_| asks) {
+                editor.ask_command(&prompt);
+            }
+            asks = true;
+            match self.desk.event().await? {
+                Event::Line(line) => match command::parse(&line) {
+                    Ok(None) => {}
+                    Ok(Some(order)) if order.path == "exit" => return Ok(Exit::Done),
+                    parsed => {
+                        self.execute(&line, parsed.map(|order| order.map(Box::new))).await?;
+                    }
+                },
+                Event::Interrupt | Event::Secret(_) => {}
+                Event::Leave => return Ok(Exit::Done),
+                Event::Complete(before) => {
+                    let place = complete::place(&before);
+                    let known = self.known(place.kind, &place.word).await?;
+                    if let Some(editor) = self.desk.editor() {
+                        editor.offer(place.offer(known));
+                    }
+                    asks = false;
+                }
+                Event::Help(before) => {
+                    let place = complete::place(&before);
+                    let known = self.known(place.kind, &place.word).await?;
+                    let complete = matches!(command::parse(&before), Ok(Some(_)));
+                    if let Some(editor) = self.desk.editor() {
+                        editor.show(&place.explain(known, complete));
+                    }
+                    asks = false;
+                }
+            }
+        }
+    }
+
+    /// One command, its exit status.
+    async fn command(&mut self, line: &str) -> Result<Exit, Stop> {
+        match command::parse(line) {
+            Ok(None) => {
+                self.desk.err("There is no command. help lists them.\n").await?;
+                Ok(Exit::Usage)
+            }
+            parsed => self.execute(line, parsed.map(|order| order.map(Box::new))).await,
+        }
+    }
+
+    /// A shell without a terminal: commands from standard input, a line each, up to the first that fails.
+    async fn script(&mut self) -> Result<Exit, Stop> {
+        let mut stdin = Stdin::default();
+        self.desk.read(&mut stdin).await?;
+        let text = stdin.rest().unwrap_or_default().to_owned();
+        for line in text.lines() {
+            match command::parse(line) {
+                Ok(None) => {}
+                Ok(Some(order)) if order.path == "exit" => break,
+                parsed => {
+                    let exit = self.execute(line, parsed.map(|order| order.map(Box::new))).await?;
+                    if exit != Exit::Done {
+                        return Ok(exit);
+                    }
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn execute(
+        &mut self,
+        line: &str,
+        parsed: Result<Option<Box<Order>>, ParseError>,
+    ) -> Result<Exit, Stop> {
+        let begun = Instant::now();
+        let (result, shown) = match parsed {
+            Ok(None) => return Ok(Exit::Done),
+            Ok(Some(order)) => {
+                let history = if order.path == "history" { self.lines() } else { Vec::new() };
+                let mut context = Context {
+                    desk: &mut *self.desk,
+                    station: self.station,
+                    session: self.session,
+                    json: false,
+                    yes: false,
+                    stdin: Stdin::default(),
+                    history,
+                };
+                // No command takes a secret as an argument, so the line holds none.
+                (perform(&mut context, *order).await, line.trim().to_owned())
+            }
+            Err(ParseError::Help(text)) => {
+                (self.desk.out(&text).await.map(|()| Exit::Done), line.trim().to_owned())
+            }
+            Err(error) => {
+                let shown = self.misunderstood(line);
+                let mut text = error.to_string();
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                (self.desk.err(&text).await.map(|()| Exit::Usage), shown)
+            }
+        };
+        let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let exit = *result.as_ref().unwrap_or(&Exit::Done);
+        let audit = Audit { command: shown, exit: i64::from(exit.status()), took_ms: took };
+        // A client that is gone must not keep its command out of the audit.
+        if let Err(error) = self.station.audit(&audit).await {
+            tracing::warn!("a command is missing in the audit: {error}");
+        }
+        result
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.iter().map(str::to_owned).collect()
+    }
+
+    /// What may be told of a line that was not understood: it may hold a password that somebody
+    /// typed where none is taken. So it is neither told nor remembered, apart from the words
+    /// that are known.
+    fn misunderstood(&self, line: &str) -> String {
+        let words = crate::words::partial(line);
+        let mut tree = command::tree();
+        let mut known = Vec::new();
+        for word in words.words.iter().chain([&words.last]) {
+            let Some(inner) = tree.find_subcommand(word).cloned() else { break };
+            known.push(word.clone());
+            tree = inner;
+        }
+        let known = known.join(" ");
+        if matches!(known.as_str(), "server login" | "server" | "token pin" | "token resync") {
+            self.history.lock().unwrap_or_else(PoisonError::into_inner).forget(line);
+        }
+        format!("{known} (not understood)").trim_start().to_owned()
+    }
+
+    /// What the station knows of a kind. Nothing when it does not answer in time.
+    async fn known(&mut self, kind: Option<Kind>, word: &str) -> Result<Vec<Known>, Stop> {
+        let Some(kind) = kind else { return Ok(Vec::new()) };
+        let asked = tokio::time::timeout(PATIENCE, known(self.station, kind, word));
+        let mut known = self.desk.during(asked).await?.ok().and_then(Result::ok).unwrap_or_default();
+        known.truncate(OFFERED);
+        Ok(known)
+    }
+}
+
+async fn known(station: &Client, kind: Kind, word: &str) -> Result<Vec<Known>, CallError> {
+    let about = |value: String, about: String| Known { value, about: render::clean(&about) };
+    let mut known: Vec<Known> = match kind {
+        Kind::Key => {
+            let keys = station.keys().await?.keys;
+            keys.into_iter().filter_map(|key| Some(about(key.serial.or(key.port)?, key.model))).collect()
+        }
+        Kind::Profile => {
+            let profiles = station.profiles().await?.profiles;
+            profiles
+                .into_iter()
+                .map(|one| about(one.name, format!("{}, slot {}", one.kind, one.slot)))
+                .collect()
+        }
+        Kind::User if word.is_empty() => Vec::new(),
+        Kind::User => {
+            let find = UserFind { text: word.to_owned(), realm: None };
+            let people = station.user_find(&find).await?.people;
+            let name = |one: &control::types::Person| format!("{} {}", one.given_name, one.surname);
+            people.into_iter().map(|one| about(format!("{}@{}", one.user, one.realm), name(&one))).collect()
+        }
+        Kind::Token => {
+            let list =
+                TokenList { serial: Some(format!("{word}*")), size: Some(100), ..TokenList::default() };
+            let tokens = station.token_list(&list).await?.tokens;
+            tokens.into_iter().map(|one| about(one.serial, one.person.unwrap_or(one.description))).collect()
+        }
+        Kind::Run => {
+            let runs = station.run_status(&control::types::ByRun { run: None }).await?;
+            runs.run.into_iter().chain(runs.earlier).map(|run| about(run.run.to_string(), run.name)).collect()
+        }
+        Kind::Receipt => {
+            let list = ReceiptsList { newest: Some(100), about: None };
+            let receipts = station.receipts_list(&list).await?.receipts;
+            receipts
+                .into_iter()
+                .map(|one| about(one.number.to_string(), one.token.unwrap_or(one.ending)))
+                .collect()
+        }
+        Kind::Code => {
+            let all = station.explain(&Explain { code: None }).await?.refusals;
+            all.into_iter().map(|one| about(one.code, one.title)).collect()
+        }
+    };
+    known.retain(|known| known.value.starts_with(word) && !known.value.chars().any(char::is_control));
+    Ok(known)
+}
+
+fn welcome(house: &House, session: &Session) -> String {
+    let mut text = format!(
+        "Enrollment station {}. You are {}, {}.\n",
+        render::clean(&session.station),
+        render::clean(&session.name),
+        session.role
+    );
+    if let Some(at) = session.last_login {
+        let from = session
+            .last_address
+            .as_deref()
+            .map(|from| format!(" from {}", render::clean(from)))
+            .unwrap_or_default();
+        text.push_str(&format!("Last login: {}{from}\n", render::time(at)));
+    } else {
+        // At a first contact the picture helps to compare with the one that was noted.
+        text.push_str(&house.picture);
+        text.push('\n');
+    }
+    text.push_str(&format!("Host key: {}\n", house.fingerprint));
+    text.push_str("help lists the commands, ? says what may come next, Ctrl-D leaves.\n\n");
+    text
+}

@@ -1,0 +1,218 @@
+"""Clients of the SSH door. Called by scripts/ssh-clients; prints a line for each check."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+from station import Station
+
+VENV = pathlib.Path(sys.executable).parent
+# Each answers without an argument.
+COMMANDS = [
+    "status", "keys", "profiles", "mode", "run status", "token list", "server status", "receipts list",
+    "receipts export", "config show", "config diff", "operators", "audit", "panel", "logs", "explain",
+    "schema status", "version", "history", "help", "key 12345678", "token show UBOM12345678_1",
+    "enroll --profile desk", "user find 'van der'", "cancel", "reboot --yes",
+]
+failures = 0
+
+
+def check(what, good, why=""):
+    global failures
+    failures += not good
+    print(f"{'ok' if good else 'FAILED'}: {what}{'' if good else ': ' + str(why)[-600:]}", flush=True)
+
+
+def run(command, text="", timeout=60):
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout)
+    return done.returncode, done.stdout, done.stderr
+
+
+def audit(station):
+    code, out, err = run([VENV / "ssh-audit", "--json", "-p", station.port, "127.0.0.1"])
+    found = json.loads(out)
+    notes = [
+        (kind, entry["algorithm"], level, note)
+        for kind in ("kex", "key", "enc", "mac")
+        for entry in found[kind]
+        for level in ("fail", "warn")
+        for note in entry.get("notes", {}).get(level, [])
+    ]
+    check("ssh-audit finds no failure and no warning", code == 0 and not notes, (code, notes, err))
+
+
+def one_by_one(name, client):
+    """Runs every command with a client, a connection each."""
+    bad = []
+    for command in COMMANDS:
+        code, out, err = client(command)
+        expected = 1 if command.startswith("profile check") else 0
+        if code != expected or not out and command != "history" or "\r" in out:
+            bad.append((command, code, out[:80], err[:200]))
+    check(f"{name} runs {len(COMMANDS)} commands", not bad, bad)
+    code, _, err = client("token show MISSING")
+    check(f"{name} gets the exit status and the words of a refusal", code == 1 and "E2041" in err, (code, err))
+
+
+def typed(name, command):
+    """A prompt, with what is typed piped in."""
+    lines = "".join(f"{line}\n" for line in ["status", "statsu", "token list", "exit"])
+    code, out, err = run(command, lines)
+    wanted = ["desk-1> ", "Unrecognized", "UBOM12345678_1", "Host key: SHA256:"]
+    missing = [text for text in wanted if text not in out]
+    check(f"{name} has a prompt and leaves it", code == 0 and not missing, (code, missing, out, err))
+
+
+def plink(station):
+    key = station.directory / "ada.ppk"
+    run(["puttygen", station.directory / "ada", "-O", "private", "-o", key])
+    code, _, err = run(["plink", "-batch", "-P", station.port, "-i", key, "ada@127.0.0.1", "version"])
+    fingerprint = re.search(r"SHA256:\S+", err)
+    check("plink shows the host key to a newcomer", code != 0 and fingerprint is not None, err)
+    base = ["plink", "-batch", "-P", station.port, "-i", key, "-hostkey", fingerprint[0] if fingerprint else "", "ada@127.0.0.1"]
+    one_by_one("plink", lambda command: run(base[:1] + base[1:] + [command]))
+    typed("plink", base[:1] + ["-t"] + base[1:])
+
+
+def dbclient(station):
+    key = station.directory / "ada.db"
+    run(["dropbearconvert", "openssh", "dropbear", station.directory / "ada", key])
+    base = ["dbclient", "-y", "-y", "-p", station.port, "-i", str(key), "ada@127.0.0.1"]
+    one_by_one("dbclient", lambda command: run(base + [command]))
+    typed("dbclient", base[:1] + ["-t"] + base[1:])
+
+
+def paramiko_client(station):
+    import paramiko
+
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    client.connect("127.0.0.1", int(station.port), "ada", key_filename=str(station.directory / "ada"), allow_agent=False, look_for_keys=False)
+
+    def execute(command):
+        stdin, stdout, stderr = client.exec_command(command, timeout=30)
+        stdin.channel.shutdown_write()
+        out, err = stdout.read().decode(), stderr.read().decode()
+        return stdout.channel.recv_exit_status(), out, err
+
+    one_by_one("Paramiko, over one connection,", execute)
+    channel = client.invoke_shell(term="xterm", width=100, height=30)
+    channel.settimeout(20)
+    out = ""
+    for line, wanted in [("", "desk-1> "), ("keys\r", "YubiKey 5 NFC"), ("\x04", None)]:
+        channel.send(line)
+        while wanted is None or wanted not in out:
+            piece = channel.recv(4096).decode(errors="replace")
+            out += piece
+            if not piece:
+                break
+        if wanted:
+            out = out.split(wanted)[-1]
+    check("Paramiko has a prompt and leaves it", channel.recv_exit_status() == 0, out)
+    client.close()
+
+
+class Tmux:
+    """A terminal that somebody types into."""
+
+    def __init__(self, station, *words):
+        self.name = f"station-{os.getpid()}"
+        command = station.ssh() + ["-t", "127.0.0.1", *words]
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "90", "-y", "30", " ".join(command) + "; echo left with $?; exec cat")
+
+    def tmux(self, *words):
+        return run(["tmux", "-L", self.name, *words])[1]
+
+    def keys(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p")
+
+    def shows(self, what, *texts, without=()):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            screen = self.screen()
+            if all(text in screen for text in texts) and not any(text in screen for text in without):
+                break
+            time.sleep(0.02)
+        check(what, all(text in screen for text in texts) and not any(text in screen for text in without), screen)
+
+    def end(self):
+        self.tmux("kill-server")
+
+
+def terminal(station):
+    tmux = Tmux(station)
+    tmux.shows("tmux: the greeting and a prompt", "desk-1> ", "Host key: SHA256:")
+    tmux.keys("tok", "Tab")
+    tmux.shows("tmux: Tab completes a command", "desk-1> token ")
+    tmux.keys("sh", "Tab", "Tab")
+    tmux.shows("tmux: Tab offers tokens that the station knows", "desk-1> token show UBOM", "UBOM12345678_1", "UBOM87654321_1", "alice@example")
+    tmux.keys("Tab", "Enter")
+    tmux.shows("tmux: Return takes what was chosen", "desk-1> token show UBOM12345678_1", without=["UBOM87654321_1"])
+    tmux.keys("Enter")
+    tmux.shows("tmux: the token is shown", "alice@example", "counter")
+    tmux.keys("enroll --", "?")
+    tmux.shows("tmux: ? explains the options", "--profile", "--overwrite", "desk-1> enroll --")
+    tmux.keys("C-u", "version", "Enter")
+    tmux.shows("tmux: a second command", "aarch64")
+    tmux.keys("C-r", "tok")
+    tmux.shows("tmux: Ctrl-R finds the earlier command", "(search)'tok': token show UBOM12345678_1")
+    tmux.keys("C-g", "C-l", "user find 'an address that is long enough to need two rows of this terminal' --realm example")
+    tmux.shows("tmux: a long line is broken", "desk-1> user find", "realm example")
+    tmux.tmux("resize-window", "-x", "50", "-y", "20")
+    tmux.keys("X")
+    tmux.shows("tmux: and broken anew in a smaller terminal", "desk-1> user find", "exampleX")
+    broken = [line for line in tmux.screen().splitlines() if line.startswith("desk-1>")]
+    check("tmux: there is one prompt after the resize", len(broken) == 1, broken)
+    tmux.tmux("resize-window", "-x", "90", "-y", "30")
+    tmux.keys("C-c", "C-l")
+    tmux.keys("server login admin", "Enter")
+    tmux.shows("tmux: a password is asked for", "Password of admin:")
+    tmux.keys("hunter2", "Enter")
+    tmux.shows("tmux: and not shown", "privacyIDEA", without=["hunter2"])
+    tmux.keys("history", "Enter")
+    tmux.shows("tmux: nor remembered", "server login admin", without=["hunter2"])
+    tmux.keys("C-l", "watch", "Enter")
+    tmux.shows("tmux: watch fills the screen", "ports", "what happened", "q leaves", without=["desk-1>"])
+    tmux.tmux("resize-window", "-x", "70", "-y", "24")
+    tmux.shows("tmux: watch follows a new size", "q leaves", "ports")
+    tmux.keys("q")
+    tmux.shows("tmux: watch leaves the terminal as it was", "desk-1> watch", without=["q leaves"])
+    tmux.keys("C-l", "enroll --user nobody", "Enter")
+    tmux.shows("tmux: an enrollment waits for a touch", "Touch the key shortly.")
+    tmux.keys("C-c")
+    tmux.shows("tmux: Ctrl-C calls it off and says how it ended", "Cancelling", "E6001", "The enrollment was undone", "desk-1> ")
+    tmux.keys("C-d")
+    tmux.shows("tmux: Ctrl-D leaves", "left with 0")
+    tmux.end()
+
+
+def idle(program):
+    with Station(program, "--idle", "2") as station:
+        tmux = Tmux(station)
+        tmux.shows("tmux: a session without a key pressed is closed", "Closed after a long time", "left with 0")
+        tmux.end()
+
+
+def main():
+    program = sys.argv[1]
+    with Station(program) as station:
+        audit(station)
+        one_by_one("OpenSSH", lambda command: run(station.ssh() + ["127.0.0.1", command]))
+        typed("OpenSSH", station.ssh() + ["-tt", "127.0.0.1"])
+        plink(station)
+        dbclient(station)
+        paramiko_client(station)
+        terminal(station)
+    idle(program)
+    sys.exit(failures > 0)
+
+
+if __name__ == "__main__":
+    main()
