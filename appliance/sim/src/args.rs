@@ -27,6 +27,12 @@ pub enum Command {
     /// command could not be carried out at all.
     Enroll(Box<Enroll>),
 
+    /// Be the whole station: daemon, control socket and SSH door, with keys made of software.
+    ///
+    /// Prints the line to type. In that shell `plug`, `touch` and `pull` are hands for the keys. Without
+    /// options the server is a twin of privacyIDEA 3.14 and the station is logged in there. Ctrl-C ends it.
+    Station(Box<Station>),
+
     /// Cut the power at every point of every flow, and play random worlds.
     ///
     /// Without options: one cut in every flow, then two cuts, then random worlds. Time is
@@ -34,6 +40,38 @@ pub enum Command {
     ///
     /// Exit status: 0 when every invariant held, 1 when one did not.
     Explore(Explore),
+}
+
+/// Options of `station`.
+#[derive(Debug, ClapArgs)]
+pub struct Station {
+    /// Where the SSH door listens.
+    #[arg(long, default_value = "127.0.0.1:2222", value_name = "ADDRESS")]
+    pub listen: String,
+
+    /// Where its files are put; a directory that goes with the station when this is left out.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub directory: Option<PathBuf>,
+
+    /// A public SSH key to log in with, instead of one that is made for the occasion.
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: Option<PathBuf>,
+
+    /// How many YubiKeys are plugged in at the beginning: 0 to 8.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8))]
+    pub keys: u32,
+
+    /// Enroll whatever is plugged in, without an operator.
+    #[arg(long)]
+    pub armed: bool,
+
+    /// What else stands in its configuration; for programs.
+    #[arg(skip)]
+    pub more: String,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: Server,
 }
 
 /// Options of `explore`.
@@ -190,7 +228,7 @@ pub enum Touch {
     Ask,
 }
 
-fn firmware(text: &str) -> Result<Firmware, String> {
+pub(crate) fn firmware(text: &str) -> Result<Firmware, String> {
     let numbers: Vec<u8> = text
         .split('.')
         .map(str::parse)

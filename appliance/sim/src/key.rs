@@ -48,6 +48,12 @@ impl SimKey {
         Self { name, ids: (VENDOR, product), twin: Shared::new(twin) }
     }
 
+    /// A key of any make.
+    #[must_use]
+    pub fn twin(name: String, ids: (u16, u16), twin: Box<dyn KeyTwin>) -> Self {
+        Self { name, ids, twin: Shared::new(twin) }
+    }
+
     /// A key behind the line protocol, as `TYPE@ADDRESS`.
     pub fn attached(text: &str) -> anyhow::Result<Self> {
         let Some((kind, address)) = text.split_once('@') else {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! station-sim enroll                           a twin key at an embedded server twin
+//! station-sim station                          the whole station, to log in to by SSH
 //! station-sim enroll --attach yubikey@PATH     a key behind the line protocol
 //! station-sim enroll --server URL --ca FILE …  a real privacyIDEA
 //! ```
@@ -18,3 +19,4 @@ pub mod key;
 pub mod report;
 pub mod server;
 pub mod tell;
+pub mod whole;

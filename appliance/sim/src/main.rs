@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
         Command::Enroll(enroll) => sim::enroll::run(&enroll),
+        Command::Station(station) => sim::whole::run(&station),
         Command::Explore(explore) => sim::explore::command::run(&explore),
     };
     match result {
