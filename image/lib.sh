@@ -9,6 +9,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 image=$root/image
 debs=$cache/debs
+# The step's own directory, and where the image goes; scripts/build-image sets both.
+export out=${out:-} output=${output:-}
 work=${IMAGE_WORK:-$cache/image}
 
 # Whatever a file's date, its order or the language of this machine may be, it is
