@@ -179,7 +179,7 @@ fn a_wrong_address_is_named_with_the_right_one() {
     let (frame, _) = two_pictures(Glass::Tall);
     display.refresh(ms(0), &frame, Brightness::Full);
     assert_eq!(trouble(&display), Trouble::WrongAddress { bus: 1, address: 0x3c, other: 0x3d });
-    assert_eq!(display.status().remedy().unwrap(), "Set panel.i2c_address to 0x3d.");
+    assert_eq!(display.status().remedy().unwrap(), "Set panel.i2c-address to 0x3d.");
     assert_eq!(board.picture(), Frame::new(Glass::Tall), "the other address was only asked");
     assert_eq!(board.take_log(), []);
 }

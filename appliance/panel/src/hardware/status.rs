@@ -100,7 +100,7 @@ impl Trouble {
     pub fn remedy(&self) -> String {
         match self {
             Self::NoBus { .. } => {
-                "Set panel.i2c_bus to the bus the display is wired to (1 on pins 3 and 5), or panel.display to none."
+                "Set panel.i2c-bus to the bus the display is wired to (1 on pins 3 and 5), or panel.display to none."
                     .to_owned()
             }
             Self::Denied { bus } => {
@@ -110,7 +110,7 @@ impl Trouble {
                 "Check the display's four wires (3.3 V, ground, SDA on pin 3, SCL on pin 5). It is tried again by itself."
                     .to_owned()
             }
-            Self::WrongAddress { other, .. } => format!("Set panel.i2c_address to {other:#04x}."),
+            Self::WrongAddress { other, .. } => format!("Set panel.i2c-address to {other:#04x}."),
             Self::Stuck { .. } => {
                 "Unplug the display; if that frees the bus, check SDA and SCL for a short and plug it in again.".to_owned()
             }
