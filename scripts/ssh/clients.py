@@ -42,7 +42,10 @@ def audit(station):
         for level in ("fail", "warn")
         for note in entry.get("notes", {}).get(level, [])
     ]
-    check("ssh-audit finds no failure and no warning", code == 0 and not notes, (code, notes, err))
+    # X25519 alone is still there for clients that do not know ML-KEM: OpenSSH before 9.9, dropbear,
+    # older PuTTYs. Whoever knows it gets it, because it comes first.
+    known = [note for note in notes if note[1].startswith("curve25519-sha256") and "post-quantum" in note[3]]
+    check("ssh-audit finds nothing but X25519 for older clients", len(known) == 2 and notes == known, (code, notes, err))
 
 
 def one_by_one(name, client):
@@ -83,7 +86,9 @@ def dbclient(station):
     run(["dropbearconvert", "openssh", "dropbear", station.directory / "ada", key])
     base = ["dbclient", "-y", "-y", "-p", station.port, "-i", str(key), "ada@127.0.0.1"]
     one_by_one("dbclient", lambda command: run(base + [command]))
-    typed("dbclient", base[:1] + ["-t"] + base[1:])
+    # It wants a terminal of its own before it asks for one there.
+    terminal = " ".join(base[:1] + ["-t"] + base[1:])
+    typed("dbclient", ["script", "-qfec", terminal, "/dev/null"])
 
 
 def paramiko_client(station):
@@ -137,10 +142,13 @@ class Tmux:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             screen = self.screen()
-            if all(text in screen for text in texts) and not any(text in screen for text in without):
+            # A long line is broken wherever the terminal ends.
+            whole = screen + screen.replace("\n", "")
+            good = all(text in whole for text in texts) and not any(text in whole for text in without)
+            if good:
                 break
             time.sleep(0.02)
-        check(what, all(text in screen for text in texts) and not any(text in screen for text in without), screen)
+        check(what, good, screen)
 
     def end(self):
         self.tmux("kill-server")
@@ -148,9 +156,9 @@ class Tmux:
 
 def terminal(station):
     tmux = Tmux(station)
-    tmux.shows("tmux: the greeting and a prompt", "desk-1> ", "Host key: SHA256:")
+    tmux.shows("tmux: the greeting and a prompt", "desk-1>", "Host key: SHA256:")
     tmux.keys("tok", "Tab")
-    tmux.shows("tmux: Tab completes a command", "desk-1> token ")
+    tmux.shows("tmux: Tab completes a command", "desk-1> token")
     tmux.keys("sh", "Tab", "Tab")
     tmux.shows("tmux: Tab offers tokens that the station knows", "desk-1> token show UBOM", "UBOM12345678_1", "UBOM87654321_1", "alice@example")
     tmux.keys("Tab", "Enter")
@@ -187,7 +195,7 @@ def terminal(station):
     tmux.keys("C-l", "enroll --user nobody", "Enter")
     tmux.shows("tmux: an enrollment waits for a touch", "Touch the key shortly.")
     tmux.keys("C-c")
-    tmux.shows("tmux: Ctrl-C calls it off and says how it ended", "Cancelling", "E6001", "The enrollment was undone", "desk-1> ")
+    tmux.shows("tmux: Ctrl-C calls it off and says how it ended", "Cancelling", "E6001", "The enrollment was undone", "desk-1>")
     tmux.keys("C-d")
     tmux.shows("tmux: Ctrl-D leaves", "left with 0")
     tmux.end()
