@@ -224,7 +224,7 @@ async fn transact(
 ///
 /// The server answers a verification of a token that vanished by making an empty
 /// one (privacyIDEA 3.7 to 3.14), so its "yes" alone is no proof.
-async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<TokenView, Refusal> {
+pub(crate) async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<TokenView, Refusal> {
     match desk.look(record.enrollment, &record.token).await? {
         None => Err(Refusal::new(Code::TokenVanished, record.token.to_string())),
         Some(view) if view.enrollment != Some(record.enrollment) => {

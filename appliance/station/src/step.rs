@@ -8,6 +8,7 @@ use keys::device::{Answer, KeyError, KeySerial, Operation, ProofWay, Slot};
 use keys::secret::{AccessCode, Pin};
 use zeroize::Zeroizing;
 
+use crate::phone::{PhoneCode, Question};
 use crate::record::{EnrollmentId, Record};
 use crate::server::{Person, ServerAnswer, ServerCall, ServerFault};
 use crate::token::TokenSerial;
@@ -48,6 +49,16 @@ pub enum Step {
     /// Put a secret into the hand-over file, encrypted for whoever it is meant for, so that it
     /// survives a power cut. Answered by [`StepResult::Recorded`] or [`StepResult::NotRecorded`].
     HandOver(Box<HandOver>),
+    /// Show a secret to the person at the terminal, for a phone to read. Answered by
+    /// [`StepResult::Recorded`] or [`StepResult::NotRecorded`].
+    ShowPhone(Box<PhoneCode>),
+    /// Ask the operator. Answered by [`StepResult::Answered`].
+    AskOperator {
+        /// What for.
+        question: Question,
+        /// When to stop waiting (monotonic).
+        until: Duration,
+    },
     /// Let time pass. Answered by [`StepResult::Waited`].
     Wait {
         /// When to come back (monotonic).
@@ -74,6 +85,8 @@ pub struct HandOver {
     /// The PIN of the key's administrator from now on; the one before, should the key
     /// not get it any more.
     pub admin_pin: Option<Arc<Pin>>,
+    /// The token's PIN, where the station made it up.
+    pub pin: Option<Arc<Pin>>,
 }
 
 impl HandOver {
@@ -88,6 +101,7 @@ impl HandOver {
             person: record.person.clone(),
             access_code: None,
             admin_pin: None,
+            pin: None,
         }
     }
 }
@@ -107,6 +121,8 @@ pub enum StepResult {
     Typed(Result<Typed, KeyFault>),
     /// What the server said.
     Server(Result<ServerAnswer, ServerFault>),
+    /// What the operator typed; `None` when nothing came in time.
+    Answered(Option<Zeroizing<String>>),
     /// The time has passed.
     Waited,
 }

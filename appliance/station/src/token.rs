@@ -91,6 +91,12 @@ impl TokenSerial {
         })
     }
 
+    /// The serial of a phone's token.
+    #[must_use]
+    pub(crate) fn phone(digits: &str) -> Self {
+        Self(format!("PHON{digits}"))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
