@@ -67,9 +67,13 @@ fn so_far() -> String {
         line.split_ascii_whitespace().next()?.parse::<f64>().ok()
     };
     let memory = |name| number("/proc/meminfo", name);
-    let (Some(seconds), Some(all), Some(left)) =
-        (number("/proc/uptime", ""), memory("MemTotal:"), memory("MemAvailable:"))
-    else {
+    // What neither a cache nor anybody else could be asked to give back.
+    let used = || {
+        let freed = ["MemFree:", "Buffers:", "Cached:", "SReclaimable:"];
+        let freed: f64 = freed.into_iter().map(memory).sum::<Option<f64>>()?;
+        Some(memory("MemTotal:")? - freed + memory("Shmem:")?)
+    };
+    let (Some(seconds), Some(used)) = (number("/proc/uptime", ""), used()) else {
         return String::new();
     };
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
@@ -80,7 +84,7 @@ fn so_far() -> String {
     });
     format!(
         "; {seconds:.1} s after the start, {} MB used by {} processes",
-        ((all - left) / 1024.0).round(),
+        (used / 1024.0).round(),
         processes.count().saturating_sub(1)
     )
 }
