@@ -20,6 +20,7 @@ pub mod begin;
 pub mod cmdline;
 pub mod device;
 pub mod early;
+pub mod examine;
 pub mod ext4;
 pub mod layout;
 pub mod mbr;

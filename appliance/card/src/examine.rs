@@ -1,0 +1,62 @@
+//! For the fuzz targets: every reader of this crate, on the same bytes, with what must hold of the answers.
+
+use crate::ext4::Superblock;
+use crate::layout::STATE_PARTITION;
+use crate::mbr::Mbr;
+use crate::network::Network;
+use crate::record::{Copies, Record};
+use crate::verity::{Tree, page_of};
+use crate::{name, secrets};
+
+/// Bytes of a card: a sector, a superblock, a tree's page, a boot record.
+///
+/// # Panics
+/// When a reader's answer contradicts itself.
+pub fn card(bytes: &[u8]) {
+    if let Some(grown) = Mbr::read(bytes).and_then(|table| table.grown(STATE_PARTITION, u64::MAX)) {
+        assert!(grown.partition(STATE_PARTITION).is_some(), "a grown partition is there");
+    }
+    if let Some(data) = Superblock::read(bytes)
+        && page_of(&data).is_ok()
+        && let Ok(tree) = Tree::read(bytes, &data)
+    {
+        assert_eq!(tree.table("/dev/x").split(' ').count(), 12, "a table has twelve words");
+    }
+    let copies = Copies::read(bytes, bytes.get(512..).unwrap_or_default());
+    if let Some(record) = copies.newest() {
+        assert_eq!(Record::read(&record.bytes()).as_ref(), Some(record), "what was read can be written");
+    }
+    assert!(name::of(bytes).starts_with("enroll-"), "a name is a name");
+}
+
+/// The text of the settings.
+///
+/// # Panics
+/// When a secret stays, a line moves, or the network's file has a line of its own making.
+pub fn settings(text: &str) {
+    let card = secrets::blanked(text);
+    assert_eq!(card.lines().count(), text.lines().count(), "blanking moves no line");
+    assert_eq!(secrets::blanked(&card).len(), card.len(), "blanking twice is blanking once");
+    let file = Network::read(text).file();
+    assert!(
+        file.lines().all(|line| line.is_empty() || line.starts_with('[') || line.contains('=')),
+        "a file for networkd has sections and settings"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seeds_of_the_fuzz_targets_are_read() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus");
+        let seeds = |target: &str| {
+            let files = std::fs::read_dir(format!("{corpus}/{target}")).unwrap();
+            files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect::<Vec<_>>()
+        };
+        assert!(seeds("card_layout").iter().any(|seed| Record::read(seed).is_some()));
+        seeds("card_layout").iter().for_each(|seed| card(seed));
+        seeds("card_settings").iter().for_each(|seed| settings(&String::from_utf8_lossy(seed)));
+    }
+}
