@@ -5,9 +5,10 @@
 
 use core::fmt;
 
+pub use crate::answer::Answer;
 use crate::conversation::Conversation;
 pub use crate::key_error::KeyError;
-use crate::secret::{AccessCode, AesKey, CodeText, Pin, PrivateId, Seed};
+use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 use crate::yubikey::build::OathId;
 
 /// Which protocol a key speaks.
@@ -463,40 +464,6 @@ pub enum Operation {
         /// What it shall be.
         new: Pin,
     },
-}
-
-/// What an operation found out.
-#[non_exhaustive]
-pub enum Answer {
-    /// Of [`Operation::Inspect`].
-    Inspected(KeyInfo),
-    /// Of [`Operation::Program`]: written, and the key says that it took it.
-    Programmed,
-    /// Of [`Operation::Erase`]: empty now, and the key says so.
-    Erased,
-    /// Of [`Operation::AskCode`]: the digits, or the raw response as hex.
-    Code(CodeText),
-    /// Of [`Operation::SetCode`]: the key says that it took the update.
-    CodeSet,
-    /// Of [`Operation::Swap`]: each slot holds what the other held.
-    Swapped,
-    /// Of [`Operation::ChangePin`]: the new one holds.
-    PinChanged,
-}
-
-/// Says which answer it is, and of a code nothing more.
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inspected(info) => f.debug_tuple("Inspected").field(info).finish(),
-            Self::Programmed => f.write_str("Programmed"),
-            Self::Erased => f.write_str("Erased"),
-            Self::Code(_) => f.write_str("Code(..)"),
-            Self::CodeSet => f.write_str("CodeSet"),
-            Self::Swapped => f.write_str("Swapped"),
-            Self::PinChanged => f.write_str("PinChanged"),
-        }
-    }
 }
 
 /// A conversation whose type does not matter to the driver.

@@ -9,6 +9,7 @@
 //! number that a device sent, or formats a secret. It compiles for
 //! `wasm32-unknown-unknown`, which proves the first three.
 
+mod answer;
 mod bytes;
 pub mod conversation;
 pub mod device;
