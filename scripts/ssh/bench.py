@@ -31,9 +31,10 @@ def openssh(directory, key):
     known = directory / "authorized"
     known.write_text(subprocess.run(["ssh-keygen", "-y", "-f", key], capture_output=True, text=True, check=True).stdout)
     config = directory / "config"
+    # bash reads a user's .bashrc for sshd, unless it is told that it is not the first shell.
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nAuthorizedKeysFile {known}\nStrictModes no\n"
-        f"UsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+        f"UsePAM no\nPidFile none\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nSetEnv SHLVL=2\n"
     )
     os.makedirs("/run/sshd", exist_ok=True)
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
@@ -118,6 +119,7 @@ def watching(program):
 
 def main():
     program = sys.argv[1]
+    print(f"load of this machine: {os.getloadavg()[0]:.1f}")
     with Station(program) as station, tempfile.TemporaryDirectory() as directory:
         good = [whole_process(station, pathlib.Path(directory)), echo(station)]
     good.append(watching(program))
