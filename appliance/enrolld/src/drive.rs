@@ -61,12 +61,12 @@ impl Cancel {
         Self(receiver)
     }
 
-    fn fired(&self) -> bool {
+    pub(crate) fn fired(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Comes back when it fires, and never when it cannot any more.
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|fired| *fired).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -172,7 +172,7 @@ impl Station {
         }
     }
 
-    async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         step: Step,
         port: &str,

@@ -1,0 +1,134 @@
+//! Secrets for people, encrypted to operators' own keys, as files on the disk.
+//!
+//! Each secret is a file of its own, in the armored form of age (age-encryption.org/v1), so
+//! that nothing is ever decrypted here to add to it, and a power cut costs nothing that was
+//! confirmed. An operator reads one with the SSH key that logs in to the station:
+//!
+//! ```text
+//! age -d -i ~/.ssh/id_ed25519 UBOM00012345_1.4f….age
+//! ```
+//!
+//! The station cannot read them. It never writes a secret anywhere else.
+
+use std::fs::{self, File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use station::hand_over;
+use station::step::HandOver;
+use zeroize::Zeroizing;
+
+use crate::drive::kernel_random;
+use crate::seal::Recipients;
+use crate::store::HandOverPort;
+
+/// A directory of sealed files.
+#[derive(Clone)]
+pub struct Drawer {
+    directory: Arc<Path>,
+    recipients: Recipients,
+}
+
+/// The longest name of a file that is written, without what is added while it is written.
+const LONGEST_NAME: usize = 200;
+
+impl Drawer {
+    /// Files in `directory`, which is made when it is not there, for the owner alone.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(directory: &Path, recipients: Recipients) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        Ok(Self { directory: directory.into(), recipients })
+    }
+
+    /// Puts a sealed file onto the disk; when this returns, it survives a power cut. A file of
+    /// the same name is replaced as a whole.
+    ///
+    /// # Errors
+    /// Those of the file system; then the file is as it was.
+    pub fn put(&self, name: &str, plain: &[u8]) -> io::Result<()> {
+        let path = self.path(name)?;
+        let sealed = self.recipients.seal(plain, &mut kernel_random()).map_err(io::Error::other)?;
+        let beside = path.with_extension("age.new");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&sealed)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)?;
+        File::open(&*self.directory)?.sync_all()
+    }
+
+    /// The names of all files, in order.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&*self.directory)? {
+            let name = entry?.file_name().into_string().unwrap_or_default();
+            names.extend(name.strip_suffix(".age").map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// A sealed file, as it can be shown on any terminal.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sealed(&self, name: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.path(name)?)
+    }
+
+    /// Removes a file, after somebody has read it or its token is gone. None there is no error.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)?) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        File::open(&*self.directory)?.sync_all()
+    }
+
+    /// Names come from serials and enrollments; anything else could lead out of the directory.
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if name.is_empty() || name.len() > LONGEST_NAME || name.starts_with('.') || !name.bytes().all(plain) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no name of a file here"));
+        }
+        Ok(self.directory.join(format!("{name}.age")))
+    }
+}
+
+impl HandOverPort for Drawer {
+    fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        let drawer = self.clone();
+        Box::pin(async move {
+            // A write waits for the disk.
+            let write = tokio::task::spawn_blocking(move || {
+                // An enrollment may hand over more than once, such as a PIN and then a code.
+                let secret = match (&what.access_code, &what.admin_pin, &what.pin) {
+                    (Some(_), _, _) => "code",
+                    (None, Some(_), _) => "admin",
+                    _ => "pin",
+                };
+                let name = format!("{}.{}.{secret}", what.token, what.enrollment);
+                let table: Zeroizing<String> = hand_over::table(&what);
+                drawer.put(&name, table.as_bytes())
+            });
+            match write.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("the file was not written".to_owned()),
+            }
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! What is sealed, and that only whole files are there. Where the environment names the program
+//! `age` (`AGE`), its keys (`SEALED_KEYS`) and a Python with python-pskc (`PSKC_PYTHON`), they
+//! read every file. The stage `sealed` names them.
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use enrolld::clock::SystemClock;
+use enrolld::export::{Files, Form};
+use enrolld::hand_over::Drawer;
+use enrolld::seal::Recipients;
+use enrolld::server::ServerPort;
+use keys::device::{Digits, HashAlgorithm};
+use keys::otp;
+use keys::secret::{AesKey, PrivateId, Seed};
+use keys::yubikey::yubico_otp::Token;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use station::record::EnrollmentId;
+use station::refusal::Code;
+use station::server::{Person, Registration, ServerAnswer, ServerCall, ServerFault, TokenSecret, Verdict};
+use station::token::{TokenKind, TokenSerial};
+use zeroize::Zeroizing;
+
+/// Public keys whose other halves nobody has kept.
+const NOBODY: [&str; 2] = [
+    "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDIEP51a3NvFCkTpMF5ffpbiOeennIsOs6ECEXIq6jy0 test key, opens nothing",
+];
+
+/// A directory with `age.key` and `id_ed25519`, for those who can open what they sealed.
+fn keys() -> Option<PathBuf> {
+    std::env::var_os("SEALED_KEYS").map(PathBuf::from)
+}
+
+fn recipients() -> Recipients {
+    let Some(keys) = keys() else { return Recipients::parse(NOBODY).unwrap() };
+    let read = |name: &str| std::fs::read_to_string(keys.join(name)).unwrap();
+    let (age, ssh) = (read("age.key"), read("id_ed25519.pub"));
+    let public = age.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    Recipients::parse([public, &ssh]).unwrap()
+}
+
+/// What the real program reads, with either key; `None` where nobody named it.
+fn opened(sealed: &Path) -> Option<String> {
+    let (age, keys) = (std::env::var_os("AGE")?, keys()?);
+    let mut texts = ["age.key", "id_ed25519"].map(|key| {
+        let run = Command::new(&age).arg("-d").arg("-i").arg(keys.join(key)).arg(sealed).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8(run.stdout).unwrap()
+    });
+    assert_eq!(texts[0], texts[1]);
+    Some(std::mem::take(&mut texts[0]))
+}
+
+fn registration(serial: &str, kind: TokenKind, secret: TokenSecret, prefix: &str) -> Registration {
+    Registration {
+        serial: TokenSerial::new(serial).unwrap(),
+        kind,
+        secret,
+        digits: Digits::Six,
+        hash: HashAlgorithm::Sha1,
+        period: 30,
+        description: String::new(),
+        realm: None,
+        pin: None,
+        prefix: prefix.to_owned(),
+        enrollment: EnrollmentId::random(&mut StdRng::seed_from_u64(3)),
+    }
+}
+
+async fn accepted(files: &Files, serial: &TokenSerial, code: &str) -> bool {
+    let code = Zeroizing::new(code.to_owned());
+    match files.call(ServerCall::Check { serial: serial.clone(), code }).await {
+        Ok(ServerAnswer::Verdict(verdict)) => verdict == Verdict::Accepted,
+        _ => panic!("a check is answered by a verdict"),
+    }
+}
+
+async fn done(files: &Files, call: ServerCall) {
+    assert!(matches!(files.call(call).await, Ok(ServerAnswer::Done)));
+}
+
+async fn held(files: &Files, registration: Registration) {
+    let call = ServerCall::Register(Box::new(registration));
+    assert!(matches!(files.call(call).await, Ok(ServerAnswer::Registered(_))));
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(directory).unwrap();
+    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(drawer.clone(), Form::Csv, SystemClock::new());
+    let aes = AesKey::from_array(&[5; 16]);
+    let private_id = PrivateId::from_array(&[1, 2, 3, 4, 5, 6]);
+    let typed = Token { private_id, use_counter: 1, timestamp: 9, session_use: 0, random: 7 }
+        .encrypt(&[0xff, 1, 2, 3, 4, 5], &aes)
+        .text();
+    let wanted =
+        registration("UBAM00012345_1", TokenKind::Yubikey, TokenSecret::Aes(Arc::new(aes)), "vvcbcdcecfcg");
+    let serial = wanted.serial.clone();
+    held(&files, wanted.clone()).await;
+    assert!(!accepted(&files, &serial, "vvcbcdcecfcgcccccccccccccccccccccccccccccccc").await);
+    assert!(accepted(&files, &serial, &typed).await);
+    assert!(!accepted(&files, &serial, &typed).await, "a code counts once");
+    assert!(names(directory.path()).is_empty(), "nothing is written before the token counts");
+    let person = Person { user: "O'Hara, Zoë".into(), realm: "büro".into() };
+    done(&files, ServerCall::Enable(serial.clone())).await;
+    done(&files, ServerCall::Enable(serial.clone())).await;
+    done(&files, ServerCall::Assign { serial: serial.clone(), person }).await;
+    let name = format!("UBAM00012345_1.yubikey.{}.csv", wanted.enrollment);
+    assert_eq!(drawer.names().unwrap(), ["UBAM00012345_1.owner".to_owned(), name.clone()]);
+    for name in names(directory.path()) {
+        let bytes = std::fs::read(directory.path().join(name)).unwrap();
+        assert!(bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----\n"));
+    }
+    if let Some(text) = opened(&directory.path().join(format!("{name}.age"))) {
+        assert_eq!(
+            text,
+            "UBAM00012345_1, 05050505050505050505050505050505, yubikey, 44, vvcbcdcecfcg, 010203040506\n"
+        );
+    }
+    // After a restart the token is known by its file, and no other takes its place.
+    let again = Files::new(drawer, Form::Csv, SystemClock::new());
+    let Ok(ServerAnswer::Token(Some(view))) = again.call(ServerCall::Look(serial.clone())).await else {
+        panic!("the token is gone");
+    };
+    assert_eq!((view.enrollment, view.active), (Some(wanted.enrollment), true));
+    let Err(ServerFault::Refused { code, .. }) = again.call(ServerCall::Register(Box::new(wanted))).await
+    else {
+        panic!("a second token of the same serial");
+    };
+    assert_eq!(code, Code::SerialTaken);
+    done(&again, ServerCall::Delete(serial)).await;
+    assert!(names(directory.path()).is_empty());
+}
+
+#[tokio::test]
+async fn hotp_and_totp_are_written_as_pskc_with_counter_and_period() {
+    let directory = tempfile::tempdir().unwrap();
+    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(drawer, Form::Pskc, SystemClock::new());
+    let seed = || Arc::new(Seed::new(b"12345678901234567890").unwrap());
+    let hotp = registration("UBOM00012345_2", TokenKind::Hotp, TokenSecret::Seed(seed()), "");
+    held(&files, hotp.clone()).await;
+    // RFC 4226, appendix D: counter 3.
+    assert!(!accepted(&files, &hotp.serial, "969428").await);
+    assert!(accepted(&files, &hotp.serial, "969429").await);
+    done(&files, ServerCall::Enable(hotp.serial.clone())).await;
+    let totp = registration("NK00005555_T0", TokenKind::Totp, TokenSecret::Seed(seed()), "");
+    held(&files, totp.clone()).await;
+    let unix = SystemClock::new().now().unix.as_secs();
+    assert!(
+        accepted(&files, &totp.serial, &otp::totp(&seed(), unix, 30, Digits::Six, HashAlgorithm::Sha1)).await
+    );
+    done(&files, ServerCall::Enable(totp.serial)).await;
+    let python = std::env::var_os("PSKC_PYTHON");
+    for name in names(directory.path()) {
+        let Some(text) = opened(&directory.path().join(&name)) else { continue };
+        let Some(python) = &python else { continue };
+        let file = directory.path().join("plain");
+        std::fs::write(&file, text).unwrap();
+        let program = "import sys, pskc\n\
+            k = pskc.PSKC(sys.argv[1]).keys[0]\n\
+            print(k.serial, k.algorithm.split(':')[-1], k.secret.decode(), k.counter, k.time_interval, k.response_length)";
+        let run = Command::new(python).args(["-c", program]).arg(&file).output().unwrap();
+        let read = String::from_utf8(run.stdout).unwrap();
+        let wanted = if name.starts_with("UBOM") {
+            "UBOM00012345_2 hotp 12345678901234567890 4 None 6\n"
+        } else {
+            "NK00005555_T0 totp 12345678901234567890 None 30 6\n"
+        };
+        assert_eq!(read, wanted, "{}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[test]
+fn long_texts_and_names_that_lead_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let drawer = Drawer::open(&directory.path().join("new/place"), recipients()).unwrap();
+    for length in [0, 1, 65_535, 65_536, 65_537, 200_000] {
+        let text = "ä".repeat(length / 2) + if length % 2 == 1 { "x" } else { "" };
+        drawer.put("long", text.as_bytes()).unwrap();
+        if let Some(read) = opened(&directory.path().join("new/place/long.age")) {
+            assert_eq!(read, text);
+        }
+    }
+    assert_eq!(drawer.names().unwrap(), ["long"]);
+    for name in ["", "../x", "a/b", ".x", "a\0"] {
+        assert!(drawer.put(name, b"x").is_err(), "{name}");
+    }
+    drawer.remove("long").unwrap();
+    drawer.remove("long").unwrap();
+    assert!(drawer.names().unwrap().is_empty());
+}
