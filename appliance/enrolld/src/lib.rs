@@ -28,6 +28,7 @@ pub mod hand_over;
 pub mod harden;
 pub mod logging;
 pub mod notify;
+pub mod registration;
 pub mod rim;
 pub mod seal;
 pub mod server;

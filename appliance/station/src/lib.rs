@@ -36,6 +36,7 @@ pub mod receipt;
 pub mod record;
 pub mod recovery;
 pub mod refusal;
+pub mod registration;
 pub mod release;
 pub mod run;
 pub mod server;
