@@ -46,14 +46,14 @@ deb() {
 # unpack DEB DIRECTORY: its files, owned by whoever runs this; no script of it runs.
 unpack() { dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --no-same-owner --keep-directory-symlink; }
 
-# tool COMMAND...: runs a program of the unpacked tools, which see $work as /work.
+# tool COMMAND...: runs a program of the unpacked tools, which see $work as /made.
 # Neither a loop device nor an image is mounted; the bind mounts are its own.
 tool() {
   local enter=(unshare --mount)
   [ "$(id -u)" = 0 ] || enter+=(--map-root-user)
   # shellcheck disable=SC2016 # for the inner shell
   "${enter[@]}" sh -c '
-    mount --bind "$2" "$1/work" && mount --rbind /dev "$1/dev" && tools=$1 && shift 2 &&
+    mount --bind "$2" "$1/made" && mount --rbind /dev "$1/dev" && tools=$1 && shift 2 &&
       exec chroot "$tools" "$@"' -- "$work/tools/root" "$work" "$@"
 }
 
