@@ -286,6 +286,17 @@ mod tests {
         assert_eq!(offer.candidates[0].value, "'UB OM'");
     }
 
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_line_is_too_strange(line in "(token |run |start |--|help |-|config |commit |=|'|.){0,12}") {
+            let _ = super::super::parse(&line);
+            let _ = place(&line).offer(Vec::new());
+            let _ = place(&line).explain(Vec::new(), true);
+        }
+    }
+
     #[test]
     fn question_mark_says_what_is_wanted() {
         let text =
