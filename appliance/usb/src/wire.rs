@@ -21,9 +21,9 @@ use crate::session::Session;
 /// one that hangs while a third is plugged in (10.2 s were measured).
 pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long the nodes of a key may take to appear: loading usbhid for the first key
-/// after the start, with 15 keys at once.
-pub(crate) const NODES: Duration = Duration::from_secs(20);
+/// How long the nodes of a key may take to appear and become ours. For 15 keys at once udev
+/// took over 20 s in an emulated machine that had a fifth of a processor.
+pub(crate) const NODES: Duration = Duration::from_secs(60);
 
 /// How long after a failed transfer the kernel may take to say that the key was pulled.
 const CONFIRM: Duration = Duration::from_millis(250);

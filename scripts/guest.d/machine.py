@@ -1,0 +1,186 @@
+"""The emulated machine, and the keys at its ports."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import threading
+import time
+
+
+class Trouble(Exception):
+    """Something that was waited for did not come."""
+
+
+class Lines:
+    """Lines of a stream, kept, and waited for."""
+
+    def __init__(self, stream, log):
+        self.kept, self.changed, self.over = [], threading.Condition(), False
+        threading.Thread(target=self._read, args=(stream, log), daemon=True).start()
+
+    def _read(self, stream, log):
+        try:
+            with open(log, "w") as file:
+                for raw in iter(stream.readline, b""):
+                    line = raw.decode("utf-8", "replace").strip("\r\n")
+                    file.write(line + "\n")
+                    file.flush()
+                    with self.changed:
+                        self.kept.append(line)
+                        self.changed.notify_all()
+        except OSError:
+            # The machine ended in the middle of a line.
+            pass
+        with self.changed:
+            self.over = True
+            self.changed.notify_all()
+
+    def mark(self):
+        with self.changed:
+            return len(self.kept)
+
+    def since(self, mark):
+        with self.changed:
+            return self.kept[mark:]
+
+    def wait(self, wanted, mark=0, within=60, what=None):
+        """The first line from `mark` on that matches, as a match."""
+        pattern, end, at = re.compile(wanted), time.monotonic() + within, mark
+        with self.changed:
+            while True:
+                while at < len(self.kept):
+                    if found := pattern.search(self.kept[at]):
+                        return found
+                    at += 1
+                left = end - time.monotonic()
+                if self.over or left <= 0:
+                    last = " | ".join(self.kept[mark:][-4:])
+                    raise Trouble(f"{what or wanted} did not come within {within} s; last: {last}")
+                self.changed.wait(left)
+
+    def wait_count(self, wanted, count, mark=0, within=60):
+        """So many different values of the first group of a pattern."""
+        pattern, end, at, found = re.compile(wanted), time.monotonic() + within, mark, {}
+        with self.changed:
+            while True:
+                while at < len(self.kept):
+                    if match := pattern.search(self.kept[at]):
+                        found[match.group(1)] = match
+                    at += 1
+                if len(found) >= count:
+                    return found
+                left = end - time.monotonic()
+                if self.over or left <= 0:
+                    raise Trouble(f"{len(found)} of {count} came of: {wanted}")
+                self.changed.wait(left)
+
+
+class Key:
+    """A twin as a USB device, and its desk."""
+
+    def __init__(self, program, place, name, *arguments):
+        self.usb, desk = os.path.join(place, f"{name}.usb"), os.path.join(place, f"{name}.desk")
+        command = [program, *arguments, "--usbredir", self.usb, "--control", desk, "--unplugged"]
+        self.process = subprocess.Popen(command)
+        end = time.monotonic() + 20
+        while not (os.path.exists(self.usb) and os.path.exists(desk)):
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise Trouble(f"the twin {name} does not serve")
+            time.sleep(0.02)
+        self.desk = socket.socket(socket.AF_UNIX)
+        self.desk.connect(desk)
+        self.file = self.desk.makefile("rw")
+
+    def tell(self, line):
+        self.file.write(line + "\n")
+        self.file.flush()
+        reply = self.file.readline().strip()
+        if not reply.startswith("OK"):
+            raise Trouble(f"{line}: {reply}")
+        return reply[3:]
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Machine:
+    """QEMU, with a shell in it and its kernel's log beside."""
+
+    def __init__(self, kind, kernel, device_tree, root, place, keys, odd=None):
+        self.place, self.qmp_path = place, os.path.join(place, "qmp")
+        self.shell_path = os.path.join(place, "shell")
+        append = "quiet loglevel=6 panic=5 usbcore.authorized_default=0 "
+        command = ["nice", "-n", "5", "qemu-system-aarch64", "-display", "none", "-no-reboot", "-monitor", "none"]
+        command += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", kernel, "-initrd", root]
+        shell = f"socket,id=shell,path={self.shell_path},server=on,wait=off"
+        if kind == "virt":
+            command += ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-serial", "stdio"]
+            # Fifteen ports for keys, and some for whatever else is plugged in.
+            command += ["-device", "qemu-xhci,id=xhci,p2=15,p3=1", "-device", "qemu-xhci,id=more,p2=4,p3=1", "-device", "virtio-rng-pci"]
+            command += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+            command += ["-chardev", shell, "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=shell"]
+            append += "console=ttyAMA0,115200 guest.shell=hvc0"
+        else:
+            command += ["-M", "raspi3b", "-dtb", device_tree, "-chardev", shell, "-serial", "chardev:shell", "-serial", "stdio"]
+            command += ["-netdev", "user,id=net", "-device", "usb-net,netdev=net"]
+            append += "console=ttyS1,115200 guest.shell=ttyAMA0"
+        command += ["-append", append]
+        for number, key in enumerate(keys):
+            command += ["-chardev", f"socket,id=key{number},path={key.usb}"]
+            command += ["-device", f"usb-redir,id=usb{number},chardev=key{number}" + (",bus=xhci.0" if kind == "virt" else "")]
+        if odd:
+            command += ["-chardev", f"socket,id=odd,path={odd.usb}", "-device", "usb-redir,id=oddusb,chardev=odd,bus=more.0"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.kernel = Lines(self.process.stdout, os.path.join(place, "kernel.log"))
+        self.shell = self._connect(self.shell_path)
+        self.lines = Lines(self.shell.makefile("rb"), os.path.join(place, "shell.log"))
+        self.count = 0
+
+    def _connect(self, path):
+        end = time.monotonic() + 30
+        while True:
+            try:
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(path)
+                return connection
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > end:
+                    raise Trouble("QEMU did not start") from None
+                time.sleep(0.05)
+
+    def ready(self, within):
+        self.lines.wait("GUEST-READY", within=within, what="the guest's shell")
+
+    def run(self, command, within=60):
+        """What a command prints in the guest."""
+        self.count += 1
+        mark, end = self.lines.mark(), f"END-{self.count}"
+        self.shell.sendall(f"{command}; echo {end[:3]}''{end[3:]}\n".encode())
+        self.lines.wait(f"^{end}$", mark, within, command)
+        lines = self.lines.since(mark)
+        return [line for line in lines[: lines.index(end)] if not line.startswith("@ ")]
+
+    def qmp(self, name, **arguments):
+        """A command to QEMU itself."""
+        connection = self._connect(self.qmp_path)
+        file = connection.makefile("rw")
+        file.readline()
+        for command in ({"execute": "qmp_capabilities"}, {"execute": name, "arguments": arguments}):
+            file.write(json.dumps(command) + "\n")
+            file.flush()
+            while True:
+                reply = json.loads(file.readline())
+                if "error" in reply:
+                    raise Trouble(f"{name}: {reply['error']['desc']}")
+                if "return" in reply:
+                    break
+        connection.close()
+        return reply["return"]
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
