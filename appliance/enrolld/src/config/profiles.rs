@@ -189,8 +189,8 @@ const PROFILE: &[Row] = &[
     ),
     (
         "key-pin",
-        "Which PIN unlocks keys that have one: the one they are sold with, or one that the operator gives.",
-        "\"factory\" or \"asked\"",
+        "Which PIN unlocks keys that have one: the one they are sold with, one that the operator gives, or either and in the end a random one for each key, which is in the hand-over file.",
+        "\"factory\", \"asked\" or \"random\"",
         Some("\"factory\""),
     ),
     (
@@ -256,7 +256,12 @@ const PROFILE: &[Row] = &[
         "\"none\", \"fixed\" (the operator gives it) or \"random\"",
         Some("\"none\""),
     ),
-    ("access-code-to", "Where a random access code is kept.", "see docs/engine.md", Some("")),
+    (
+        "access-code-to",
+        "Where a random access code is kept.",
+        "\"server\" (in the token's notes) or \"hand-over\" (a file, encrypted for an operator)",
+        Some(""),
+    ),
 ];
 
 const RULE: &[Row] = &[

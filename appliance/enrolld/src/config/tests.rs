@@ -137,6 +137,7 @@ fn contradictions_are_found() {
         assert_eq!(only(&server(&more)).field, field, "{more}");
     }
     assert_eq!(server(&format!("url = \"http://x\"\ninsecure = \"{plain}\"\n")), []);
+    assert_eq!(with("[panel]\ni2c-address = 0x3d\n"), []);
     for (more, field) in [
         ("[run]\nprofile = \"nope\"\n".to_owned(), "run.profile"),
         ("[panel]\nlamp = [1, 4]\n".to_owned(), "panel.lamp"),

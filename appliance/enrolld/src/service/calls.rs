@@ -10,7 +10,7 @@ use station::record::Actor;
 use station::refusal::Code;
 
 use super::changes::Changes;
-use super::door::Caller;
+use super::door::{Caller, redacted};
 use super::manage::Change;
 use super::refuse::no;
 use super::translate::mode_of;
@@ -51,7 +51,7 @@ impl Control for Answers {
             operator: caller.name.clone(),
             address: caller.address.clone(),
             session: caller.session.clone(),
-            what: request.command.chars().filter(|c| !c.is_control()).take(500).collect(),
+            what: redacted(request.command.chars().filter(|c| !c.is_control()).take(500).collect()),
             result: format!("exit {}", request.exit),
             took_ms: request.took_ms,
         });

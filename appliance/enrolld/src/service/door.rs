@@ -259,11 +259,13 @@ impl Door {
             _ => {}
         }
         let caller = self.caller(peer)?;
-        let shown = || match method {
-            Some(method) => {
-                format!("{} {}", method.name(), method.info().shown(call.arguments())).trim().to_owned()
-            }
-            None => call.method.to_string(),
+        let shown = || {
+            redacted(match method {
+                Some(method) => {
+                    format!("{} {}", method.name(), method.info().shown(call.arguments())).trim().to_owned()
+                }
+                None => call.method.to_string(),
+            })
         };
         if caller.role < role {
             let fault =
@@ -281,6 +283,14 @@ impl Door {
             self.note(&caller, shown(), answer.as_ref().map(|_| ()), begun);
         }
         answer
+    }
+}
+
+/// Nothing of what follows the name of the one field of the configuration that holds a secret.
+pub(super) fn redacted(text: String) -> String {
+    match text.split_once("api-key") {
+        Some((before, _)) => format!("{before}api-key (secret)"),
+        None => text,
     }
 }
 
