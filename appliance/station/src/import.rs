@@ -90,8 +90,7 @@ pub fn read(name: &str, text: &str) -> Imported {
 fn device(arguments: &[Argument]) -> Option<Place> {
     let places = || arguments.iter().map(|argument| (argument.option, argument.option.place()));
     places()
-        .filter(|(option, _)| matches!(option, Known::EnrollYubiKey | Known::EnrollNitrokey))
-        .last()
+        .rfind(|(option, _)| matches!(option, Known::EnrollYubiKey | Known::EnrollNitrokey))
         .or_else(|| places().find(|(_, place)| matches!(place, Place::YubiKey | Place::Nitrokey)))
         .map(|(_, place)| place)
 }
@@ -381,7 +380,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let digits: Zeroizing<Vec<u8>> =
         Zeroizing::new(text.as_bytes().iter().map(digit).collect::<Option<_>>()?);
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return None;
     }
     Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
