@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import re
 import subprocess
 import sys
@@ -10,7 +9,6 @@ import time
 
 from station import Station
 
-VENV = pathlib.Path(sys.executable).parent
 # Each answers without an argument.
 COMMANDS = [
     "status", "keys", "profiles", "mode", "run status", "token list", "server status", "receipts list",
@@ -33,7 +31,7 @@ def run(command, text="", timeout=60):
 
 
 def audit(station):
-    code, out, err = run([VENV / "ssh-audit", "--json", "-p", station.port, "127.0.0.1"])
+    code, out, err = run([sys.executable, "-m", "ssh_audit.ssh_audit", "--json", "-p", station.port, "127.0.0.1"])
     found = json.loads(out)
     notes = [
         (kind, entry["algorithm"], level, note)
