@@ -129,7 +129,7 @@ pub fn check(directory: &Path, known: Option<&[Bytes32]>) -> Result<Checked, Bro
                 }
                 Text::Torn => return Err(at(Flaw::Garbled("it is torn".to_owned()))),
                 Text::TooLong => return Err(at(Flaw::Garbled("it is too long".to_owned()))),
-                Text::NotText => return Err(at(Flaw::Garbled("it is not text".to_owned()))),
+                Text::Binary => return Err(at(Flaw::Garbled("it is not text".to_owned()))),
             };
             let is_known = |key: &Bytes32| known.is_none_or(|known| known.contains(key));
             let mut next = chain.clone();
@@ -156,7 +156,7 @@ enum Text {
     /// Without an end.
     Torn,
     TooLong,
-    NotText,
+    Binary,
 }
 
 /// The lines of a file, none of them longer in RAM than a line may be.
@@ -182,6 +182,6 @@ impl Lines {
             }
             return Ok(Some(if long { Text::TooLong } else { Text::Torn }));
         }
-        Ok(Some(String::from_utf8(bytes).map_or(Text::NotText, Text::Whole)))
+        Ok(Some(String::from_utf8(bytes).map_or(Text::Binary, Text::Whole)))
     }
 }

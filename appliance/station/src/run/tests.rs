@@ -1,0 +1,122 @@
+use keys::device::Family;
+
+use super::*;
+
+fn key(number: u32) -> KeySerial {
+    KeySerial { family: Family::YubiKeyOtp, number }
+}
+
+fn run(target: Target) -> Run {
+    let plan = RunPlan { name: "drawer".to_owned(), target, profile: None, overwrite_confirmed: false };
+    plan.check().unwrap();
+    let mut run = Run::new(RunId(1), plan, Actor::Operator("ada".to_owned()), Duration::ZERO);
+    run.resume(Duration::ZERO).unwrap();
+    run
+}
+
+fn done(run: &mut Run, number: u32, at: u64) {
+    let now = Duration::from_secs(at);
+    run.settle(key(number), Standing::Done, None, now, now);
+}
+
+#[test]
+fn a_count_is_never_exceeded_and_each_key_counts_once() {
+    let mut run = run(Target::Count(2));
+    assert_eq!(run.claim(key(1)), Claim::Take(None));
+    run.begin(key(1), None);
+    run.begin(key(2), None);
+    assert_eq!(run.claim(key(3)), Claim::Full);
+    done(&mut run, 1, 10);
+    assert!(matches!(run.claim(key(1)), Claim::Refuse(refusal) if refusal.code == Code::AlreadyEnrolled));
+    assert_eq!(run.claim(key(3)), Claim::Full);
+    let refused = Some(Code::NotTouched);
+    run.settle(key(2), Standing::Refused, refused, Duration::ZERO, Duration::from_secs(20));
+    assert_eq!(run.claim(key(3)), Claim::Take(None));
+    let progress = run.progress();
+    assert_eq!((progress.done, progress.refused, progress.to_go), (1, 1, Some(1)));
+    run.begin(key(2), None);
+    done(&mut run, 2, 30);
+    let progress = run.progress();
+    assert_eq!((progress.done, progress.refused, progress.to_go), (2, 0, Some(0)));
+    assert_eq!(run.state, RunState::Finished);
+    assert!(run.resume(Duration::from_secs(40)).is_err());
+}
+
+#[test]
+fn a_done_key_stays_done() {
+    let mut run = run(Target::Endless);
+    done(&mut run, 1, 10);
+    let again = Some(Code::AlreadyEnrolled);
+    run.settle(key(1), Standing::Refused, again, Duration::ZERO, Duration::from_secs(11));
+    assert_eq!(run.standing(key(1)), Some(Standing::Done));
+}
+
+#[test]
+fn lines_go_to_their_key_or_to_the_next() {
+    let person = |name: &str| Some((name.to_owned(), "office".to_owned()));
+    let mut run = run(Target::List(vec![
+        Assignment { key: None, person: person("ada") },
+        Assignment { key: Some("00000007".to_owned()), person: person("bob") },
+        Assignment { key: None, person: person("cleo") },
+    ]));
+    assert_eq!(run.claim(key(7)), Claim::Take(Some(1)));
+    assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
+    run.begin(key(1), Some(0));
+    assert_eq!(run.claim(key(2)), Claim::Take(Some(2)));
+    run.begin(key(2), Some(2));
+    assert_eq!(run.claim(key(3)), Claim::Full);
+    let lost = Some(Code::PulledWhileWriting);
+    run.settle(key(1), Standing::Quarantined, lost, Duration::ZERO, Duration::ZERO);
+    // The key that had the line has it again, though another may take it meanwhile.
+    assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
+    assert_eq!(run.claim(key(3)), Claim::Take(Some(0)));
+    run.begin(key(3), Some(0));
+    done(&mut run, 3, 10);
+    done(&mut run, 2, 20);
+    assert!(matches!(run.claim(key(1)), Claim::Refuse(refusal) if refusal.code == Code::NotWelcome));
+    assert_eq!(run.person(Some(1)).unwrap().to_string(), "bob@office");
+    run.begin(key(7), Some(1));
+    done(&mut run, 7, 30);
+    assert_eq!(run.state, RunState::Finished);
+}
+
+#[test]
+fn pauses_are_not_part_of_the_rate() {
+    let mut run = run(Target::Count(10));
+    done(&mut run, 1, 60);
+    done(&mut run, 2, 120);
+    assert_eq!(run.progress().per_hour, Some(60.0));
+    assert_eq!(run.progress().left, Some(Duration::from_secs(480)));
+    run.pause(Duration::from_secs(130));
+    assert_eq!(run.active(Duration::from_secs(9_000)), Duration::from_secs(130));
+    run.resume(Duration::from_secs(9_000)).unwrap();
+    assert_eq!(run.progress().per_hour, None);
+    done(&mut run, 3, 9_010);
+    done(&mut run, 4, 9_040);
+    assert_eq!(run.progress().per_hour, Some(120.0));
+}
+
+#[test]
+fn plans_that_cannot_be_carried_out_are_refused() {
+    let plan = |name: &str, target| RunPlan {
+        name: name.to_owned(),
+        target,
+        profile: None,
+        overwrite_confirmed: false,
+    };
+    for wrong in [
+        plan(" ", Target::Endless),
+        plan("a\nb", Target::Endless),
+        plan(&"x".repeat(61), Target::Endless),
+        plan("a", Target::Count(0)),
+        plan("a", Target::List(Vec::new())),
+    ] {
+        assert_eq!(wrong.check().unwrap_err().code, Code::RunInvalid, "{wrong:?}");
+    }
+    for word in RunState::ALL {
+        assert_eq!(RunState::from_word(word.word()), Some(word));
+    }
+    for word in Standing::ALL {
+        assert_eq!(Standing::from_word(word.word()), Some(word));
+    }
+}
