@@ -57,3 +57,20 @@ pub use interface::Replies;
 pub use refusal::Refusal;
 pub use secret::Secret;
 pub use types::Role;
+
+/// Reads a message as either side would, as a call with its arguments and as an answer, and
+/// forgets it: for fuzzing.
+pub fn examine(message: &[u8]) {
+    if let Ok(call) = wire::Call::read(message) {
+        let arguments = call.arguments();
+        if let Some(method) = Method::from_full_name(&call.method) {
+            // Whether they fit is all the same; it must come back.
+            let _ = method.check(arguments);
+            let _ = method.info().shown(arguments);
+        } else if let Some(method) = sim::HandsMethod::from_full_name(&call.method) {
+            let _ = method.check(arguments);
+        }
+    }
+    let _ = wire::read_reply::<types::Event>(message);
+    let _ = wire::read_reply::<types::Status>(message);
+}
