@@ -117,7 +117,7 @@ impl Vault {
         }
         let mut state = self.lock();
         state.shown = state.without_credential();
-        state.from_configuration();
+        state.use_configured();
         state.shown.clone()
     }
 
@@ -165,10 +165,10 @@ impl State {
         self.section = config.server.clone();
         self.port = None;
         self.shown = self.without_credential();
-        self.from_configuration();
+        self.use_configured();
     }
 
-    fn from_configuration(&mut self) {
+    fn use_configured(&mut self) {
         let Some(key) = self.section.key() else { return };
         let credentials = Credentials::api_key(SecretString::copy_of(key.expose()));
         match connect(&self.section, credentials) {
