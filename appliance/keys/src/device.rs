@@ -43,6 +43,12 @@ impl Family {
             Self::YubiKeyOtp | Self::Nitrokey3 => None,
         }
     }
+
+    /// Whether its slots can have access codes.
+    #[must_use]
+    pub const fn has_access_codes(self) -> bool {
+        matches!(self, Self::YubiKeyOtp)
+    }
 }
 
 impl Firmware {

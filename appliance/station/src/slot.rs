@@ -70,7 +70,7 @@ impl Openers {
         let codes = self.0.iter().map(|code| Unlock::AccessCode(AccessCode::from_array(code.expose())));
         let unlocks: Vec<Unlock> = match pin {
             Some(pin) => vec![pin],
-            None if self.0.is_empty() => vec![Unlock::None],
+            None if self.0.is_empty() || !record.key.family.has_access_codes() => vec![Unlock::None],
             None => codes.collect(),
         };
         for unlock in unlocks {
