@@ -85,8 +85,8 @@ mod tests {
     use keys::otp::hotp;
 
     fn hex(text: &str) -> Seed {
-        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-        Seed::new(&(0..text.len()).step_by(2).map(byte).collect::<Vec<_>>()).unwrap()
+        let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+        Seed::new(&text.as_bytes().chunks(2).map(byte).collect::<Vec<_>>()).unwrap()
     }
 
     const TERMS: TwoStepTerms = TwoStepTerms { part: 8, seed: 20, rounds: 10_000 };

@@ -281,7 +281,7 @@ fn a_mistyped_part_is_named_and_may_be_typed_again() {
         Question::Component { .. } if std::mem::take(&mut first) => {
             let text = app.shown_component();
             let wrong = if text.ends_with('A') { 'B' } else { 'A' };
-            Some(format!("{wrong}{}", &text[1..]))
+            Some(text.chars().enumerate().map(|(at, letter)| if at == 0 { wrong } else { letter }).collect())
         }
         _ => honest(app, question),
     });

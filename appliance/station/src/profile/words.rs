@@ -80,7 +80,8 @@ impl Profile {
             KeyPin::Factory => {}
             KeyPin::Asked => text.push("The operator gives the PIN of keys that have one.".to_owned()),
             KeyPin::Random => text.push(
-                "In the end each key that has a PIN gets a random one, kept in the hand-over file.".to_owned(),
+                "In the end each key that has a PIN gets a random one, kept in the hand-over file."
+                    .to_owned(),
             ),
         }
         let code = match (self.new_access_code, self.access_code_to) {
