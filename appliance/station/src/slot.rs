@@ -17,14 +17,14 @@ use crate::server::ServerCall;
 use crate::step::{HandOver, KeyFault};
 use crate::undo::{self, Slot as Undone};
 
-/// What may open a slot, the likeliest first. Keys do not count wrong access codes, and a slot
-/// without a code takes any.
-pub(crate) struct Openers(Vec<AccessCode>);
+/// What may open a slot, the likeliest first, and which of it only the server keeps. Keys do not
+/// count wrong access codes, and a slot without a code takes any.
+pub(crate) struct Openers(Vec<AccessCode>, Option<AccessCode>);
 
 impl Openers {
     /// What the operator gave, and what this station makes.
     pub(crate) fn of(order: &Order, record: &Record) -> Self {
-        let mut openers = Self(Vec::new());
+        let mut openers = Self(Vec::new(), None);
         if let Some(code) = &order.unlock {
             openers.add(code);
         }
@@ -42,10 +42,11 @@ impl Openers {
 
     /// The same, and before it what the server keeps with the token.
     pub(crate) async fn with_kept(desk: &Desk, order: &Order, record: &Record) -> Self {
-        let mut openers = Self(Vec::new());
+        let mut openers = Self(Vec::new(), None);
         // A server that does not tell leaves the other codes.
         if let Ok(Some(code)) = desk.read_code(record.enrollment, &record.token).await {
             openers.add(&code);
+            openers.1 = Some(AccessCode::from_array(code.expose()));
         }
         Self::of(order, record).0.iter().for_each(|code| openers.add(code));
         openers
@@ -54,6 +55,33 @@ impl Openers {
     fn add(&mut self, code: &AccessCode) {
         if !code.is_none() && !self.0.iter().any(|known| known.same_as(code)) {
             self.0.push(AccessCode::from_array(code.expose()));
+        }
+    }
+
+    /// Takes the lock off a slot whose code is kept with the token: the code goes when the
+    /// token goes, and if the power went in between, nobody could ever open the slot again.
+    pub(crate) async fn unlock_kept(
+        &self,
+        desk: &Desk,
+        order: &Order,
+        record: &Record,
+    ) -> Result<(), Refusal> {
+        let Some(code) = &self.1 else {
+            return Ok(());
+        };
+        let operation = Operation::SetCode {
+            slot: record.slot,
+            kind: record.kind,
+            guard: order.profile.guard,
+            unlock: Unlock::AccessCode(AccessCode::from_array(code.expose())),
+            new_code: AccessCode::from_array(&[0; 6]),
+        };
+        match desk.key(operation).await {
+            Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => Ok(()),
+            Err(KeyFault::Protocol(KeyError::Refused)) => {
+                Err(Refusal::new(Code::AccessCode, format!("slot {}", record.slot)))
+            }
+            Err(fault) => Err(early_fault(&fault)),
         }
     }
 

@@ -57,13 +57,16 @@ pub(crate) fn all<'a>(
 ///
 /// Ends in [`Ending::Released`] when all went well.
 pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record, reason: Code) -> Ending {
+    // Before the token goes, with what it keeps; and before recovery would delete it.
+    let openers = Openers::with_kept(desk, order, record).await;
+    if let Err(refusal) = openers.unlock_kept(desk, order, record).await {
+        return Ending::Refused(refusal);
+    }
     record.remains = Remains::Perhaps;
     record.reason = Some(reason);
     if let Err(refusal) = desk.record(record, State::Undoing).await {
         return Ending::Refused(refusal);
     }
-    // Before the token goes, with what it keeps.
-    let openers = Openers::with_kept(desk, order, record).await;
     if let Err(left) = desk.withdraw(record.enrollment, &record.token).await {
         // The token may count, so its key goes on answering until recovery has deleted it.
         let refusal = Refusal::new(left.code, both(&Refusal::new(reason, ""), &left));
