@@ -123,6 +123,9 @@ impl HidWire {
 
     fn transfer(&mut self, job: Job, within: Duration) -> Result<Option<Report>, WireFault> {
         let session = Arc::clone(&self.session);
+        if session.lock().gone {
+            return Err(WireFault::Gone);
+        }
         let limit = self.limits.transfer.saturating_add(within);
         let line = self.line()?;
         line.last += 1;
