@@ -39,7 +39,8 @@ const LONGEST_CHALLENGE: usize = 63;
 ///   may hold either; only an inspection and a proof can tell.
 /// * **Erase** ends well at once when the status says that the slot is empty.
 /// * **SetCode** is an update (firmware 2.3 and up, but not 4.3.2 to 4.3.5, which
-///   silently keep the old code): flags as the builders set them, and the new code.
+///   silently keep the old code): flags as the builders set them, and the new code; one of
+///   zeros takes the lock off.
 /// * **Swap** (firmware 2.3 and up) ends well when the status shows both slots exchanged.
 /// * **AskCode** sends a challenge of up to 63 bytes to an HMAC slot.
 ///   [`Kind::ChallengeResponse`] gives the 20 bytes as hexadecimal digits;
@@ -88,9 +89,6 @@ pub fn start(
             Box::new(Write::erase(identity, wanted, otp_slot(slot)?, access_code(unlock)?))
         }
         Operation::SetCode { slot, kind, guard, unlock, new_code } => {
-            if new_code.is_none() {
-                return Err(KeyError::DoesNotFit("an access code of zeros guards nothing"));
-            }
             let update = SlotConfig::new_code_update(kind, guard == Guard::Touch, &new_code);
             let (slot, current) = (otp_slot(slot)?, access_code(unlock)?);
             Box::new(Write::change(Change::Update, identity, wanted, slot, Some(update), current))
