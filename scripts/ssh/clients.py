@@ -208,8 +208,10 @@ def idle(program):
 
 def main():
     program = sys.argv[1]
+    # A station of its own: so many connections at once use up what one address may have.
     with Station(program) as station:
         audit(station)
+    with Station(program) as station:
         one_by_one("OpenSSH", lambda command: run(station.ssh() + ["127.0.0.1", command]))
         typed("OpenSSH", station.ssh() + ["-tt", "127.0.0.1"])
         plink(station)

@@ -40,16 +40,16 @@ impl Openers {
         openers
     }
 
-    /// The same, and before it what the server keeps with the token.
-    pub(crate) async fn with_kept(desk: &Desk, order: &Order, record: &Record) -> Self {
+    /// The same, and before it what the server keeps with the token. A server that does not
+    /// answer is a refusal: without its code the slot may stay locked for ever.
+    pub(crate) async fn with_kept(desk: &Desk, order: &Order, record: &Record) -> Result<Self, Refusal> {
         let mut openers = Self(Vec::new(), None);
-        // A server that does not tell leaves the other codes.
-        if let Ok(Some(code)) = desk.read_code(record.enrollment, &record.token).await {
+        if let Some(code) = desk.read_code(record.enrollment, &record.token).await? {
             openers.add(&code);
             openers.1 = Some(AccessCode::from_array(code.expose()));
         }
         Self::of(order, record).0.iter().for_each(|code| openers.add(code));
-        openers
+        Ok(openers)
     }
 
     fn add(&mut self, code: &AccessCode) {

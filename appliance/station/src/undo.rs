@@ -58,7 +58,10 @@ pub(crate) fn all<'a>(
 /// Ends in [`Ending::Released`] when all went well.
 pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record, reason: Code) -> Ending {
     // Before the token goes, with what it keeps; and before recovery would delete it.
-    let openers = Openers::with_kept(desk, order, record).await;
+    let openers = match Openers::with_kept(desk, order, record).await {
+        Ok(openers) => openers,
+        Err(refusal) => return Ending::Refused(refusal),
+    };
     if let Err(refusal) = openers.unlock_kept(desk, order, record).await {
         return Ending::Refused(refusal);
     }
