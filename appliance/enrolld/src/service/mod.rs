@@ -1,7 +1,7 @@
 //! What shells may ask of the daemon: `org.enrollmentstation.Control`, answered.
 //!
 //! [`Desk`] holds all that the answers need; [`door`] decides who may ask for what, and notes
-//! it in the audit; [`calls`] answers. Who makes a call is decided here and not in the
+//! it in the audit; `calls` answers. Who makes a call is decided here and not in the
 //! shell: the shell only says which SSH key logged in and from where, and the roles come
 //! from the configuration.
 //!
