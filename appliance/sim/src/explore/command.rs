@@ -1,5 +1,8 @@
 //! `station-sim explore`: the explorer at a terminal.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -14,33 +17,7 @@ const SAY_EVERY: u64 = 10_000;
 /// Carries the command out; true when every invariant held.
 pub fn run(args: &Explore) -> anyhow::Result<bool> {
     let started = Instant::now();
-    let mut held = 0_u64;
-    let mut broken = 0_u64;
-    for flow in chosen(args)? {
-        for cuts in 1..=args.cuts {
-            let began = Instant::now();
-            let result = if cuts == 1 { exhaustive::one_cut(flow) } else { exhaustive::two_cuts(flow) };
-            match result {
-                Ok(covered) => {
-                    held += 1;
-                    println!(
-                        "{:<28} {cuts} cut{}  {:>4} points {:>8} worlds {:>8} enrollments {:>8} alike {:>7.1} s",
-                        flow.name,
-                        if cuts == 1 { " " } else { "s" },
-                        covered.points,
-                        covered.worlds,
-                        covered.enrollments,
-                        covered.alike,
-                        began.elapsed().as_secs_f64()
-                    );
-                }
-                Err(found) => {
-                    broken += 1;
-                    println!("{found}");
-                }
-            }
-        }
-    }
+    let (mut held, mut broken) = flows_at_once(&chosen(args)?, args.cuts);
     let (total, found) = worlds(args);
     println!(
         "random worlds {} to {}: {} enrollments ({} proven), {} power cuts, {} faults",
@@ -56,6 +33,45 @@ pub fn run(args: &Explore) -> anyhow::Result<bool> {
     println!("took {:.1} s", started.elapsed().as_secs_f64());
     println!("{held} passed, {broken} failed");
     Ok(broken == 0)
+}
+
+/// Explores flows, as many at once as there are processors; how many held, and how many did not.
+fn flows_at_once(flows: &[&'static Flow], cuts: u8) -> (u64, u64) {
+    let next = AtomicUsize::new(0);
+    let held = AtomicU64::new(0);
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(flow) = flows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let well = (1..=cuts).filter(|cuts| explored(flow, *cuts)).count();
+                    held.fetch_add(well as u64, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let held = held.into_inner();
+    (held, (flows.len() as u64 * u64::from(cuts)).saturating_sub(held))
+}
+
+/// Explores one flow and says what came of it; true when every invariant held.
+fn explored(flow: &Flow, cuts: u8) -> bool {
+    let began = Instant::now();
+    let result = if cuts == 1 { exhaustive::one_cut(flow) } else { exhaustive::two_cuts(flow) };
+    match result {
+        Ok(covered) => println!(
+            "{:<28} {cuts} cut{}  {:>4} points {:>8} worlds {:>8} enrollments {:>8} alike {:>7.1} s",
+            flow.name,
+            if cuts == 1 { " " } else { "s" },
+            covered.points,
+            covered.worlds,
+            covered.enrollments,
+            covered.alike,
+            began.elapsed().as_secs_f64()
+        ),
+        Err(ref found) => println!("{found}"),
+    }
+    result.is_ok()
 }
 
 fn chosen(args: &Explore) -> anyhow::Result<Vec<&'static Flow>> {
