@@ -41,7 +41,9 @@ async fn called(directory: &Path, admitted: Admitted) -> Result<String, CallErro
     let answer = loop {
         match client.version().await {
             // The socket is not there yet.
-            Err(CallError::Unreachable(_)) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(CallError::Unreachable(_)) if !running.is_finished() => {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
             answer => break answer,
         }
     };
@@ -55,11 +57,14 @@ async fn called(directory: &Path, admitted: Admitted) -> Result<String, CallErro
 async fn only_admitted_users_are_answered_and_a_shell_has_to_name_an_operator() {
     let directory = tempfile::tempdir().unwrap();
     let own = rustix::process::geteuid().as_raw();
-    let nobody = called(directory.path(), Admitted { trusted: vec![own + 1], shells: vec![own + 2] }).await;
+    let nobody =
+        called(&directory.path().join("1"), Admitted { trusted: vec![own + 1], shells: vec![own + 2] }).await;
     assert!(matches!(nobody, Err(CallError::Misfit(Fault::PermissionDenied))), "{nobody:?}");
-    let shell =
-        called(directory.path(), Admitted { trusted: Vec::new(), shells: vec![own] }).await.unwrap_err();
+    let shell = called(&directory.path().join("2"), Admitted { trusted: Vec::new(), shells: vec![own] })
+        .await
+        .unwrap_err();
     assert_eq!(shell.refusal().map(|refusal| refusal.code.as_str()), Some("E3011"), "{shell}");
-    let trusted = called(directory.path(), Admitted { trusted: vec![own], shells: Vec::new() }).await;
+    let trusted =
+        called(&directory.path().join("3"), Admitted { trusted: vec![own], shells: Vec::new() }).await;
     assert_eq!(trusted.unwrap(), "desk-1");
 }
