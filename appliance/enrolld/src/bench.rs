@@ -82,9 +82,13 @@ impl Key {
         }
     }
 
-    /// Waits for the key to type a code. What it typed before does not count.
-    pub async fn typed(&mut self, clock: SystemClock, until: Duration) -> Result<Typed, KeyFault> {
+    /// Forgets what the key typed so far.
+    pub fn forget_typed(&mut self) {
         while self.keystrokes.try_recv().is_ok() {}
+    }
+
+    /// Waits for the key to type a code.
+    pub async fn typed(&mut self, clock: SystemClock, until: Duration) -> Result<Typed, KeyFault> {
         let mut collector = Collector::new();
         loop {
             let quiet = collector.deadline().map_or(until, |deadline| deadline.min(until));

@@ -206,6 +206,8 @@ impl Station {
             }
             (Step::AwaitTyped { way, until, attempt, attempts }, Some(key)) => {
                 let within = until.saturating_sub(self.clock.now().monotonic);
+                // Before anybody is asked to touch it: a quick finger must not be lost.
+                key.forget_typed();
                 self.tell(port, What::TouchWanted { way, within, attempt, attempts });
                 let typed = tokio::select! {
                     typed = key.typed(self.clock, until) => typed,

@@ -365,6 +365,18 @@ impl Task {
                 _ => {}
             }
         }
+        if begun.why == Why::Run {
+            self.run_settle(work.serial, ending).await;
+        }
+        let port = work.place.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
+        self.emit(FloorEvent::Ended(Box::new(Ended {
+            port,
+            why: begun.why,
+            by: begun.by,
+            profile: begun.profile,
+            run: begun.run,
+            report: report.clone(),
+        })));
         if let Some((name, port)) = self.port_of(&work) {
             port.over = true;
             let doing = match (ending, &report.outcome.token) {
@@ -376,18 +388,6 @@ impl Task {
             };
             self.set_doing(&name, doing);
         }
-        if begun.why == Why::Run {
-            self.run_settle(work.serial, ending).await;
-        }
-        let port = work.place.map(|(name, _)| name).unwrap_or_default();
-        self.emit(FloorEvent::Ended(Box::new(Ended {
-            port,
-            why: begun.why,
-            by: begun.by,
-            profile: begun.profile,
-            run: begun.run,
-            report: report.clone(),
-        })));
         if let Some((_, waiter)) = begun.ticket {
             // Whoever wished it may have gone.
             let _ = waiter.send(Ok(Box::new(report)));
