@@ -33,6 +33,15 @@ pub enum Command {
     /// options the server is a twin of privacyIDEA 3.14 and the station is logged in there. Ctrl-C ends it.
     Station(Box<Station>),
 
+    /// Enroll many keys, several ports at a time, as one run.
+    ///
+    /// Each port is a place where keys are plugged in one after the other. A run that was
+    /// interrupted goes on when the command is given again with the same --state.
+    ///
+    /// Exit status: 0 when every key is enrolled, 1 when one is not, 2 when the
+    /// command could not be carried out at all.
+    Run(Box<Run>),
+
     /// Cut the power at every point of every flow, and play random worlds.
     ///
     /// Without options: one cut in every flow, then two cuts, then random worlds. Time is
@@ -92,6 +101,70 @@ pub struct Explore {
     /// How many random worlds to play.
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub rounds: u64,
+}
+
+/// Options of `run`.
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    /// How many ports there are.
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub ports: u8,
+
+    /// How many twin keys to enroll, beside those attached.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub keys: u32,
+
+    /// A key behind the line protocol, as TYPE@ADDRESS; see `enroll`. May be repeated.
+    #[arg(long, value_name = "TYPE@ADDRESS")]
+    pub attach: Vec<String>,
+
+    /// Firmware of the twin keys.
+    #[arg(long, default_value = "5.4.3", value_parser = firmware, value_name = "X.Y.Z")]
+    pub firmware: Firmware,
+
+    /// Serial of the first twin key; the others follow.
+    #[arg(long, default_value_t = 12_345_678, value_name = "NUMBER")]
+    pub serial: u32,
+
+    /// How long each report to or from a key takes, in milliseconds.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub report_ms: u64,
+
+    /// How often a key is inserted again when it is not enrolled.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub again: u32,
+
+    /// How many keys may be in work at once.
+    #[arg(long, default_value_t = 8, value_name = "N")]
+    pub in_flight: usize,
+
+    /// What the run is called.
+    #[arg(long, default_value = "run", value_name = "NAME")]
+    pub name: String,
+
+    /// The profile, as in `enroll`.
+    #[arg(long, default_value = "hotp6", value_name = "NAME")]
+    pub profile: String,
+
+    /// A TOML file with `[profile.NAME]` tables.
+    #[arg(long, value_name = "FILE")]
+    pub profiles: Option<PathBuf>,
+
+    /// Where journal and receipts are kept; without it, they are gone with this program.
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// Print one JSON object a key on standard output, and one for the run.
+    #[arg(long)]
+    pub json: bool,
+
+    /// Say nothing on standard error but errors.
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub server: Server,
 }
 
 /// Options of `enroll`.
@@ -217,6 +290,10 @@ pub struct Server {
     /// A policy preset for the embedded twin. May be repeated.
     #[arg(long, value_name = "PRESET", conflicts_with = "server")]
     pub policy: Vec<String>,
+
+    /// How long the embedded twin waits before each answer, in milliseconds.
+    #[arg(long, default_value_t = 0, value_name = "MS", conflicts_with = "server")]
+    pub latency: u64,
 }
 
 /// Who touches the key.

@@ -202,7 +202,7 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
     })
 }
 
-fn profile(name: &str, file: Option<&Path>) -> anyhow::Result<Profile> {
+pub(crate) fn profile(name: &str, file: Option<&Path>) -> anyhow::Result<Profile> {
     #[derive(serde::Deserialize)]
     struct Profiles {
         #[serde(default)]

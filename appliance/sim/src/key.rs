@@ -22,6 +22,8 @@ pub struct SimKey {
     /// USB vendor and product id.
     ids: (u16, u16),
     twin: Shared,
+    /// How long each report takes.
+    report: Duration,
 }
 
 /// The types of keys that can be attached, with their USB ids. A YubiKey is one
@@ -45,13 +47,13 @@ impl SimKey {
     /// A YubiKey that somebody else made, and perhaps still looks into.
     #[must_use]
     pub fn of(name: String, product: u16, twin: Box<dyn KeyTwin>) -> Self {
-        Self { name, ids: (VENDOR, product), twin: Shared::new(twin) }
+        Self { name, ids: (VENDOR, product), twin: Shared::new(twin), report: Duration::ZERO }
     }
 
     /// A key of any make.
     #[must_use]
     pub fn twin(name: String, ids: (u16, u16), twin: Box<dyn KeyTwin>) -> Self {
-        Self { name, ids, twin: Shared::new(twin) }
+        Self { name, ids, twin: Shared::new(twin), report: Duration::ZERO }
     }
 
     /// A key behind the line protocol, as `TYPE@ADDRESS`.
@@ -69,7 +71,18 @@ impl SimKey {
             format!("unix:{address}")
         };
         let line = LineKey::open(&address).with_context(|| format!("no key at {address}"))?;
-        Ok(Self { name: format!("{kind} at {address}"), ids, twin: Shared::new(Box::new(line)) })
+        Ok(Self {
+            name: format!("{kind} at {address}"),
+            ids,
+            twin: Shared::new(Box::new(line)),
+            report: Duration::ZERO,
+        })
+    }
+
+    /// Lets each of its reports take so long, as it does over USB.
+    #[must_use]
+    pub fn with_report_time(self, report: Duration) -> Self {
+        Self { report, ..self }
     }
 
     /// Plugs it into `port`. The finger touches it as long as it is plugged in.
@@ -81,7 +94,7 @@ impl SimKey {
             port: port.to_owned(),
             vendor,
             product,
-            wire: Box::new(TwinWire { twin: self.twin.clone() }),
+            wire: Box::new(TwinWire { twin: self.twin.clone(), report: self.report }),
             keystrokes,
         };
         (plugged, Finger { twin: self.twin.clone(), keystrokes: sender })
@@ -142,6 +155,17 @@ impl std::ops::DerefMut for Guard<'_> {
 /// A twin's reports as the driver wants them.
 struct TwinWire {
     twin: Shared,
+    report: Duration,
+}
+
+impl TwinWire {
+    /// The twin, after the time that a report takes.
+    fn reach(&self) -> Guard<'_> {
+        if !self.report.is_zero() {
+            thread::sleep(self.report);
+        }
+        self.twin.lock()
+    }
 }
 
 fn fault(error: TwinError) -> WireFault {
@@ -157,11 +181,11 @@ fn report(bytes: &[u8]) -> Result<Report, WireFault> {
 
 impl Wire for TwinWire {
     fn set_feature(&mut self, report: &[u8]) -> Result<(), WireFault> {
-        self.twin.lock().set_feature(report).map_err(fault)
+        self.reach().set_feature(report).map_err(fault)
     }
 
     fn feature(&mut self, length: usize) -> Result<Report, WireFault> {
-        let bytes = self.twin.lock().get_feature().map_err(fault)?;
+        let bytes = self.reach().get_feature().map_err(fault)?;
         if bytes.len() != length {
             return Err(WireFault::Failed(format!("a report of {} bytes instead of {length}", bytes.len())));
         }
@@ -169,7 +193,7 @@ impl Wire for TwinWire {
     }
 
     fn output(&mut self, packet: &[u8]) -> Result<(), WireFault> {
-        self.twin.lock().out(packet).map_err(fault)
+        self.reach().out(packet).map_err(fault)
     }
 
     fn input(&mut self, timeout: Duration) -> Result<Option<Report>, WireFault> {

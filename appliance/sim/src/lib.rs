@@ -5,6 +5,7 @@
 //! station-sim station                          the whole station, to log in to by SSH
 //! station-sim enroll --attach yubikey@PATH     a key behind the line protocol
 //! station-sim enroll --server URL --ca FILE …  a real privacyIDEA
+//! station-sim run --ports 8 --keys 40          many keys, several ports at a time
 //! ```
 //!
 //! What runs is the code of the appliance: the same engine, the same drivers, the
@@ -17,6 +18,7 @@ pub mod explore;
 mod hand_over;
 pub mod key;
 pub mod report;
+pub mod run;
 pub mod server;
 pub mod tell;
 pub mod whole;

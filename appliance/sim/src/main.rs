@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Enroll(enroll) => sim::enroll::run(&enroll),
         Command::Station(station) => sim::whole::run(&station),
+        Command::Run(run) => sim::run::run(&run),
         Command::Explore(explore) => sim::explore::command::run(&explore),
     };
     match result {

@@ -73,8 +73,12 @@ async fn embedded(args: &Args) -> anyhow::Result<Server> {
     let twin = Arc::new(Mutex::new(twin));
     let authority = Authority::new("station-sim")?;
     let listener = front::listen(0).await?;
-    let front =
-        front::serve(Arc::clone(&twin), listener, Some(authority.acceptor(Variant::Good)?), Duration::ZERO)?;
+    let front = front::serve(
+        Arc::clone(&twin),
+        listener,
+        Some(authority.acceptor(Variant::Good)?),
+        Duration::from_millis(args.latency),
+    )?;
     let address = format!("https://{}", front.address());
     let trust = Trust::pem(authority.pem().as_bytes())?;
     let https = Https::builder(&address, trust, USER_AGENT).timeout(Duration::from_secs(args.timeout));

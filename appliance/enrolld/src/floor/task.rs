@@ -324,15 +324,15 @@ impl Task {
         }
     }
 
-    fn inspected(&mut self, work: &Work, key: Key, info: Result<KeyInfo, KeyFault>, unfinished: bool) {
+    fn inspected(&mut self, work: &Work, key: Key, info: Result<Box<KeyInfo>, KeyFault>, unfinished: bool) {
         // A key that has left meanwhile takes its thread with it here.
         let Some((name, port)) = self.port_of(work) else { return };
         port.key = Some(key);
         match info {
             Ok(info) => {
-                port.info = Some(info.clone());
+                port.info = Some((*info).clone());
                 port.settled = !unfinished;
-                self.emit(FloorEvent::Recognised { port: name, key: Box::new(info) });
+                self.emit(FloorEvent::Recognised { port: name, key: info });
             }
             Err(KeyFault::Gone) => {
                 self.ports.remove(&name);

@@ -22,7 +22,7 @@ pub(super) enum Finished {
         /// The key.
         key: Key,
         /// What it is.
-        info: Result<KeyInfo, KeyFault>,
+        info: Result<Box<KeyInfo>, KeyFault>,
         /// Whether the journal has something unfinished of it.
         unfinished: bool,
     },
@@ -63,7 +63,7 @@ pub(super) enum Finished {
 /// Finds out what a key is.
 pub(super) async fn inspect(mut key: Key, store: Store) -> Finished {
     let info = match key.operate(Operation::Inspect, |_| ()).await {
-        Ok(Answer::Inspected(info)) => Ok(info),
+        Ok(Answer::Inspected(info)) => Ok(Box::new(info)),
         Ok(_) => Err(KeyFault::Unreachable("inspection was answered by something else".to_owned())),
         Err(fault) => Err(fault),
     };

@@ -1,0 +1,416 @@
+//! Many keys at once: runs, modes, receipts; and the real program killed in the middle of a run.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use enrolld::clock::SystemClock;
+use enrolld::event::{Event, What};
+use enrolld::floor::{
+    Doing, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Inquiry, Rim, Secrets, Selector, Wish,
+};
+use enrolld::journal::receipts::{Limits, check};
+use enrolld::keys::device::{Firmware, Kind, Slot};
+use enrolld::privacyidea::transport::{Https, Trust};
+use enrolld::privacyidea::{Client, Credentials, SecretString};
+use enrolld::receipts::Receipts;
+use enrolld::server::{PrivacyIdea, ServerPort};
+use enrolld::station::enrollment::Ending;
+use enrolld::station::mode::{Fits, Mode, NamedProfile, Wait};
+use enrolld::station::profile::{Overwrite, Profile};
+use enrolld::station::record::Actor;
+use enrolld::station::refusal::Code;
+use enrolld::station::run::{RunPlan, RunState, Target};
+use enrolld::store::Store;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sim::explore::world::{Beginning, World};
+use sim::explore::{check as check_world, flows};
+use sim::key::{Finger, SimKey};
+use tokio::sync::{broadcast, mpsc};
+use twins::line::{Listener, Pace, Server as LineServer};
+use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
+use twins::yubikey::{Model, YubiKeyTwin};
+
+const FIRMWARE: Firmware = Firmware::new(5, 4, 3);
+
+/// A server twin that listens, in this process.
+struct Site {
+    twin: Arc<Mutex<ServerTwin>>,
+    front: front::Server,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let twin = Arc::new(Mutex::new(ServerTwin::new(Options { image_chars: 0, ..Options::default() })));
+        let listener = front::listen(0).await.unwrap();
+        let front = front::serve(Arc::clone(&twin), listener, None, Duration::ZERO).unwrap();
+        Self { twin, front }
+    }
+
+    fn port(&self) -> Arc<dyn ServerPort> {
+        let url = format!("http://{}", self.front.address());
+        let https = Https::builder(&url, Trust::system(), "test").allow_plain_http().build().unwrap();
+        let (user, password) = ADMIN;
+        let credentials = Credentials::password(user, SecretString::copy_of(password));
+        Arc::new(PrivacyIdea::new(Client::new(https, credentials)))
+    }
+
+    /// The serials of all tokens that count.
+    fn counting(&self) -> Vec<String> {
+        let twin = self.twin.lock().unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let serials = twin.tokens().map(|token| token.serial.clone());
+        serials.filter(|serial| twin.counts(serial, now)).collect()
+    }
+
+    fn tokens(&self) -> usize {
+        self.twin.lock().unwrap().tokens().count()
+    }
+}
+
+/// A floor with hands and fingers.
+struct Room {
+    floor: FloorHandle,
+    rim: mpsc::Sender<Rim>,
+    events: broadcast::Receiver<FloorEvent>,
+    fingers: Vec<(String, Arc<Finger>)>,
+}
+
+fn settings(mode: Mode, profile: Profile) -> FloorSettings {
+    FloorSettings {
+        mode,
+        profiles: vec![NamedProfile { name: "desk".to_owned(), fits: Fits::default(), profile }],
+        ..FloorSettings::new("test")
+    }
+}
+
+impl Room {
+    fn new(server: Option<Arc<dyn ServerPort>>, settings: FloorSettings, state: &Path) -> Self {
+        let clock = SystemClock::new();
+        let (rim, news) = mpsc::channel(16);
+        let floor = Floor::start(FloorParts {
+            settings,
+            server,
+            store: Store::open(&state.join("journal.db")).unwrap(),
+            clock,
+            watcher: Arc::new(|_: Event| ()),
+            receipts: Some(
+                Receipts::open(&state.join("receipts"), "test", Limits::default(), clock).unwrap(),
+            ),
+            rim: news,
+        });
+        let events = floor.events();
+        Self { floor, rim, events, fingers: Vec::new() }
+    }
+
+    async fn plug(&mut self, key: &SimKey, port: &str) {
+        let (plugged, finger) = key.plug(port);
+        self.fingers.push((port.to_owned(), Arc::new(finger)));
+        self.rim.send(Rim::Arrived(plugged)).await.ok().unwrap();
+    }
+
+    async fn pull(&mut self, key: &SimKey, port: &str) {
+        self.fingers.retain(|(known, _)| known != port);
+        self.rim.send(Rim::Left { port: port.to_owned() }).await.ok().unwrap();
+        key.pull().unwrap();
+    }
+
+    /// What is done in `port`, when it is the first that `wanted` takes. Keys are touched meanwhile.
+    async fn until(&mut self, port: &str, wanted: impl Fn(&Doing) -> bool) -> Doing {
+        loop {
+            match self.events.recv().await.unwrap() {
+                FloorEvent::Doing { port: at, doing } if at == port && wanted(&doing) => return doing,
+                FloorEvent::Step(Event { port: at, what: What::TouchWanted { way, .. } }) => {
+                    if let Some((_, finger)) = self.fingers.iter().find(|(known, _)| *known == at) {
+                        let finger = Arc::clone(finger);
+                        tokio::spawn(async move { finger.touch(way).await });
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn over(&mut self, port: &str) -> Doing {
+        self.until(port, |doing| matches!(doing, Doing::Done(_) | Doing::Refused { .. })).await
+    }
+}
+
+fn refused(doing: &Doing) -> Option<Code> {
+    match doing {
+        Doing::Refused { refusal, .. } => Some(refusal.code),
+        _ => None,
+    }
+}
+
+fn operator() -> Actor {
+    Actor::Operator("ada".to_owned())
+}
+
+fn plan(name: &str, target: Target) -> RunPlan {
+    RunPlan { name: name.to_owned(), target, profile: None, overwrite_confirmed: false }
+}
+
+#[tokio::test]
+async fn an_armed_station_enrolls_what_comes_and_never_overwrites() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let profile = Profile { overwrite: Overwrite::Confirmed, ..Profile::new(Kind::Hotp) };
+    let mut room = Room::new(Some(site.port()), settings(Mode::Armed, profile), state.path());
+    let fresh = SimKey::yubikey(FIRMWARE, 101).unwrap();
+    room.plug(&fresh, "1-1.1").await;
+    assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+
+    let mut foreign = YubiKeyTwin::new(Model::new(FIRMWARE, 102).unwrap(), 1);
+    foreign.occupy(Slot(1), None);
+    let product = foreign.product_id().unwrap();
+    let foreign = SimKey::of("foreign".to_owned(), product, Box::new(foreign));
+    room.plug(&foreign, "1-1.2").await;
+    assert_eq!(refused(&room.over("1-1.2").await), Some(Code::SlotOccupied));
+    room.pull(&foreign, "1-1.2").await;
+
+    // An operator confirms it for a run.
+    let confirmed = RunPlan { overwrite_confirmed: true, ..plan("old keys", Target::Count(1)) };
+    room.floor.run_start(confirmed, Secrets::default(), operator()).await.unwrap();
+    room.plug(&foreign, "1-1.2").await;
+    assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
+    assert_eq!(site.counting(), ["UBOM00000101_1", "UBOM00000102_1"]);
+    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    assert_eq!((run.state, run.progress.done), (RunState::Finished, 1));
+    room.floor.shutdown().await;
+    assert_eq!(check(&state.path().join("receipts"), None).unwrap().receipts, 3);
+}
+
+#[tokio::test]
+async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let mut room = Room::new(None, settings(Mode::Locked, Profile::new(Kind::Hotp)), state.path());
+    let key = SimKey::yubikey(FIRMWARE, 103).unwrap();
+    room.plug(&key, "1-1.1").await;
+    room.until("1-1.1", |doing| *doing == Doing::Waiting(Wait::Locked)).await;
+    let wish = || Wish {
+        profile: None,
+        person: None,
+        key: Selector::Port("1".to_owned()),
+        overwrite_confirmed: false,
+        secrets: Secrets::default(),
+        by: operator(),
+    };
+    assert_eq!(room.floor.enroll(wish()).await.err().unwrap().code, Code::Locked);
+    room.floor.set_server(Some(site.port())).await;
+    room.until("1-1.1", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
+    let ticket = room.floor.enroll(wish()).await.unwrap();
+    assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+    let report = ticket.report.await.unwrap().unwrap();
+    assert!(matches!(report.outcome.ending, Ending::Enrolled(_)));
+
+    let inquiry = || Inquiry { key: Selector::Next, slot: None, secrets: Secrets::default(), by: operator() };
+    let floor = room.floor.clone();
+    let verified = tokio::spawn(async move { floor.verify(inquiry()).await });
+    room.until("1-1.1", |doing| matches!(doing, Doing::Verified(Ok(())))).await;
+    assert!(verified.await.unwrap().unwrap().result.unwrap().counts);
+    let released = room.floor.release(inquiry()).await.unwrap();
+    assert_eq!(released.outcome.ending, Ending::Released);
+    assert_eq!(site.tokens(), 0);
+    room.floor.shutdown().await;
+    assert_eq!(check(&state.path().join("receipts"), None).unwrap().receipts, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_in_two_ports_is_one_key() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let mut room =
+        Room::new(Some(site.port()), settings(Mode::Armed, Profile::new(Kind::Hotp)), state.path());
+    // Moved while it is written: the first port has not noticed yet when the second has it.
+    let key = SimKey::yubikey(FIRMWARE, 104).unwrap().with_report_time(Duration::from_millis(1));
+    room.plug(&key, "1-1.1").await;
+    room.until("1-1.1", |doing| matches!(doing, Doing::Working { .. })).await;
+    let again = SimKey::yubikey(FIRMWARE, 104).unwrap();
+    room.plug(&again, "1-1.2").await;
+    room.until("1-1.2", |doing| *doing == Doing::SameKey).await;
+    assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+    assert_eq!(refused(&room.over("1-1.2").await), Some(Code::AlreadyEnrolled));
+    assert_eq!(site.counting(), ["UBOM00000104_1"]);
+    room.floor.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_run_goes_on_after_a_restart_and_knows_what_it_has() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let attended = || settings(Mode::Attended, Profile::new(Kind::Hotp));
+    let keys: Vec<_> = (0..3).map(|number| SimKey::yubikey(FIRMWARE, 110 + number).unwrap()).collect();
+    let mut room = Room::new(Some(site.port()), attended(), state.path());
+    let id =
+        room.floor.run_start(plan("drawer", Target::Count(2)), Secrets::default(), operator()).await.unwrap();
+    let twice = room.floor.run_start(plan("other", Target::Endless), Secrets::default(), operator()).await;
+    assert_eq!(twice.err().unwrap().code, Code::RunInTheWay);
+    room.plug(&keys[0], "1-1.1").await;
+    assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+    room.floor.shutdown().await;
+    drop(room);
+
+    let mut room = Room::new(Some(site.port()), attended(), state.path());
+    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    assert_eq!(
+        (run.id, run.state, run.progress.done, run.progress.to_go),
+        (id, RunState::Running, 1, Some(1))
+    );
+    room.plug(&keys[0], "1-1.1").await;
+    assert_eq!(refused(&room.over("1-1.1").await), Some(Code::AlreadyEnrolled));
+    room.floor.run_pause().await.unwrap();
+    room.plug(&keys[1], "1-1.2").await;
+    room.until("1-1.2", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
+    room.floor.run_resume(id, Secrets::default()).await.unwrap();
+    assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
+    assert_eq!(room.floor.runs().await.unwrap()[0].state, RunState::Finished);
+    // A run that has its keys takes no more.
+    room.plug(&keys[2], "1-1.3").await;
+    room.until("1-1.3", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
+    assert_eq!(site.counting().len(), 2);
+    room.floor.shutdown().await;
+}
+
+#[test]
+fn a_key_pulled_at_any_report_is_enrolled_at_its_next_insertion_without_an_operator() {
+    let mut endings = BTreeMap::<_, u32>::new();
+    for report in 0.. {
+        let mut world = World::new(&Beginning::default()).unwrap();
+        flows::pull_out_after(&mut world, report);
+        let ending = world.insert(0, flows::order()).unwrap().ending;
+        check_world::always(&world).unwrap();
+        *endings.entry(ending.word()).or_default() += 1;
+        if matches!(ending, Ending::Enrolled(_)) {
+            break;
+        }
+        // It is inserted again, and stays.
+        flows::pull_out_after(&mut world, u32::MAX);
+        world.replug(0);
+        let again = world.insert(0, flows::order()).unwrap();
+        assert!(flows::is_enrolled(&again), "pulled after report {report} ({}): {again:?}", ending.word());
+        check_world::settled(&world).unwrap();
+    }
+    println!("{endings:?}");
+    // Refused while nothing was written; from the first byte on, quarantined or undone.
+    assert!(endings.contains_key("refused") && endings.contains_key("quarantined"), "{endings:?}");
+    assert!(!endings.contains_key("postponed"), "{endings:?}");
+}
+
+/// A key twin that outlives the program it is enrolled by.
+struct Twin {
+    server: LineServer<YubiKeyTwin>,
+    path: PathBuf,
+    serial: u32,
+}
+
+impl Twin {
+    fn new(directory: &Path, serial: u32) -> Self {
+        let twin = YubiKeyTwin::new(Model::new(FIRMWARE, serial).unwrap(), serial.into());
+        let server = LineServer::new(twin, Pace::Manual);
+        let path = directory.join(format!("{serial}.sock"));
+        let listener = Listener::bind(&path).unwrap();
+        let serving = server.clone();
+        tokio::spawn(async move { serving.serve(&listener).await });
+        Self { server, path, serial }
+    }
+
+    /// Whether it answers for its token.
+    fn holds(&self, secret: &[u8]) -> bool {
+        self.server.with(|twin| twin.slot_holds(Slot(1), secret))
+    }
+}
+
+/// The real program, with keys and server that outlive it.
+fn program(site: &Site, twins: &[Twin], state: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_station-sim"));
+    command.args(["run", "--keys", "0", "--json", "--ports", "3", "--again", "3", "--name", "drawer"]);
+    command.arg("--state").arg(state).args(["--allow-plain-http", "--user", ADMIN.0]);
+    command.arg("--server").arg(format!("http://{}", site.front.address()));
+    command.arg("--password-file").arg(state.join("password"));
+    for twin in twins {
+        command.arg("--attach").arg(format!("yubikey@{}", twin.path.display()));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What must hold whenever the program is not there: no token counts without its key.
+fn no_token_counts_without_its_key(site: &Site, twins: &[Twin]) {
+    let server = site.twin.lock().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let of = |serial: &str| twins.iter().find(|twin| serial == format!("UBOM{:08}_1", twin.serial));
+    for token in server.tokens() {
+        // Those of earlier keys were looked at when these were there.
+        let Some(twin) = of(&token.serial) else { continue };
+        if !server.counts(&token.serial, now) || token.count == 0 {
+            // One that no code was ever checked against was made a moment ago, and
+            // recovery deletes it before anything else is done with its key.
+            continue;
+        }
+        let secret = token.secret_for_tests();
+        assert!(twin.holds(&secret), "{} counts (counter {}) without its key", token.serial, token.count);
+    }
+}
+
+async fn waited(mut child: Child) -> std::process::ExitStatus {
+    tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_any_instant_the_run_goes_on_and_nothing_is_lost() {
+    let kills = std::env::var("KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12_u32);
+    let mut rng = StdRng::seed_from_u64(3);
+    let site = Site::new().await;
+    let mut killed = 0;
+    let mut batch = 0;
+    while killed < kills {
+        batch += 1;
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("password"), ADMIN.1).unwrap();
+        let twins: Vec<_> = (0..6).map(|number| Twin::new(state.path(), batch * 100 + number)).collect();
+        // Each batch is killed again and again until it is through.
+        let mut status = None;
+        for attempt in 0..40 {
+            let mut child = program(&site, &twins, state.path()).spawn().unwrap();
+            let out = BufReader::new(child.stdout.take().unwrap());
+            // Longer and longer, so that a busy machine comes to the end of a run, too.
+            let pause = Duration::from_millis(rng.random_range(40..700 + 100 * attempt));
+            let lines =
+                tokio::task::spawn_blocking(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
+            if killed < kills
+                && tokio::time::timeout(pause, std::future::pending::<()>()).await.is_err()
+                && child.try_wait().unwrap().is_none()
+            {
+                child.kill().unwrap();
+                waited(child).await;
+                lines.await.unwrap();
+                killed += 1;
+                no_token_counts_without_its_key(&site, &twins);
+                continue;
+            }
+            let mut errors = child.stderr.take().unwrap();
+            let ended = waited(child).await;
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut errors, &mut text).unwrap();
+            assert!(ended.success(), "{ended}: {:?}\n{text}", lines.await.unwrap());
+            status = Some(ended);
+            break;
+        }
+        assert!(status.is_some(), "the run does not come to its end");
+        no_token_counts_without_its_key(&site, &twins);
+        let counting = site.counting();
+        for twin in &twins {
+            let serial = format!("UBOM{:08}_1", twin.serial);
+            assert!(counting.contains(&serial), "{serial} is not enrolled");
+            let secret = site.twin.lock().unwrap().token(&serial).unwrap().secret_for_tests();
+            assert!(twin.holds(&secret), "{serial} counts, and its key has another secret");
+        }
+        let checked = check(&state.path().join("receipts"), None).unwrap();
+        assert!(checked.receipts >= 6, "{checked:?}");
+    }
+    println!("{killed} kills in {batch} runs");
+    assert_eq!(site.tokens(), site.counting().len(), "a token is left over");
+}
