@@ -105,13 +105,14 @@ pub(crate) fn message<T: Described>() -> Definition {
 pub(crate) fn description(name: &str, doc: &[&str], calls: &[CallInfo]) -> String {
     let mut types: BTreeMap<&'static str, Definition> = BTreeMap::new();
     let mut out = format!("{}interface {name}\n", comment("", doc));
+    let names: Vec<&str> = calls.iter().map(|call| call.name).collect();
     let mut methods = String::new();
     for call in calls {
         let mut found = Vec::new();
         let mut arguments = |definition: &Definition| match &definition.body {
             Body::Struct(members) => {
                 members.iter().for_each(|member| member.shape.collect(&mut found));
-                varlink_members(members)
+                varlink_members(members, &names)
             }
             Body::Enum(_) => "()".to_owned(),
         };
@@ -125,9 +126,20 @@ pub(crate) fn description(name: &str, doc: &[&str], calls: &[CallInfo]) -> Strin
         methods.push_str(&format!("# For: {}\nmethod {}{request} -> {reply}\n", call.role, call.name));
     }
     for definition in types.values() {
-        out.push_str(&format!("\n{}", definition.varlink()));
+        out.push_str(&format!("\n{}", definition.varlink(&names)));
+    }
+    if crate::wire::REFUSED.strip_suffix(".Refused") == Some(name) {
+        methods.push_str(&refused(&names));
     }
     out + &methods
+}
+
+/// The one error that calls end with, beside Varlink's own.
+fn refused(methods: &[&str]) -> String {
+    let Definition { doc, body: Body::Struct(members), .. } = message::<crate::Refusal>() else {
+        return String::new();
+    };
+    format!("\n{}error Refused {}\n", comment("", doc), varlink_members(&members, methods))
 }
 
 macro_rules! interface {

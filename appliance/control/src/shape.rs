@@ -131,18 +131,18 @@ pub fn definition<T: Described>() -> Option<Definition> {
 }
 
 impl Shape {
-    /// As Varlink writes it.
+    /// As Varlink writes it, in an interface with these methods.
     #[must_use]
-    pub fn varlink(&self) -> String {
+    pub fn varlink(&self, methods: &[&str]) -> String {
         match self {
             Self::Bool => "bool".to_owned(),
             Self::Int => "int".to_owned(),
             Self::Text | Self::Time | Self::Secret => "string".to_owned(),
             Self::Any => "object".to_owned(),
-            Self::Optional(inner) => format!("?{}", inner.varlink()),
-            Self::List(inner) => format!("[]{}", inner.varlink()),
-            Self::Map(inner) => format!("[string]{}", inner.varlink()),
-            Self::Named(name, _) => (*name).to_owned(),
+            Self::Optional(inner) => format!("?{}", inner.varlink(methods)),
+            Self::List(inner) => format!("[]{}", inner.varlink(methods)),
+            Self::Map(inner) => format!("[string]{}", inner.varlink(methods)),
+            Self::Named(name, _) => varlink_name(name, methods),
         }
     }
 
@@ -210,18 +210,18 @@ impl Definition {
         }
     }
 
-    /// As Varlink writes it, with its documentation as comments.
+    /// As Varlink writes it in an interface with these methods, with its documentation as comments.
     #[must_use]
-    pub fn varlink(&self) -> String {
-        let mut out = comment("", self.doc);
+    pub fn varlink(&self, methods: &[&str]) -> String {
+        let (mut out, name) = (comment("", self.doc), varlink_name(self.name, methods));
         match &self.body {
             Body::Enum(words) => {
                 let words: Vec<String> =
                     words.iter().map(|word| format!("{}  {}", comment("  ", word.doc), word.name)).collect();
-                out.push_str(&format!("type {} (\n{}\n)\n", self.name, words.join(",\n")));
+                out.push_str(&format!("type {name} (\n{}\n)\n", words.join(",\n")));
             }
             Body::Struct(members) => {
-                out.push_str(&format!("type {} {}\n", self.name, varlink_members(members)));
+                out.push_str(&format!("type {name} {}\n", varlink_members(members, methods)));
             }
         }
         out
@@ -243,13 +243,21 @@ pub fn json_schema<T: Described>() -> Value {
     schema
 }
 
-pub(crate) fn varlink_members(members: &[Member]) -> String {
+/// A type's name. All members of an interface share one space of names, so a type may not be
+/// called as a method is; readers that keep them in one table find the wrong one then.
+fn varlink_name(name: &str, methods: &[&str]) -> String {
+    if methods.contains(&name) { format!("{name}Info") } else { name.to_owned() }
+}
+
+pub(crate) fn varlink_members(members: &[Member], methods: &[&str]) -> String {
     if members.is_empty() {
         return "()".to_owned();
     }
     let members: Vec<String> = members
         .iter()
-        .map(|member| format!("{}  {}: {}", comment("  ", member.doc), member.name, member.shape.varlink()))
+        .map(|member| {
+            format!("{}  {}: {}", comment("  ", member.doc), member.name, member.shape.varlink(methods))
+        })
         .collect();
     format!("(\n{}\n)", members.join(",\n"))
 }

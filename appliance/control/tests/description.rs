@@ -44,6 +44,24 @@ fn look(definition: &Definition) {
 }
 
 #[test]
+fn types_methods_and_errors_have_names_of_their_own() {
+    assert!(Method::description().contains("\nerror Refused ("));
+    for description in [Method::description(), HandsMethod::description()] {
+        let mut names = Vec::new();
+        for line in description.lines() {
+            let mut words = line.split([' ', '(']);
+            if matches!(words.next(), Some("type" | "method" | "error")) {
+                names.push(words.next().unwrap().to_owned());
+            }
+        }
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
+
+#[test]
 fn every_call_and_type_has_a_name_and_a_description_that_varlink_takes() {
     let calls = Method::ALL.iter().map(|method| method.info());
     for call in calls.chain(HandsMethod::ALL.iter().map(|method| method.info())) {

@@ -105,6 +105,8 @@ values! {
         pub listen: Vec<String>,
         /// How long a session may be idle.
         pub idle_ms: i64,
+        /// Whether keys are exchanged in no way that a quantum computer could break.
+        pub post_quantum: bool,
         /// Who may log in.
         pub operators: Vec<Operator>,
     }

@@ -92,6 +92,9 @@ sections! {
         pub listen: Vec<Listen> = default_listen(),
         /// How long a session may be idle, in minutes.
         pub idle_minutes: Whole<1, 240> = Whole::new(15),
+        /// How keys are exchanged. "post-quantum" is ML-KEM with X25519 and nothing else: it keeps out OpenSSH
+        /// before 9.9, dropbear before 2025.87 and PuTTY before 0.83.
+        pub key_exchange: KeyExchange = KeyExchange::Any,
     }
 
     /// The signed records of enrollments.
@@ -126,6 +129,14 @@ choices! {
         Attended = "attended",
         /// Nothing is enrolled.
         Locked = "locked",
+    }
+
+    /// How an SSH client and the door agree on keys.
+    pub enum KeyExchange {
+        /// As well as the client can.
+        Any = "any",
+        /// In no way that a quantum computer could break.
+        PostQuantum = "post-quantum",
     }
 
     /// A display.

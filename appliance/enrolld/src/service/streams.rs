@@ -14,7 +14,7 @@ use tokio::sync::{broadcast, watch};
 use super::credential::now;
 use super::translate::event;
 use super::{Desk, lock, logs::Ring};
-use crate::config::Config;
+use crate::config::{Config, KeyExchange};
 use crate::floor::FloorEvent;
 
 fn more<T>(parameters: T) -> Reply<T> {
@@ -199,6 +199,7 @@ fn door(config: &Config) -> Door {
         station: config.station.name.to_string(),
         listen: config.shell.listen.iter().map(|listen| listen.0.to_string()).collect(),
         idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
+        post_quantum: config.shell.key_exchange == KeyExchange::PostQuantum,
         operators: operators(config),
     }
 }

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,7 +75,9 @@ pub enum DoorError {
 
 /// What all connections share.
 struct Door {
-    config: Arc<Config>,
+    /// For every client, and for those only that know ML-KEM.
+    configs: [Arc<Config>; 2],
+    post_quantum: AtomicBool,
     house: Arc<House>,
     operators: watch::Receiver<Operators>,
     gate: Mutex<Gate>,
@@ -91,6 +93,11 @@ impl Door {
 
     fn knocking<T>(&self, act: impl FnOnce(&mut HashMap<u64, Arc<Scissors>>) -> T) -> T {
         act(&mut self.knocking.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn config(&self) -> Arc<Config> {
+        let [any, post_quantum] = &self.configs;
+        Arc::clone(if self.post_quantum.load(Ordering::Relaxed) { post_quantum } else { any })
     }
 
     fn session_name(&self) -> String {
@@ -137,7 +144,8 @@ pub async fn run(settings: Settings, mut opened: impl FnMut(&[SocketAddr]) + Sen
         histories: Mutex::default(),
     };
     let door = Arc::new(Door {
-        config: Arc::new(config(key)),
+        configs: [Arc::new(config(key.clone(), KEX)), Arc::new(config(key, POST_QUANTUM))],
+        post_quantum: AtomicBool::new(false),
         house: Arc::new(house),
         operators,
         gate: Mutex::default(),
@@ -191,6 +199,7 @@ async fn follow(
         tracing::warn!("no operator has a key: nobody can log in");
     }
     known.send_replace(operators);
+    door.post_quantum.store(wanted.post_quantum, Ordering::Relaxed);
     if settings.listen.is_empty() && listeners.wanted != wanted.listen {
         return listeners.open(door, &wanted.listen).await.map(Some);
     }
@@ -277,7 +286,7 @@ async fn connection(door: Arc<Door>, stream: Cuttable, peer: SocketAddr, place: 
         channels: HashMap::new(),
     };
     let deadline = tokio::time::Instant::now() + GRACE;
-    let config = Arc::clone(&door.config);
+    let config = door.config();
     let greeted = tokio::time::timeout_at(deadline, russh::server::run_stream(config, stream, handler)).await;
     let Ok(Ok(mut running)) = greeted else { return };
     place.progress(Progress::Greeted);
@@ -307,8 +316,24 @@ async fn connection(door: Arc<Door>, stream: Cuttable, peer: SocketAddr, place: 
     let _ = running.await;
 }
 
-/// What is spoken: nothing that `ssh-audit` warns of, and nothing that is not needed.
-fn config(key: PrivateKey) -> Config {
+/// How keys are exchanged. X25519 alone is for clients that do not know ML-KEM; whoever does, gets it.
+const KEX: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::CURVE25519,
+    kex::CURVE25519_PRE_RFC_8731,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// The same without what a quantum computer could break.
+const POST_QUANTUM: &[kex::Name] = &[
+    kex::MLKEM768X25519_SHA256,
+    kex::EXTENSION_SUPPORT_AS_SERVER,
+    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+];
+
+/// What is spoken: nothing that is known to be weak, and nothing that is not needed.
+fn config(key: PrivateKey, kex: &'static [kex::Name]) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-EnrollmentStation")),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
@@ -321,13 +346,7 @@ fn config(key: PrivateKey) -> Config {
         channel_buffer_size: 16,
         event_buffer_size: 8,
         preferred: Preferred {
-            kex: Cow::Borrowed(&[
-                kex::MLKEM768X25519_SHA256,
-                kex::CURVE25519,
-                kex::CURVE25519_PRE_RFC_8731,
-                kex::EXTENSION_SUPPORT_AS_SERVER,
-                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-            ]),
+            kex: Cow::Borrowed(kex),
             key: Cow::Borrowed(&[
                 Algorithm::Ed25519,
                 Algorithm::SkEd25519,

@@ -45,6 +45,7 @@ impl Recorded {
             "station": "desk-1",
             "listen": [listen],
             "idle_ms": u64::try_from(idle.as_millis()).unwrap(),
+            "post_quantum": false,
             "operators": operators,
         });
         Arc::new(Self {
