@@ -8,7 +8,7 @@
 //! It never gives a secret back, and never acts without the floor: what happens to keys is
 //! the floor's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,6 +32,7 @@ mod enroll;
 pub mod face;
 mod logs;
 mod manage;
+mod ports;
 mod power;
 mod receipts;
 mod refuse;
@@ -137,6 +138,8 @@ struct Memory {
     counts: Counts,
     outcomes: BTreeMap<String, Outcome>,
     tickets: BTreeMap<String, u64>,
+    /// Ports whose key waits to be touched.
+    fingers: BTreeSet<String>,
 }
 
 impl Desk {
@@ -160,7 +163,12 @@ impl Desk {
             problems: Mutex::new(loaded.parsed.problems),
             door: watch::channel(None).0,
             sessions: Mutex::default(),
-            memory: Mutex::new(Memory { counts, outcomes: BTreeMap::new(), tickets: BTreeMap::new() }),
+            memory: Mutex::new(Memory {
+                counts,
+                outcomes: BTreeMap::new(),
+                tickets: BTreeMap::new(),
+                fingers: BTreeSet::new(),
+            }),
             server_changed: broadcast::channel(16).0,
             started: credential::now(),
         });
@@ -243,6 +251,7 @@ impl Desk {
                 Err(broadcast::error::RecvError::Closed) => return,
             };
             let mut memory = lock(&self.memory);
+            memory.note_finger(&event);
             match event {
                 FloorEvent::Ended(ended) => {
                     let outcome =

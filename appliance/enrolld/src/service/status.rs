@@ -8,7 +8,7 @@ use station::refusal::{Code, Refusal};
 
 use super::credential::now;
 use super::refuse::{no, told};
-use super::translate::{mode, port, run, whole};
+use super::translate::{mode, run};
 use super::{Desk, lock};
 use crate::floor::Snapshot;
 
@@ -26,12 +26,7 @@ impl Desk {
 
     pub(super) fn status_of(&self, snapshot: &Snapshot) -> Status {
         let memory = lock(&self.memory);
-        let ports = snapshot.ports.iter().map(|view| {
-            let mut port = port(view);
-            port.outcome = memory.outcomes.get(&view.port).cloned();
-            port.ticket = memory.tickets.get(&view.port).copied().map(whole);
-            port
-        });
+        let ports = snapshot.ports.iter().map(|view| memory.port(view));
         let unsettled = snapshot.unsettled.iter().map(|one| Unsettled {
             key: one.key.to_string(),
             token: one.token.to_string(),

@@ -144,7 +144,7 @@ impl Watching {
                 told = self.events.recv() => match told {
                     Ok(told) => {
                         if let Some(event) = self.desk.completed(&told) {
-                            return Some(Ok(event));
+                            return Some(Ok(self.desk.with_port(event).await));
                         }
                     }
                     Err(RecvError::Lagged(missed)) => {

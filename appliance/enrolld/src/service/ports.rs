@@ -1,0 +1,73 @@
+//! Ports as shells see them: what the floor knows, with what only the desk remembers.
+
+use control::types::{Activity, Event, EventKind, Port};
+
+use super::translate::{doing, port, whole};
+use super::{Desk, Memory, lock};
+use crate::event::What;
+use crate::floor::{Doing, FloorEvent, PortView};
+
+impl Memory {
+    /// Notes whether a key waits for a finger.
+    pub(super) fn note_finger(&mut self, event: &FloorEvent) {
+        match event {
+            FloorEvent::Step(told) => match told.what {
+                What::TouchWanted { .. } | What::KeyWaits { waiting: true } => {
+                    self.fingers.insert(told.port.clone());
+                }
+                What::Typed { .. } | What::KeyWaits { waiting: false } | What::Entered(_) => {
+                    self.fingers.remove(&told.port);
+                }
+                _ => {}
+            },
+            FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
+                self.fingers.remove(port);
+            }
+            FloorEvent::Ended(ended) => {
+                self.fingers.remove(&ended.port);
+            }
+            _ => {}
+        }
+    }
+
+    /// A port with all that is known of it.
+    pub(super) fn port(&self, view: &PortView) -> Port {
+        let mut port = port(view);
+        port.outcome = self.outcomes.get(&view.port).cloned();
+        port.ticket = self.tickets.get(&view.port).copied().map(whole);
+        if port.activity == Activity::Working && self.fingers.contains(&view.port) {
+            port.activity = Activity::Touch;
+        }
+        port
+    }
+}
+
+impl Desk {
+    /// The event with how its port is now, when that is another than before.
+    pub(super) async fn with_port(&self, mut event: Event) -> Event {
+        let Some(path) = event.port.clone().filter(|_| moves(&event)) else { return event };
+        let Some(snapshot) = self.floor.snapshot().await else { return event };
+        let view = snapshot.ports.iter().find(|view| view.port == path);
+        let mut now = match view {
+            Some(view) => lock(&self.memory).port(view),
+            None => Port { activity: Activity::Empty, text: None, ..doing(&path, &Doing::Inspecting) },
+        };
+        // What is remembered may be an event behind.
+        now.activity = match (event.kind, now.activity) {
+            (EventKind::Touch, Activity::Working) => Activity::Touch,
+            (EventKind::Touched, Activity::Touch) => Activity::Working,
+            (_, activity) => activity,
+        };
+        event.now = Some(now);
+        event
+    }
+}
+
+/// Whether a port is another after such an event.
+const fn moves(event: &Event) -> bool {
+    match event.kind {
+        EventKind::Step => false,
+        EventKind::Phase => event.now.is_some(),
+        _ => true,
+    }
+}
