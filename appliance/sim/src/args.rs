@@ -74,6 +74,10 @@ pub struct Station {
     #[arg(long)]
     pub armed: bool,
 
+    /// A file with more of its configuration, in TOML: operators, profiles, sections.
+    #[arg(long = "with", value_name = "FILE")]
+    pub with: Option<PathBuf>,
+
     /// What else stands in its configuration; for programs.
     #[arg(skip)]
     pub more: String,

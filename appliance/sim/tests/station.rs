@@ -352,6 +352,10 @@ async fn answers_look_as_they_always_did() {
     while client.keys().await.unwrap().keys.is_empty() {
         tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
     }
+    // And the display has to be set up, which happens on a thread of its own.
+    while client.status().await.unwrap().display.text != "The display works." {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut golden = BTreeMap::new();
     golden.insert("keys", serde_json::to_value(client.keys().await.unwrap()).unwrap());
     golden.insert("profiles", serde_json::to_value(client.profiles().await.unwrap()).unwrap());

@@ -40,6 +40,13 @@ pub enum Source {
 pub enum Hardware {
     /// The machine's I2C bus and pins, as the configuration says.
     Board,
+    /// This bus and these pins in their place; what is wired to them, the configuration says.
+    Given {
+        /// Opens the bus of this number for a display at this address.
+        bus: Box<dyn FnOnce(u8, u8) -> OpenBus + Send>,
+        /// The pins for lamp, buzzer and button.
+        pins: Result<Box<dyn Pins>, PinError>,
+    },
     /// Nothing: pictures can still be looked at through the control socket.
     None,
 }
@@ -246,7 +253,8 @@ fn face(config: &Config, hardware: Hardware) -> (Arc<Face>, blocking::Receiver<P
         upside_down: section.upside_down,
         contrast: narrow(section.contrast.number()),
     };
-    let wanted = matches!(hardware, Hardware::Board) && section.display != DisplayKind::None;
+    let some = !matches!(hardware, Hardware::None);
+    let wanted = some && section.display != DisplayKind::None;
     let pin = |number: crate::config::Whole<0, 27>| narrow(number.number());
     let mut panel = PanelConfig {
         display: wanted.then_some(display),
@@ -256,7 +264,7 @@ fn face(config: &Config, hardware: Hardware) -> (Arc<Face>, blocking::Receiver<P
         },
         ..PanelConfig::default()
     };
-    if matches!(hardware, Hardware::Board) {
+    if some {
         panel.lamp = match section.lamp.as_slice() {
             [one] => Some(LampPins::One(pin(*one))),
             [red, green, blue] => {
@@ -270,6 +278,7 @@ fn face(config: &Config, hardware: Hardware) -> (Arc<Face>, blocking::Receiver<P
     }
     let (open, pins): (OpenBus, Result<Box<dyn Pins>, PinError>) = match hardware {
         Hardware::Board => (panel::hardware::i2c(display.bus, display.address), panel::hardware::pins()),
+        Hardware::Given { bus, pins } => (bus(display.bus, display.address), pins),
         Hardware::None => (
             Box::new(|| Err(panel::hardware::BusError::NoBus)),
             Err(PinError::NoPins("there are none here".to_owned())),

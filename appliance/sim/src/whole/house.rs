@@ -80,7 +80,13 @@ impl House {
         );
         // Nobody confirms anything to an armed station.
         let text = if args.armed { text.replace("overwrite = \"confirmed\"\n", "") } else { text };
-        std::fs::write(house.config(), text + &args.more)?;
+        let with = match &args.with {
+            Some(file) => {
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?
+            }
+            None => String::new(),
+        };
+        std::fs::write(house.config(), format!("{text}{}\n{with}", args.more))?;
         Ok(house)
     }
 

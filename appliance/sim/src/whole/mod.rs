@@ -13,6 +13,8 @@ use enrolld::control::types::ServerLogIn;
 use enrolld::control::{Client, Secret};
 use enrolld::daemon::{self, DaemonError, Hardware, Parts, Signal, Source};
 use enrolld::notify::Manager;
+use enrolld::panel::Glass;
+use enrolld::panel::hardware::{Breadboard, PinError, Pins};
 use enrolld::privacyidea::SecretString;
 use enrolld::service::door::Admitted;
 use enrolld::service::{Files, Power, Ring};
@@ -30,10 +32,15 @@ pub use hands::Hands;
 use house::House;
 use place::Place;
 
+/// Where the display is on its bus.
+const DISPLAY: u8 = 0x3c;
+
 /// A simulated station that runs, without its SSH door.
 pub struct Simulation {
     /// What plugs, touches and pulls keys.
     pub hands: Arc<Hands>,
+    /// The bus with its display, 128 by 64 pixels at address 0x3c.
+    pub board: Breadboard,
     house: House,
     place: Place,
     running: JoinHandle<Result<(), DaemonError>>,
@@ -43,6 +50,17 @@ pub struct Simulation {
 impl Simulation {
     /// Starts one, and logs it in at its server.
     pub async fn start(args: &Station, ring: Ring) -> anyhow::Result<Self> {
+        Self::wired(args, ring, Err(PinError::NoPins("a simulated station has none".to_owned()))).await
+    }
+
+    /// The same with a lamp, a buzzer, a button on these pins, as far as the configuration names them.
+    pub async fn wired(
+        args: &Station,
+        ring: Ring,
+        pins: Result<Box<dyn Pins>, PinError>,
+    ) -> anyhow::Result<Self> {
+        let board = Breadboard::new(Glass::Tall, DISPLAY);
+        let wires = board.clone();
         let mut place = place::find(&args.server).await?;
         let house = House::build(args, &place)?;
         let (rim, told) = mpsc::channel(64);
@@ -54,7 +72,7 @@ impl Simulation {
             control_mode: 0o600,
             admitted: Admitted { trusted: vec![house::own_user()?], shells: Vec::new() },
             source: Source::Channel(told),
-            hardware: Hardware::None,
+            hardware: Hardware::Given { bus: Box::new(move |_, address| wires.opener(address)), pins },
             power: Power::none(),
             ring,
             more: Some(Arc::clone(&hands) as Arc<_>),
@@ -71,7 +89,7 @@ impl Simulation {
             ready = ready(&client, login) => ready?,
         }
         hands.plug_first(args.keys).await?;
-        Ok(Self { hands, house, place, running, signals })
+        Ok(Self { hands, board, house, place, running, signals })
     }
 
     /// The control socket.
