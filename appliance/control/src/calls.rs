@@ -38,6 +38,8 @@ interface! {
     call Profiles profiles() -> Profiles, Viewer;
     /// Whether a profile fits a key and the rights at the server.
     call ProfileCheck profile_check(ProfileCheck) -> ProfileFit, Viewer;
+    /// Reads a parameter file of the old enrollment client; changes nothing.
+    call ProfileImport profile_import(ProfileImport) -> ImportedProfile, Operator;
     /// Enrolls a key; the last event is the outcome. It goes on when nobody listens any more.
     stream Enroll enroll(Enroll) -> Event, Operator;
     /// Calls enrollments off: what they have done is taken back.
@@ -47,8 +49,37 @@ interface! {
     /// Takes a finished enrollment back: deletes the token, erases the slot. The last event is the outcome.
     stream Release release(Release) -> Event, Operator;
 
+    /// Exchanges what is in the two slots of a key.
+    call KeySwap key_swap(KeySwap) -> KeyHandled, Operator;
+    /// Empties a slot that no enrollment of this station is in.
+    call KeyWipe key_wipe(KeyWipe) -> KeyHandled, Operator;
+    /// Has the server check password and registration code, and then enrolls a key for that person.
+    stream KeyHandOver key_hand_over(KeyHandOver) -> Event, Operator;
+    /// Enrolls a phone; the last piece of news has the outcome. When nobody listens any more, it is called off.
+    stream PhoneEnroll phone_enroll(PhoneEnroll) -> PhoneNews, Operator;
+    /// Answers what the enrollment of a phone asks.
+    call PhoneAnswer phone_answer(PhoneAnswer) -> Done, Operator;
+    /// Makes registration codes. Whoever gets them has to keep them: the server does not tell them again.
+    stream RegistrationCreate registration_create(RegistrationCreate) -> RegistrationPart, Operator;
+
+    /// The sealed files.
+    call SealedList sealed_list() -> SealedFiles, Admin;
+    /// A sealed file.
+    call SealedShow sealed_show(BySealed) -> SealedText, Admin;
+    /// Takes a sealed file away for ever.
+    call SealedRemove sealed_remove(BySealed) -> Done, Admin;
+
+    /// Which keys are welcome.
+    call WelcomeList welcome_list() -> WelcomeRules, Viewer;
+    /// Adds a rule to what is pending; nothing is in force before it is committed.
+    call WelcomeAdd welcome_add(WelcomeAdd) -> ConfigText, Admin;
+    /// Takes a rule out of what is pending; nothing is in force before it is committed.
+    call WelcomeRemove welcome_remove(WelcomeRemove) -> ConfigText, Admin;
+
     /// Starts a run.
     call RunStart run_start(RunStart) -> RunDetails, Operator;
+    /// Starts a run over a list of people.
+    call RunStartList run_start_list(RunStartList) -> RunDetails, Operator;
     /// A run, its list, and earlier runs.
     call RunStatus run_status(ByRun) -> RunDetails, Viewer;
     /// Keys that are plugged in wait.

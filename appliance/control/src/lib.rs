@@ -8,7 +8,9 @@
 //!
 //! The shell owns no device and no credential; all that it can do is in that table. The daemon
 //! decides who may make which call: this crate only says what each call is for. A
-//! [`Secret`] crosses the socket in one direction, into the daemon, and never comes back.
+//! [`Secret`] crosses the socket into the daemon and never comes back. Two things that are made for one
+//! person's eyes cross it the other way, as what cannot be shown or copied either: the QR code that a phone
+//! reads, and registration codes.
 //!
 //! The protocol is spoken here and not by the crate `zlink`, because of three
 //! things in its version 0.8: its server makes the calls of all connections one after the

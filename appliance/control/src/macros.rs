@@ -33,6 +33,22 @@ macro_rules! requests {
     )*};
 }
 
+/// Objects that the daemon sends and that hold what is meant for one person's eyes. They cannot be
+/// shown or copied; a reader ignores members that it does not know.
+macro_rules! confidences {
+    ($(
+        $(#[doc = $doc:literal])*
+        pub struct $name:ident {
+            $( $(#[doc = $field_doc:literal])* pub $field:ident: $type:ty, )*
+        }
+    )*) => {$(
+        $(#[doc = $doc])*
+        #[derive(serde::Serialize, serde::Deserialize)]
+        pub struct $name { $( $(#[doc = $field_doc])* pub $field: $type, )* }
+        describe!($name, [$($doc)*], $($field: $type, [$($field_doc)*],)*);
+    )*};
+}
+
 macro_rules! describe {
     ($name:ident, [$($doc:literal)*], $($field:ident: $type:ty, [$($field_doc:literal)*],)*) => {
         impl $crate::shape::Described for $name {

@@ -16,21 +16,33 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use station::hand_over;
 use station::step::HandOver;
 use zeroize::Zeroizing;
 
 use crate::drive::kernel_random;
-use crate::seal::Recipients;
+use crate::seal::{NoRecipient, Recipients};
 use crate::store::HandOverPort;
 
-/// A directory of sealed files.
+/// A directory of sealed files. Copies share who can read what is put into it.
 #[derive(Clone)]
 pub struct Drawer {
     directory: Arc<Path>,
-    recipients: Recipients,
+    recipients: Arc<Mutex<Option<Recipients>>>,
+}
+
+/// A file in a drawer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedFile {
+    /// Its name, without the ending `.age`.
+    pub name: String,
+    /// How many bytes it has, sealed.
+    pub bytes: u64,
+    /// When it was written.
+    pub at: SystemTime,
 }
 
 /// The longest name of a file that is written, without what is added while it is written.
@@ -44,7 +56,22 @@ impl Drawer {
     pub fn open(directory: &Path, recipients: Recipients) -> io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        Ok(Self { directory: directory.into(), recipients })
+        Ok(Self { directory: directory.into(), recipients: Arc::new(Mutex::new(Some(recipients))) })
+    }
+
+    /// The same, with nobody yet who could read it: until [`Self::readable_by`], nothing is put into it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn for_nobody(directory: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::DirBuilderExt;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        Ok(Self { directory: directory.into(), recipients: Arc::default() })
+    }
+
+    /// From now on, what is put into it is for those. What is there stays for whom it was.
+    pub fn readable_by(&self, recipients: Option<Recipients>) {
+        *self.recipients.lock().unwrap_or_else(PoisonError::into_inner) = recipients;
     }
 
     /// Puts a sealed file onto the disk; when this returns, it survives a power cut. A file of
@@ -54,7 +81,9 @@ impl Drawer {
     /// Those of the file system; then the file is as it was.
     pub fn put(&self, name: &str, plain: &[u8]) -> io::Result<()> {
         let path = self.path(name)?;
-        let sealed = self.recipients.seal(plain, &mut kernel_random()).map_err(io::Error::other)?;
+        let recipients = self.recipients.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let recipients = recipients.ok_or_else(|| io::Error::other(NoRecipient::Nobody))?;
+        let sealed = recipients.seal(plain, &mut kernel_random()).map_err(io::Error::other)?;
         let beside = path.with_extension("age.new");
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
@@ -76,6 +105,19 @@ impl Drawer {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// All files, by name.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn files(&self) -> io::Result<Vec<SealedFile>> {
+        let mut files = Vec::new();
+        for name in self.names()? {
+            let about = fs::metadata(self.path(&name)?)?;
+            files.push(SealedFile { name, bytes: about.len(), at: about.modified()? });
+        }
+        Ok(files)
     }
 
     /// A sealed file, as it can be shown on any terminal.

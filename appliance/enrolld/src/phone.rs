@@ -39,11 +39,16 @@ impl Station {
     ) -> PhoneOutcome {
         let port = order.port.clone();
         let mut next = phone::enroll(order, patience, self.clock.now(), kernel_random());
+        // No key's serial locks it, and recovery must not take back what is under way.
+        let mut in_hand = None;
         loop {
             let (step, mut flow) = match next {
                 Next::Step(step, flow) => (step, flow),
                 Next::End(outcome) => return outcome,
             };
+            if let (Step::Record(record), None) = (&step, &in_hand) {
+                in_hand = Some(self.store.take_in_hand(record.enrollment));
+            }
             let result = match step {
                 Step::ShowPhone(code) => match terminal.show(&code) {
                     Ok(()) => StepResult::Recorded,

@@ -11,6 +11,7 @@ use journal::receipts::{
 };
 use station::enrollment::Ending;
 use station::mode::vendor;
+use station::phone::NO_KEY;
 use station::receipt::{Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
 use station::record::{Record, Remains, State};
 use station::refusal::Code;
@@ -98,7 +99,7 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
         enrollment: record.enrollment.to_string(),
         by: record.actor.to_string(),
         station: station.to_owned(),
-        key: Some(KeyFacts {
+        key: (record.key != NO_KEY).then(|| KeyFacts {
             vendor: None,
             model: None,
             serial: Some(record.key.to_string()),
@@ -113,7 +114,8 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
         code: record.reason.filter(|_| record.state != State::Done).map(|code| code.to_string()),
         server: None,
         took: None,
-        recovered: true,
+        // A phone's are always written from the journal.
+        recovered: record.key != NO_KEY,
     }
 }
 

@@ -1,13 +1,14 @@
 //! The journal on a thread of its own, since a write waits for the disk.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use journal::{Journal, JournalError};
 use keys::device::KeySerial;
-use station::record::Record;
+use station::record::{EnrollmentId, Record};
 use station::step::HandOver;
 use tokio::sync::oneshot;
 
@@ -31,9 +32,35 @@ pub trait HandOverPort: Send + Sync {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     hand_over: Option<Arc<dyn HandOverPort>>,
+    in_hand: Arc<Mutex<BTreeSet<EnrollmentId>>>,
+}
+
+/// An enrollment that somebody carries out, until this is dropped. Recovery leaves it alone.
+pub struct InHand {
+    enrollment: EnrollmentId,
+    all: Arc<Mutex<BTreeSet<EnrollmentId>>>,
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.enrollment);
+    }
 }
 
 impl Store {
+    /// Takes an enrollment that no key's lock protects from recovery: a phone's.
+    #[must_use]
+    pub fn take_in_hand(&self, enrollment: EnrollmentId) -> InHand {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(enrollment);
+        InHand { enrollment, all: Arc::clone(&self.in_hand) }
+    }
+
+    /// Whether somebody carries it out.
+    #[must_use]
+    pub fn is_in_hand(&self, enrollment: EnrollmentId) -> bool {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).contains(&enrollment)
+    }
+
     /// With somebody who keeps what is to be handed over. Without, such an enrollment fails.
     #[must_use]
     pub fn with_hand_over(self, port: Arc<dyn HandOverPort>) -> Self {
@@ -44,7 +71,7 @@ impl Store {
     pub async fn hand_over(&self, what: HandOver) -> Result<(), String> {
         match &self.hand_over {
             Some(port) => port.hand_over(what).await,
-            None => Err("this station has no hand-over file".to_owned()),
+            None => Err("this station has no place for sealed files".to_owned()),
         }
     }
 
@@ -72,7 +99,7 @@ impl Store {
                 }
             }
         });
-        Self { jobs, hand_over: None }
+        Self { jobs, hand_over: None, in_hand: Arc::default() }
     }
 
     /// Puts a record on the disk.

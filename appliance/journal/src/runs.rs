@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use station::keys::device::KeySerial;
 use station::record::{Actor, Record};
 use station::refusal::Code;
-use station::run::{KeyResult, RunId, RunPlan, RunState, Standing};
+use station::run::{KeyResult, Run, RunId, RunPlan, RunState, Standing};
 
 use crate::{Journal, JournalError, row};
 
@@ -58,6 +58,37 @@ pub struct StoredRun {
     pub keys: Vec<(KeySerial, KeyResult)>,
     /// The keys that were in work, with their line of the list, and since when.
     pub claimed: Vec<(KeySerial, Option<u32>, Duration)>,
+}
+
+impl StoredRun {
+    /// The run as it stands after a restart. What was cut short is put right from the records
+    /// of the key, oldest first, that `recall` gives; that is to be written down, too. A proven
+    /// key stays in work until recovery has finished it or taken it back.
+    pub fn restored(
+        self,
+        mut recall: impl FnMut(KeySerial) -> Vec<Record>,
+    ) -> (Run, Vec<(KeySerial, KeyResult)>) {
+        let Self { id, plan, state, by, begun, active, mut keys, claimed } = self;
+        let (mut put_right, mut in_work) = (Vec::new(), Vec::new());
+        for (key, line, at) in claimed {
+            let records = recall(key);
+            let Some(newest) = records.iter().rev().find(|record| record.at >= at) else { continue };
+            match Standing::of_record(newest) {
+                Some(standing) => {
+                    let code = newest.reason.filter(|_| standing != Standing::Done);
+                    put_right.push((key, KeyResult { standing, code, line, at }));
+                }
+                None => in_work.push((key, line)),
+            }
+        }
+        keys.extend(put_right.iter().copied());
+        let mut run = Run::new(id, plan, by, begun).restored(active, keys);
+        run.state = state;
+        for (key, line) in in_work {
+            run.begin(key, line);
+        }
+        (run, put_right)
+    }
 }
 
 impl Journal {

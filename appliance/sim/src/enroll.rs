@@ -193,6 +193,7 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
         profile: profile(&args.profile, args.profiles.as_deref())?,
         person,
         pin: None,
+        random_pin: false,
         unlock: args.access_code_file.as_deref().map(access_code).transpose()?.map(Arc::new),
         key_pin: args.key_pin_file.as_deref().map(key_pin).transpose()?.map(Arc::new),
         server_name: args.server_name.clone(),

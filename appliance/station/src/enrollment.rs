@@ -11,10 +11,13 @@
 //!
 //! Any failure after `planned` is taken back before it is reported.
 
+use std::sync::Arc;
+
 use keys::device::{Ability, Answer, KeySerial, Operation};
 use rand_core::CryptoRng;
 
 use crate::flow::{Desk, Flow, Next};
+use crate::hand_over::random_pin;
 use crate::key_pin;
 pub use crate::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, SlotLock};
 use crate::preflight::{self, Ground};
@@ -25,9 +28,12 @@ use crate::refusal::{Code, Refusal};
 use crate::register::{self, Made};
 use crate::server::TokenView;
 use crate::slot::{self, early_fault};
-use crate::step::{Now, Phase};
+use crate::step::{HandOver, Now, Phase};
 use crate::token::{TokenKind, TokenSerial};
 use crate::undo::{self, Slot as Undone};
+
+/// Digits of a PIN that the station makes up.
+const PIN_DIGITS: u8 = 6;
 
 /// Starts an enrollment of the key in `order.port`.
 pub fn enroll(order: Order, now: Now, mut rng: impl CryptoRng + Send + 'static) -> Next<Outcome> {
@@ -155,6 +161,11 @@ async fn transact(
     }
 
     desk.enter(Phase::Registering);
+    let pinned = match with_pin(desk, order, rng, &record).await {
+        Ok(pinned) => pinned,
+        Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::LeaveAlone).await,
+    };
+    let order = pinned.as_ref().unwrap_or(order);
     let made = match register::register(desk, order, kind, ability, rng, &mut record).await {
         Ok(made) => made,
         Err(ending) => return ending,
@@ -218,6 +229,23 @@ async fn transact(
         }),
         Err(refusal) => Ending::Postponed(refusal),
     }
+}
+
+/// The order with a PIN that the station made up, handed over already: a token whose PIN nobody has would
+/// be worth nothing. `None` when none is wanted.
+async fn with_pin(
+    desk: &Desk,
+    order: &Order,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<Option<Order>, Refusal> {
+    if !order.random_pin || order.pin.is_some() {
+        return Ok(None);
+    }
+    let made = random_pin(PIN_DIGITS, rng);
+    let pin = Arc::new(made.ok_or_else(|| Refusal::new(Code::Internal, "no random PIN could be made"))?);
+    desk.hand_over(HandOver { pin: Some(Arc::clone(&pin)), ..HandOver::of(record) }).await?;
+    Ok(Some(Order { pin: Some(pin), ..order.clone() }))
 }
 
 /// Whether the token that now counts is the one that was made here.

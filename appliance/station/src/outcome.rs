@@ -31,6 +31,8 @@ pub struct Order {
     pub person: Option<Person>,
     /// The token's PIN.
     pub pin: Option<Arc<Pin>>,
+    /// Whether the station makes the token's PIN up, and hands it over before there is a token.
+    pub random_pin: bool,
     /// What unlocks the slot, where slots have access codes.
     pub unlock: Option<Arc<AccessCode>>,
     /// What unlocks slots, where keys have a PIN for that and it is not the one
@@ -64,6 +66,7 @@ impl Order {
             profile,
             person: None,
             pin: None,
+            random_pin: false,
             unlock: None,
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),

@@ -252,6 +252,7 @@ pub fn assignments(list: &[Entry]) -> Vec<Assignment> {
     let assignment = |entry: &Entry| Assignment {
         key: entry.key.clone(),
         person: Some((entry.person.user.clone(), entry.person.realm.clone())),
+        random_pin: entry.pin == PinPolicy::Random,
     };
     list.iter().map(assignment).collect()
 }

@@ -12,16 +12,17 @@ use std::collections::{BTreeMap, VecDeque};
 use keys::device::KeySerial;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Actor;
+use crate::outcome::Ending;
+use crate::record::{Actor, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::Person;
 
+mod plan;
+
+pub use plan::{Assignment, RunPlan, Target};
+
 /// How many of the last completions the rate is taken from.
 const RATE_OVER: usize = 20;
-
-/// The longest list, and the longest name in characters.
-const LONGEST_LIST: usize = 100_000;
-const LONGEST_NAME: usize = 60;
 
 /// The number of a run in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,75 +31,6 @@ pub struct RunId(pub i64);
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
-    }
-}
-
-/// One line of a list: for whom, and with which key.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Assignment {
-    /// The key's serial as its vendor prints it; without it, any key will do.
-    pub key: Option<String>,
-    /// For whom the token is: login name and realm; without it, for nobody yet.
-    pub person: Option<(String, String)>,
-}
-
-impl Assignment {
-    /// Whether this line is for that very key.
-    fn names(&self, key: KeySerial) -> bool {
-        let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
-        self.key.as_ref().is_some_and(|wanted| plain(wanted) == plain(&key.to_string()))
-    }
-
-    /// For whom the token is.
-    #[must_use]
-    pub fn person(&self) -> Option<Person> {
-        self.person.clone().map(|(user, realm)| Person { user, realm })
-    }
-}
-
-/// What a run is to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Target {
-    /// So many keys.
-    Count(u32),
-    /// Whatever comes, until somebody stops it.
-    Endless,
-    /// Every line of a list.
-    List(Vec<Assignment>),
-}
-
-/// What an operator asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunPlan {
-    /// What people call it; no other run has that name.
-    pub name: String,
-    /// What it is to reach.
-    pub target: Target,
-    /// The profile; without it, the one that fits each key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
-    /// Whether the operator confirmed, for this run, that foreign credentials may be
-    /// overwritten where the profile allows to confirm that.
-    #[serde(default)]
-    pub overwrite_confirmed: bool,
-}
-
-impl RunPlan {
-    /// Whether it can be carried out.
-    pub fn check(&self) -> Result<(), Refusal> {
-        let wrong = |detail: &'static str| Err(Refusal::new(Code::RunInvalid, detail));
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            return wrong("the name must have 1 to 60 characters");
-        }
-        match &self.target {
-            Target::Count(0) => wrong("the number of keys must be at least one"),
-            Target::List(list) if list.is_empty() => wrong("the list is empty"),
-            Target::List(list) if list.len() > LONGEST_LIST => wrong("the list has over 100000 lines"),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -168,6 +100,30 @@ impl Standing {
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|standing| standing.word() == word)
+    }
+
+    /// How a key stands whose enrollment ended so, with that newest record. `None`: it is
+    /// proven, and recovery will finish it, or take it back.
+    #[must_use]
+    pub fn of_ending(ending: &Ending, newest: Option<&Record>) -> Option<Self> {
+        match ending {
+            Ending::Enrolled(_) => Some(Self::Done),
+            Ending::Postponed(_) if newest.is_some_and(|record| Self::of_record(record).is_none()) => None,
+            Ending::Quarantined(_) | Ending::Postponed(_) => Some(Self::Quarantined),
+            _ => Some(Self::Refused),
+        }
+    }
+
+    /// How a key stands by the newest record of its enrollment. `None` while that is open: a
+    /// proven key may be finished, or have to be taken back.
+    #[must_use]
+    pub fn of_record(record: &Record) -> Option<Self> {
+        match (record.state, record.remains) {
+            (State::Done, _) => Some(Self::Done),
+            (State::Proven, _) => None,
+            (State::Undone, Remains::Nothing) => Some(Self::Refused),
+            _ => Some(Self::Quarantined),
+        }
     }
 }
 
@@ -362,6 +318,15 @@ impl Run {
         }
     }
 
+    /// Whether the token of a line gets a PIN that the station makes up.
+    #[must_use]
+    pub fn random_pin(&self, line: Option<u32>) -> bool {
+        match (&self.plan.target, line) {
+            (Target::List(list), Some(line)) => list.get(line as usize).is_some_and(|line| line.random_pin),
+            _ => false,
+        }
+    }
+
     /// Notes that a key is in work.
     pub fn begin(&mut self, key: KeySerial, line: Option<u32>) {
         self.in_work.insert(key, line);
@@ -370,6 +335,16 @@ impl Run {
     /// Notes that a key is in work no more, without a result.
     pub fn abandon(&mut self, key: KeySerial) {
         self.in_work.remove(&key);
+    }
+
+    /// Notes what recovery made of a key's enrollment, if the run still waits for that, and
+    /// gives back what is to be written down.
+    pub fn recovered(&mut self, record: &Record, unix: Duration, now: Duration) -> Option<KeyResult> {
+        let waits = self.in_work.contains_key(&record.key)
+            || self.standing(record.key) == Some(Standing::Quarantined);
+        let standing = Standing::of_record(record).filter(|_| waits && record.state.is_final())?;
+        let code = record.reason.filter(|_| standing != Standing::Done);
+        Some(self.settle(record.key, standing, code, unix, now))
     }
 
     /// Notes what became of a key, and gives back what is to be written down.
@@ -381,11 +356,13 @@ impl Run {
         unix: Duration,
         now: Duration,
     ) -> KeyResult {
-        let line = self.in_work.remove(&key).flatten();
-        match self.keys.get(&key) {
-            Some(before) if before.standing == Standing::Done => return *before,
-            _ => {}
+        let begun = self.in_work.remove(&key);
+        let before = self.keys.get(&key);
+        if let Some(before) = before.filter(|before| before.standing == Standing::Done) {
+            return *before;
         }
+        // What recovery settles was begun for the line that it had.
+        let line = begun.unwrap_or_else(|| before?.line);
         let result = KeyResult { standing, code, line, at: unix };
         self.keys.insert(key, result);
         if standing == Standing::Done {
@@ -415,6 +392,11 @@ impl Run {
     /// Every key that came, with what became of it.
     pub fn keys(&self) -> impl Iterator<Item = (KeySerial, KeyResult)> {
         self.keys.iter().map(|(key, result)| (*key, *result))
+    }
+
+    /// The keys in work, each with its line of the list.
+    pub fn in_work(&self) -> impl Iterator<Item = (KeySerial, Option<u32>)> {
+        self.in_work.iter().map(|(key, line)| (*key, *line))
     }
 
     fn count(&self, standing: Standing) -> u32 {

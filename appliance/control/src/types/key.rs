@@ -182,6 +182,38 @@ values! {
         pub refusal: Option<Refusal>,
         /// The rights at the server that it needs and that are missing.
         pub rights_missing: Vec<String>,
+        /// The token that would be made.
+        pub token: Option<String>,
+        /// What would become of the slot: `written`, `erased first`, or `UBOM… released first`.
+        pub slot: Option<String>,
+        /// How the key would prove itself.
+        pub proof: Option<String>,
+        /// What the server calls itself.
+        pub server: Option<String>,
+        /// Tokens of enrollments that would be put right before.
+        pub unsettled: Vec<String>,
+        /// What should be known of the profile.
+        pub warnings: Vec<String>,
+    }
+
+    /// What was done with a key's slots.
+    pub struct KeyHandled {
+        /// The key's serial.
+        pub key: Option<String>,
+        /// Maker and model of the key.
+        pub model: Option<String>,
+    }
+
+    /// A profile made of a parameter file of the old enrollment client.
+    pub struct ImportedProfile {
+        /// Whether the file says anything about keys.
+        pub profile: bool,
+        /// It, as TOML for the configuration, with what is left as comments above it.
+        pub toml: String,
+        /// The server's address that the file names.
+        pub url: Option<String>,
+        /// What could not be taken over, and what to do instead.
+        pub left: Vec<String>,
     }
 
     /// Whether something was there to be cancelled.
@@ -222,6 +254,34 @@ requests! {
         pub unlock: Option<Secret>,
         /// The key's administrator PIN.
         pub key_pin: Option<Secret>,
+    }
+
+    /// A key whose two slots are to be exchanged.
+    pub struct KeySwap {
+        /// The key's serial or port.
+        pub key: String,
+        /// What unlocks the slots: the access code, 12 hexadecimal digits.
+        pub unlock: Option<Secret>,
+    }
+
+    /// A slot to be emptied, whoever's it is.
+    pub struct KeyWipe {
+        /// The key's serial or port.
+        pub key: String,
+        /// The slot's number.
+        pub slot: u8,
+        /// What unlocks the slot: the access code, 12 hexadecimal digits.
+        pub unlock: Option<Secret>,
+        /// The key's administrator PIN.
+        pub key_pin: Option<Secret>,
+    }
+
+    /// A parameter file of the old enrollment client to be read.
+    pub struct ProfileImport {
+        /// What the profile is to be called.
+        pub name: String,
+        /// The file, line by line; there may be passwords in it.
+        pub lines: Vec<Secret>,
     }
 
     /// What is to be cancelled.

@@ -94,6 +94,24 @@ requests! {
         pub key_pin: Option<Secret>,
     }
 
+    /// A run over a list of people to be started.
+    pub struct RunStartList {
+        /// What it is called; the date when missing.
+        pub name: Option<String>,
+        /// The list, line by line: a table with the columns user, realm, profile, key and pin.
+        pub lines: Vec<String>,
+        /// The realm of people whose line names none.
+        pub realm: Option<String>,
+        /// The profile of lines that name none; each key gets the one that fits when missing.
+        pub profile: Option<String>,
+        /// Whether foreign credentials may be overwritten.
+        pub overwrite_confirmed: bool,
+        /// What unlocks the slots: the access code, 12 hexadecimal digits.
+        pub unlock: Option<Secret>,
+        /// The administrator PIN of the keys.
+        pub key_pin: Option<Secret>,
+    }
+
     /// One line of a list.
     pub struct Assignment {
         /// Whom the token is for: `user@realm`.

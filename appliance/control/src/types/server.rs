@@ -13,6 +13,8 @@ words! {
         Login = "login",
         /// An API key from the configuration.
         ApiKey = "api_key",
+        /// None is needed: there is no server, and tokens become sealed files.
+        Files = "files",
     }
 }
 

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use station::mode::Fits;
-use station::profile::{KeyPin, Overwrite};
+use station::profile::{CodeTo, KeyPin, NewCode, Overwrite};
 use toml::Spanned;
 use toml::de::DeTable;
 
 use super::read::Reader;
-use super::{Config, DisplayKind, Insecure, StartMode, table_of};
+use super::{Config, DisplayKind, HandOverReader, Insecure, StartMode, table_of};
 
 pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, reader: &'c mut Reader<'_>) {
     let mut check = Check { config, table, reader };
     check.server();
     check.operators();
     check.profiles();
+    check.hand_over();
     check.armed();
     check.panel();
     check.network();
@@ -65,6 +66,14 @@ impl Check<'_, '_> {
                 "api-key",
                 "api-key and api-key-file exclude each other",
                 "Keep api-key-file.",
+            );
+        }
+        if server.output.is_some() && server.url.is_some() {
+            self.say(
+                "server",
+                "output",
+                "output and url exclude each other",
+                "Keep url, or output to enroll without a server.",
             );
         }
         let Some(url) = &server.url else {
@@ -168,6 +177,84 @@ impl Check<'_, '_> {
         }
     }
 
+    /// Notes a problem with a profile's field.
+    fn say_of_profile(&mut self, name: &str, field: &str, text: &str, remedy: &str) {
+        let span = table_of(self.table, "profile")
+            .and_then(|profiles| profiles.get(name))
+            .and_then(|profile| profile.get_ref().as_table())
+            .and_then(|profile| profile.get_key_value(field))
+            .map_or_else(|| self.span("profile", ""), |(key, _)| key.span());
+        self.reader.problem_in(&format!("profile.{name}.{field}"), &span, text, remedy);
+    }
+
+    /// Secrets that profiles want made need somebody to read them, and codes need a file.
+    fn hand_over(&mut self) {
+        let config = self.config;
+        for reader in &config.hand_over.to {
+            let HandOverReader::Operator(name) = reader else { continue };
+            if !config.operators.iter().any(|operator| operator.name == *name) {
+                self.say(
+                    "hand-over",
+                    "to",
+                    format!("there is no operator {name}"),
+                    "Name one of [[operators]], or write the public key itself.",
+                );
+            } else if config.sealing_keys(name).next().is_none() {
+                self.say(
+                    "hand-over",
+                    "to",
+                    format!("{name} has no ssh-ed25519 key, and nothing can be encrypted to others"),
+                    "Give the operator such a key, or write a recipient of age (age-keygen) here.",
+                );
+            }
+        }
+        const NOBODY: &str = "Add [hand-over] with to = [\"NAME\"], an operator who has an ssh-ed25519 key.";
+        let nobody = config.hand_over.to.is_empty();
+        if nobody && config.server.output.is_some() {
+            self.say("server", "output", "nobody is named who could read the files", NOBODY);
+        }
+        for (name, section) in &config.profiles {
+            let profile = &section.profile;
+            let random = profile.new_access_code == NewCode::Random;
+            if nobody && random && profile.access_code_to == CodeTo::HandOver {
+                self.say_of_profile(name, "access-code-to", "nobody is named who could read it", NOBODY);
+            }
+            if nobody && profile.key_pin == KeyPin::Random {
+                self.say_of_profile(
+                    name,
+                    "key-pin",
+                    "nobody is named who could read the random PINs",
+                    NOBODY,
+                );
+            }
+            if random && profile.access_code_to == CodeTo::Server && config.server.output.is_some() {
+                self.say_of_profile(
+                    name,
+                    "new-access-code",
+                    "there is no server that could keep it",
+                    "Add access-code-to = \"hand-over\".",
+                );
+            }
+            let codes = &config.access_codes;
+            if profile.new_access_code == NewCode::Fixed && codes.fixed_file.is_none() {
+                self.say_of_profile(
+                    name,
+                    "new-access-code",
+                    "there is no fixed code",
+                    "Add [access-codes] with fixed-file = \"FILE\".",
+                );
+            }
+            if profile.new_access_code == NewCode::Derived && codes.secret_file.is_none() {
+                self.say_of_profile(
+                    name,
+                    "new-access-code",
+                    "there is no secret that codes could be derived from",
+                    "Add [access-codes] with secret-file = \"FILE\".",
+                );
+            }
+        }
+    }
+
     /// Nobody is there to be asked anything when the station is armed.
     fn armed(&mut self) {
         if self.config.station.mode != StartMode::Armed {
@@ -197,14 +284,8 @@ impl Check<'_, '_> {
                 ));
             }
         }
-        let span = self.span("profile", "");
         for (name, field, text, remedy) in found {
-            let span = table_of(self.table, "profile")
-                .and_then(|profiles| profiles.get(name.as_str()))
-                .and_then(|profile| profile.get_ref().as_table())
-                .and_then(|profile| profile.get_key_value(field))
-                .map_or_else(|| span.clone(), |(key, _)| key.span());
-            self.reader.problem_in(&format!("profile.{name}.{field}"), &span, text, remedy);
+            self.say_of_profile(name, field, text, remedy);
         }
         let tie = everywhere.values().find(|names| names.len() > 1);
         if let Some(names) = tie.filter(|_| self.config.run.profile.is_none()) {

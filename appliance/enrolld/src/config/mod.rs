@@ -19,6 +19,7 @@ mod read;
 #[macro_use]
 mod fields;
 mod contradictions;
+mod handed;
 mod operators;
 mod problem;
 mod profiles;
@@ -26,6 +27,7 @@ pub mod reference;
 mod sections;
 
 pub use fields::*;
+pub use handed::{CodeFile, CodesFile, Reader as HandOverReader, SecretFile};
 pub use operators::{Keys, Operator, OperatorRole, SshKey};
 pub use problem::Problem;
 pub use profiles::ProfileSection;
@@ -59,6 +61,10 @@ pub struct Config {
     pub profiles: BTreeMap<String, ProfileSection>,
     /// Which keys may be enrolled.
     pub welcome: Welcome,
+    /// What opens slots, and what shall guard them.
+    pub access_codes: AccessCodesSection,
+    /// Who can read what is handed over.
+    pub hand_over: HandOverSection,
 }
 
 /// A configuration as it was read.
@@ -100,7 +106,7 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
     Ok((text, parsed))
 }
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "station",
     "network",
     "server",
@@ -112,6 +118,8 @@ const SECTIONS: [&str; 11] = [
     "operators",
     "profile",
     "welcome",
+    "access-codes",
+    "hand-over",
 ];
 
 /// Reads a configuration.
@@ -141,6 +149,8 @@ pub fn parse(text: &str, files: &dyn Files) -> Parsed {
         })
         .unwrap_or_default(),
         welcome: own(&table, "welcome", &mut reader, profiles::welcome).unwrap_or_default(),
+        access_codes: section(&table, "access-codes", &mut reader),
+        hand_over: section(&table, "hand-over", &mut reader),
     };
     contradictions::find(&config, &table, &mut reader);
     let mut problems = reader.problems;
@@ -194,6 +204,18 @@ fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
             true,
             "The keys that may be enrolled here. Without any rule every key is welcome; else one rule has to fit, and within it everything that it says.",
             profiles::rule_fields(),
+        ),
+        (
+            "access-codes",
+            false,
+            "What opens slots of YubiKeys, and what shall guard them, each in a file beside the configuration.",
+            AccessCodesSection::fields(),
+        ),
+        (
+            "hand-over",
+            false,
+            "Secrets for people: random access codes and PINs, and tokens without a server. They become files that the station itself cannot read; `sealed` in the shell lists and shows them.",
+            HandOverSection::fields(),
         ),
         ("run", false, "What enrollments have in common.", RunSection::fields()),
         ("receipts", false, "The signed records of enrollments.", ReceiptsSection::fields()),

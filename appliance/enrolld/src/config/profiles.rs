@@ -253,13 +253,13 @@ const PROFILE: &[Row] = &[
     (
         "new-access-code",
         "What shall guard the slot from now on.",
-        "\"none\", \"fixed\" (the operator gives it) or \"random\"",
+        "\"none\", \"fixed\" (access-codes.fixed-file), \"derived\" (from access-codes.secret-file, for each key another) or \"random\"",
         Some("\"none\""),
     ),
     (
         "access-code-to",
         "Where a random access code is kept.",
-        "\"server\" (in the token's notes) or \"hand-over\" (a file, encrypted for an operator)",
+        "\"server\" (in the token's notes) or \"hand-over\" (a file, encrypted for those in hand-over.to)",
         Some(""),
     ),
 ];

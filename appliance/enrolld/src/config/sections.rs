@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::fields::{
     Authorities, InterfaceAddress, Line, Listen, Name, Pin, Ports, Url, Whole, read_beside, text_of,
 };
+use super::handed::{CodeFile, CodesFile, Reader as Recipient, SecretFile};
 use super::read::{Field, Reader, Value};
 
 sections! {
@@ -22,8 +23,6 @@ sections! {
         pub language: Speech = Speech::English,
         /// Who starts enrollments when the station is switched on.
         pub mode: StartMode = StartMode::Attended,
-        /// The time zone of the display and of the shell, such as "Europe/Berlin".
-        pub timezone: Line<64> = Line::new("UTC"),
     }
 
     /// How the station is reached. Read by the image when it starts; it does nothing elsewhere.
@@ -56,6 +55,27 @@ sections! {
         pub api_key_file: Option<ApiKeyFile> = None,
         /// How long an answer may take, in seconds.
         pub timeout_seconds: Whole<5, 120> = Whole::new(30),
+        /// Enrolls without a server: tokens become files that one imports, encrypted for those whom
+        /// hand-over.to names.
+        pub output: Option<Output> = None,
+    }
+
+    /// What opens slots of YubiKeys, and what shall guard them. Each in a file beside the configuration, so that
+    /// no code stands in it.
+    pub struct AccessCodesSection {
+        /// What opens the slots of each key now.
+        pub table_file: Option<CodesFile> = None,
+        /// What every slot gets, where a profile says new-access-code = "fixed".
+        pub fixed_file: Option<CodeFile> = None,
+        /// What codes are derived from, where a profile says new-access-code = "derived". Whoever loses
+        /// it cannot change those slots any more.
+        pub secret_file: Option<SecretFile> = None,
+    }
+
+    /// Secrets for people: access codes, PINs, tokens without a server. They become files that the station itself cannot read.
+    pub struct HandOverSection {
+        /// Who can read them.
+        pub to: Vec<Recipient> = Vec::new(),
     }
 
     /// Display, lamp, buzzer and button. Pins have the numbers of the SoC (BCM).
@@ -113,6 +133,14 @@ sections! {
 }
 
 choices! {
+    /// What tokens become without a server.
+    pub enum Output {
+        /// OATH CSV, with the ids of a Yubico OTP.
+        Csv = "csv",
+        /// PSKC (RFC 6030).
+        Pskc = "pskc",
+    }
+
     /// A language of the display.
     pub enum Speech {
         /// English.

@@ -14,6 +14,10 @@ impl Files for None_ {
             "alice.pub" => Ok(Zeroizing::new(format!("# laptop\n{KEY} a\n\n{OTHER} b\n").into_bytes())),
             "empty.pem" => Ok(Zeroizing::new(Vec::new())),
             "api.key" => Ok(Zeroizing::new(b"aaa.bbb.ccc\n".to_vec())),
+            "codes.csv" => Ok(Zeroizing::new(b"12345678,0a0b0c0d0e0f\n".to_vec())),
+            "fixed.code" => Ok(Zeroizing::new(b"0a0b0c0d0e0f\n".to_vec())),
+            "station.secret" => Ok(Zeroizing::new(b"000102030405060708090a0b0c0d0e0f\n".to_vec())),
+            "weak.secret" => Ok(Zeroizing::new(b"00000000000000000000000000000000\n".to_vec())),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -202,6 +206,86 @@ fn a_secret_is_in_no_problem_and_in_no_debug_output() {
     assert_eq!(parsed.problems, []);
     assert_eq!(parsed.config.server.key().unwrap().expose(), "hunter.2.x");
     assert!(!format!("{parsed:?}").contains("hunter"));
+}
+
+#[test]
+fn access_codes_come_from_files_and_are_never_shown() {
+    let files = "[access-codes]\ntable-file = \"codes.csv\"\nfixed-file = \"fixed.code\"\nsecret-file = \"station.secret\"\n";
+    let parsed = read(&format!("{}new-access-code = \"derived\"\n{files}", base()));
+    assert_eq!(parsed.problems, []);
+    let codes = &parsed.config.access_codes;
+    assert_eq!(codes.table_file.as_ref().unwrap().secret.len(), 1);
+    assert_eq!(codes.fixed_file.as_ref().unwrap().secret.expose(), &[10, 11, 12, 13, 14, 15]);
+    let shown = format!("{parsed:?}");
+    assert!(shown.contains("fixed.code (secret)") && !shown.contains("10, 11, 12"), "{shown}");
+    for (more, place, words) in [
+        ("table-file = \"fixed.code\"\n", (12, 14), "line 1: wanted are"),
+        ("fixed-file = \"codes.csv\"\n", (12, 14), "no code of 12"),
+        ("secret-file = \"fixed.code\"\n", (12, 15), "32 hexadecimal"),
+        ("secret-file = \"weak.secret\"\n", (12, 15), "all alike"),
+        ("secret-file = \"nothing\"\n", (12, 15), "cannot be read"),
+    ] {
+        let problems = with(&format!("[access-codes]\n{more}"));
+        let problem = only(&problems);
+        assert_eq!(problem.place, Some(place), "{more}: {problem}");
+        assert!(problem.text.contains(words) && !problem.text.contains("0a0b"), "{more}: {problem}");
+    }
+}
+
+#[test]
+fn what_is_handed_over_needs_somebody_who_can_read_it() {
+    let age = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let readers = |to: &str| read(&format!("{}[hand-over]\nto = [{to}]\n", base()));
+    for to in [format!("\"{KEY}\""), format!("\"{age}\""), "\"alice\"".to_owned()] {
+        let parsed = readers(&to);
+        assert_eq!(parsed.problems, [], "{to}");
+        assert!(parsed.config.readers().is_some(), "{to}");
+    }
+    assert!(read(&base()).config.readers().is_none());
+    for (to, words) in [
+        ("\"bob\"", "no operator bob"),
+        ("\"ssh-rsa AAAA\"", "neither ssh-ed25519"),
+        ("\"Not A Name\"", "neither ssh-ed25519"),
+        ("\"N!\"", "does not do"),
+    ] {
+        let problems = readers(to).problems;
+        assert!(only(&problems).text.contains(words), "{to}: {problems:?}");
+    }
+    let ecdsa = "[[operators]]\nname = \"bob\"\nkeys = [\"ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=\"]\n[hand-over]\nto = [\"bob\"]\n";
+    assert!(only(&with(ecdsa)).text.contains("no ssh-ed25519 key"));
+    for (more, place, field) in [
+        ("key-pin = \"random\"\n", (11, 1), "profile.desk.key-pin"),
+        (
+            "new-access-code = \"random\"\naccess-code-to = \"hand-over\"\n",
+            (12, 1),
+            "profile.desk.access-code-to",
+        ),
+        ("new-access-code = \"fixed\"\n", (11, 1), "profile.desk.new-access-code"),
+        ("new-access-code = \"derived\"\n", (11, 1), "profile.desk.new-access-code"),
+    ] {
+        let problems = with(more);
+        let problem = only(&problems);
+        assert_eq!((problem.place, problem.field.as_str()), (Some(place), field), "{more}: {problem}");
+    }
+    assert_eq!(with("key-pin = \"random\"\n[hand-over]\nto = [\"alice\"]\n"), []);
+}
+
+#[test]
+fn without_a_server_tokens_need_somebody_who_imports_them() {
+    let files = |more: &str| {
+        read(
+            &base()
+                .replace("url = \"https://pi.example.org\"\n", "output = \"pskc\"\n")
+                .replace("[profile", &format!("{more}[profile")),
+        )
+        .problems
+    };
+    assert_eq!(files("[hand-over]\nto = [\"alice\"]\n"), []);
+    assert_eq!(only(&files("")).field, "server.output");
+    let both = read(
+        &base().replace("[[operators]]", "output = \"csv\"\n[hand-over]\nto = [\"alice\"]\n[[operators]]"),
+    );
+    assert_eq!(only(&both.problems).field, "server.output");
 }
 
 #[test]

@@ -135,7 +135,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     let config = loaded.parsed.config.clone();
     let wrong = !loaded.parsed.problems.is_empty();
     let (face, presses) = face(&config, hardware);
-    let store = open_journal(files.state.as_deref())?;
+    let store = loaded.furnished(open_journal(files.state.as_deref())?);
     let clock = SystemClock::new();
     let (rim, _watcher) = rim(source, &config);
     let receipts = files.state.as_ref().map(|state| state.join("receipts"));
@@ -191,7 +191,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     };
     manager.tell("STOPPING=1\nSTATUS=letting writes end");
     tracing::info!("stopping: writes end, what waits for a touch is taken back");
-    floor.shutdown().await;
+    tokio::join!(floor.shutdown(), desk.hang_up());
     drawing.abort();
     // It may be gone with its directory already.
     let _ = std::fs::remove_file(&control);

@@ -64,11 +64,18 @@ impl Task {
             ),
             (None, None) => (Actor::Armed, None, false, Secrets::default()),
         };
+        let random_pin = run.is_some_and(|present| present.run.random_pin(line));
         let run_id = run.map(|present| present.run.id);
         let books = self.books(run.map(|present| present.run.plan.name.clone()));
         let Some(station) = self.station() else { return };
+        let Some(key) = self.ports.get_mut(name).and_then(|port| port.key.take()) else { return };
+        if why == Why::Run
+            && let Some(serial) = info.serial
+        {
+            // Before the journal hears of the enrollment, so that a power cut loses neither.
+            self.run_begin(serial, line).await;
+        }
         let Some(port) = self.ports.get_mut(name) else { return };
-        let Some(key) = port.key.take() else { return };
         let order = Order {
             station: self.settings.station.clone(),
             port: name.to_owned(),
@@ -77,6 +84,7 @@ impl Task {
             profile: named.profile,
             person,
             pin: secrets.pin,
+            random_pin,
             unlock: secrets.unlock,
             key_pin: secrets.key_pin,
             server_name: self.settings.server_name.clone(),
@@ -99,11 +107,6 @@ impl Task {
         let work = Work { begun: Some(begun), cancel: Some(cancel), ..Work::new(place, info.serial) };
         self.works.insert(handle.id(), work);
         self.set_doing(name, doing);
-        if why == Why::Run
-            && let Some(serial) = info.serial
-        {
-            self.run_begin(serial, line).await;
-        }
     }
 
     /// The profile of that name, or the one that fits the key.

@@ -11,6 +11,7 @@ use station::refusal::{Code, Refusal};
 use station::verify::Verified;
 use tokio::sync::watch;
 
+use super::handle;
 use super::port::{Asked, Port, Work, is_port, is_serial};
 use super::task::Task;
 use super::view::Doing;
@@ -29,7 +30,7 @@ impl Task {
     }
 
     /// The port of the key that is meant, with nothing being done there.
-    fn ready_for(&self, inquiry: &Inquiry) -> Result<(String, KeyInfo), Refusal> {
+    pub(super) fn ready_for(&self, inquiry: &Inquiry) -> Result<(String, KeyInfo), Refusal> {
         let refuse = |code, detail: &str| Err(Refusal::new(code, detail.to_owned()));
         if self.stopping {
             return refuse(Code::Stopping, "");
@@ -61,18 +62,7 @@ impl Task {
     }
 
     fn run_errand(&mut self, name: &str, info: KeyInfo, inquiry: &Inquiry, asked: Asked) {
-        let profiles: BTreeMap<_, _> =
-            self.settings.profiles.iter().map(|named| (named.name.clone(), named.profile.clone())).collect();
-        let errand = Errand {
-            station: self.settings.station.clone(),
-            slot: inquiry.slot,
-            profiles: Arc::new(profiles),
-            unlock: inquiry.secrets.unlock.clone(),
-            key_pin: inquiry.secrets.key_pin.clone(),
-            server_name: self.settings.server_name.clone(),
-            codes: self.settings.codes.clone(),
-            ..Errand::new(name, inquiry.by.clone())
-        };
+        let errand = self.errand_of(name, inquiry);
         let busy = || Refusal::new(Code::KeyBusy, name.to_owned());
         let books = self.books(None);
         let Some(station) = self.station() else { return asked.refuse(busy()) };
@@ -89,7 +79,24 @@ impl Task {
             Asked::Verify(_) => {
                 (self.tasks.spawn(work::verify(station, errand, key, cancelled)), Doing::Verifying)
             }
+            Asked::Swap(_) => (self.tasks.spawn(handle::swap(station, errand, key)), Doing::Rearranging),
+            Asked::Wipe(_) => (self.tasks.spawn(handle::wipe(station, errand, key)), Doing::Rearranging),
+            // A dry run is not seen at the desk.
+            Asked::Check(profile, _) => match self.order_of(name, profile, inquiry) {
+                Ok(order) => {
+                    let task = handle::check(station, order, key, cancelled);
+                    let doing = self.ports.get(name).map_or(Doing::Inspecting, |port| port.doing.clone());
+                    (self.tasks.spawn(task), doing)
+                }
+                Err(refusal) => {
+                    if let Some(port) = self.ports.get_mut(name) {
+                        port.key = Some(key);
+                    }
+                    return asked.refuse(refusal);
+                }
+            },
         };
+        let Some(port) = self.ports.get_mut(name) else { return asked.refuse(busy()) };
         port.task = Some(handle.id());
         let place = Some((name.to_owned(), port.insertion));
         if let Some(serial) = serial {
@@ -98,6 +105,21 @@ impl Task {
         let work = Work { asked: Some(asked), cancel: Some(cancel), ..Work::new(place, serial) };
         self.works.insert(handle.id(), work);
         self.set_doing(name, doing);
+    }
+
+    fn errand_of(&self, name: &str, inquiry: &Inquiry) -> Errand {
+        let profiles: BTreeMap<_, _> =
+            self.settings.profiles.iter().map(|named| (named.name.clone(), named.profile.clone())).collect();
+        Errand {
+            station: self.settings.station.clone(),
+            slot: inquiry.slot,
+            profiles: Arc::new(profiles),
+            unlock: inquiry.secrets.unlock.clone(),
+            key_pin: inquiry.secrets.key_pin.clone(),
+            server_name: self.settings.server_name.clone(),
+            codes: self.settings.codes.clone(),
+            ..Errand::new(name, inquiry.by.clone())
+        }
     }
 
     /// Gives the key of a task back to its port, which has had its turn.

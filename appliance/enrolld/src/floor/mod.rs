@@ -17,14 +17,16 @@
 
 use std::sync::Arc;
 
-use keys::device::Slot;
+use keys::device::{KeySerial, Slot};
 use keys::secret::{AccessCode, Pin};
 use station::access::Codes;
+use station::check::Forecast;
 use station::mode::{Mode, NamedProfile};
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
 use station::run::{RunId, RunPlan};
 use station::server::Person;
+use station::slots::Handled;
 use station::verify::Verified;
 use station::welcome::Welcome;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -39,6 +41,7 @@ use crate::store::Store;
 
 mod begin;
 mod errands;
+mod handle;
 mod orders;
 mod pace;
 mod port;
@@ -95,6 +98,8 @@ pub struct FloorSettings {
     pub codes: Codes,
     /// Which keys are welcome; without it, all are.
     pub welcome: Option<Arc<Welcome>>,
+    /// Whether the token at the server names its receipt.
+    pub note_receipts: bool,
 }
 
 impl FloorSettings {
@@ -111,6 +116,7 @@ impl FloorSettings {
             server_at_once: 8,
             codes: Codes::default(),
             welcome: None,
+            note_receipts: true,
         }
     }
 }
@@ -223,6 +229,10 @@ enum Command {
     Runs(Reply<Result<Vec<RunView>, Refusal>>),
     Release(Box<Inquiry>, Reply<Result<Box<Report>, Refusal>>),
     Verify(Box<Inquiry>, Reply<Result<Box<Verified>, Refusal>>),
+    Swap(Box<Inquiry>, Reply<Result<Box<Handled>, Refusal>>),
+    Wipe(Box<Inquiry>, Reply<Result<Box<Handled>, Refusal>>),
+    Check(Box<Inquiry>, String, Reply<Result<Box<Forecast>, Refusal>>),
+    SeeTo(KeySerial),
     Shutdown(Reply<()>),
 }
 
@@ -324,6 +334,26 @@ impl FloorHandle {
     /// Has a key give a code and the server check it; changes nothing else. Comes back when it is over.
     pub async fn verify(&self, inquiry: Inquiry) -> Result<Box<Verified>, Refusal> {
         self.ask(|reply| Command::Verify(Box::new(inquiry), reply)).await?
+    }
+
+    /// Exchanges what is in the two slots of a key. Comes back when it is over.
+    pub async fn swap(&self, inquiry: Inquiry) -> Result<Box<Handled>, Refusal> {
+        self.ask(|reply| Command::Swap(Box::new(inquiry), reply)).await?
+    }
+
+    /// Empties a slot, whoever's it is; an operator has confirmed it. Comes back when it is over.
+    pub async fn wipe(&self, inquiry: Inquiry) -> Result<Box<Handled>, Refusal> {
+        self.ask(|reply| Command::Wipe(Box::new(inquiry), reply)).await?
+    }
+
+    /// Finds out what an enrollment of a key by that profile would come to. Changes nothing.
+    pub async fn check(&self, inquiry: Inquiry, profile: String) -> Result<Box<Forecast>, Refusal> {
+        self.ask(|reply| Command::Check(Box::new(inquiry), profile, reply)).await?
+    }
+
+    /// Puts right what is unfinished of a serial, and writes the receipts that are owed for it.
+    pub async fn see_to(&self, serial: KeySerial) {
+        self.tell(Command::SeeTo(serial)).await;
     }
 
     /// Begins nothing new, has what waits for a touch taken back, lets writes finish, and

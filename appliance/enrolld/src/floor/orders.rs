@@ -36,6 +36,10 @@ impl Task {
             Command::RunStop(run, reply) => drop(reply.send(self.run_stop(run).await)),
             Command::Release(inquiry, reply) => self.errand(&inquiry, Asked::Release(reply)),
             Command::Verify(inquiry, reply) => self.errand(&inquiry, Asked::Verify(reply)),
+            Command::Swap(inquiry, reply) => self.errand(&inquiry, Asked::Swap(reply)),
+            Command::Wipe(inquiry, reply) => self.errand(&inquiry, Asked::Wipe(reply)),
+            Command::Check(inquiry, profile, reply) => self.errand(&inquiry, Asked::Check(profile, reply)),
+            Command::SeeTo(serial) => self.see_to(serial),
             Command::Runs(reply) => drop(reply.send(self.runs().await)),
             Command::Shutdown(reply) => drop(reply),
         }

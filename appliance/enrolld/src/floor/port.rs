@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
+use station::check::Forecast;
 use station::mode::Why;
 use station::record::Actor;
 use station::refusal::Refusal;
 use station::run::RunId;
+use station::slots::Handled;
 use station::verify::Verified;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
@@ -112,6 +114,9 @@ impl Work {
 pub(super) enum Asked {
     Release(oneshot::Sender<Result<Box<Report>, Refusal>>),
     Verify(oneshot::Sender<Result<Box<Verified>, Refusal>>),
+    Swap(oneshot::Sender<Result<Box<Handled>, Refusal>>),
+    Wipe(oneshot::Sender<Result<Box<Handled>, Refusal>>),
+    Check(String, oneshot::Sender<Result<Box<Forecast>, Refusal>>),
 }
 
 impl Asked {
@@ -121,6 +126,8 @@ impl Asked {
         match self {
             Self::Release(reply) => drop(reply.send(Err(refusal))),
             Self::Verify(reply) => drop(reply.send(Err(refusal))),
+            Self::Swap(reply) | Self::Wipe(reply) => drop(reply.send(Err(refusal))),
+            Self::Check(_, reply) => drop(reply.send(Err(refusal))),
         }
     }
 }

@@ -60,7 +60,7 @@ impl Task {
     }
 
     /// Recovery of a key has ended.
-    pub(super) fn settled(&mut self, serial: Option<KeySerial>, results: Result<Vec<Settled>, String>) {
+    pub(super) async fn settled(&mut self, serial: Option<KeySerial>, results: Result<Vec<Settled>, String>) {
         let results = match results {
             Ok(results) => results,
             Err(why) => {
@@ -75,6 +75,7 @@ impl Task {
             if let Some(refusal) = &left {
                 self.keep_unsettled(record.key, &record.token, refusal.clone());
             }
+            self.run_recovered(&record).await;
             self.emit(FloorEvent::Settled { key: record.key, token: record.token, left });
         }
         if self.unsettled.is_empty() {

@@ -1,13 +1,14 @@
 //! The present run: which keys it takes, and how that is written down.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use journal::StoredRun;
 use keys::device::{KeyInfo, KeySerial};
 use station::enrollment::Ending;
-use station::record::{Actor, Record, Remains, State};
+use station::record::{Actor, Record};
 use station::refusal::{Code, Refusal};
-use station::run::{Claim, KeyResult, Run, RunId, RunPlan, RunState, Standing};
+use station::run::{Claim, Run, RunId, RunPlan, RunState, Standing};
 
 use super::Secrets;
 use super::task::Task;
@@ -38,17 +39,15 @@ impl Task {
 
     /// A run as it was written down, with what was cut short put right from the journal.
     async fn restore(&mut self, stored: StoredRun) -> Run {
-        let StoredRun { id, plan, state, by, begun, active, mut keys, claimed } = stored;
-        for (key, line, at) in claimed {
-            let records = self.store.recall(key).await.unwrap_or_default();
-            let newest = records.iter().rev().find(|record| record.at >= at);
-            let Some((standing, code)) = newest.and_then(cut_short) else { continue };
-            let result = KeyResult { standing, code, line, at };
-            self.write(move |journal| journal.run_result(id, key, &result)).await;
-            keys.push((key, result));
+        let mut records = BTreeMap::new();
+        for (key, ..) in &stored.claimed {
+            records.insert(*key, self.store.recall(*key).await.unwrap_or_default());
         }
-        let mut run = Run::new(id, plan, by, begun).restored(active, keys);
-        run.state = state;
+        let id = stored.id;
+        let (run, put_right) = stored.restored(|key| records.remove(&key).unwrap_or_default());
+        for (key, result) in put_right {
+            self.write(move |journal| journal.run_result(id, key, &result)).await;
+        }
         run
     }
 
@@ -103,13 +102,26 @@ impl Task {
 
     /// A key of the present run is over.
     pub(super) async fn run_settle(&mut self, key: Option<KeySerial>, ending: &Ending) {
-        let standing = match ending {
-            Ending::Enrolled(_) => Standing::Done,
-            Ending::Quarantined(_) | Ending::Postponed(_) => Standing::Quarantined,
-            _ => Standing::Refused,
+        let records = match (ending, key) {
+            (Ending::Postponed(_), Some(key)) => self.store.recall(key).await.unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        // Whatever recovery is to finish stays in work: nobody else gets its person meanwhile.
+        let Some(standing) = Standing::of_ending(ending, records.last()) else {
+            return self.note_run().await;
         };
         let code = ending.refusal().map(|refusal| refusal.code);
         self.run_result(key, standing, code).await;
+    }
+
+    /// Recovery has come to the end of an enrollment.
+    pub(super) async fn run_recovered(&mut self, record: &Record) {
+        let now = self.clock.now();
+        let Some(present) = &mut self.present else { return };
+        let Some(result) = present.run.recovered(record, now.unix, now.monotonic) else { return };
+        let (id, key) = (present.run.id, record.key);
+        self.write(move |journal| journal.run_result(id, key, &result)).await;
+        self.note_run().await;
     }
 
     /// The present run did not take a key.
@@ -273,14 +285,7 @@ fn view(run: &Run, now: Duration) -> RunView {
         begun: run.begun,
         active: run.active(now),
         progress: run.progress(),
-    }
-}
-
-/// How a key stands whose enrollment was cut short, by its newest record.
-fn cut_short(record: &Record) -> Option<(Standing, Option<Code>)> {
-    match (record.state, record.remains) {
-        (State::Done | State::Proven, _) => Some((Standing::Done, None)),
-        (State::Undone, Remains::Nothing) => Some((Standing::Refused, record.reason)),
-        _ => Some((Standing::Quarantined, record.reason)),
+        results: run.keys().collect(),
+        in_work: run.in_work().collect(),
     }
 }

@@ -197,6 +197,7 @@ impl Task {
             run,
             // Each enrollment may bring an earlier one of its key to its end, too.
             room: 2 * u64::try_from(self.settings.in_flight.max(1)).unwrap_or(u64::MAX / 2),
+            noted: self.settings.note_receipts,
         }
     }
 
@@ -291,13 +292,15 @@ impl Task {
                 if let Some((_, port)) = self.port_of(&work) {
                     port.settled = true;
                 }
-                self.settled(work.serial, results);
+                self.settled(work.serial, results).await;
             }
             Some(Finished::Released { key, report, storage }) => {
                 self.storage(storage);
                 self.released(work, key, report);
             }
             Some(Finished::Verified { key, verified }) => self.verified(work, key, verified),
+            Some(Finished::Handled { key, handled }) => self.handled(work, key, handled),
+            Some(Finished::Checked { key, forecast }) => self.checked(work, key, forecast),
             Some(Finished::Enrolled { key, report, storage }) => {
                 self.storage(storage);
                 if let Some((_, port)) = self.port_of(&work) {

@@ -6,7 +6,7 @@ use keys::device::{KeyInfo, KeySerial};
 use station::mode::{Mode, Wait, Why};
 use station::record::Actor;
 use station::refusal::Refusal;
-use station::run::{Progress, RunId, RunPlan, RunState};
+use station::run::{KeyResult, Progress, RunId, RunPlan, RunState};
 use station::step::Phase;
 use station::token::TokenSerial;
 
@@ -78,6 +78,8 @@ pub enum Doing {
     Releasing,
     /// Its code is being checked.
     Verifying,
+    /// Its slots are exchanged, or one is emptied.
+    Rearranging,
     /// It was enrolled: it may be pulled out.
     Done(TokenSerial),
     /// It was released.
@@ -110,6 +112,10 @@ pub struct RunView {
     pub active: Duration,
     /// The run in numbers.
     pub progress: Progress,
+    /// Every key that came, with what became of it.
+    pub results: Vec<(KeySerial, KeyResult)>,
+    /// The keys in work, each with its line of the list.
+    pub in_work: Vec<(KeySerial, Option<u32>)>,
 }
 
 /// An enrollment that is neither done nor undone, and why.

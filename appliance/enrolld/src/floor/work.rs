@@ -1,12 +1,14 @@
 //! What is done with one key, away from the floor's own task.
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
+use station::check::Forecast;
 use station::enrollment::{Ending, Order, Outcome, SlotLock};
 use station::errand::Errand;
 use station::record::{EnrollmentId, Record};
 use station::recovery::Settled;
 use station::refusal::{Code, Refusal};
 use station::server::ServerCall;
+use station::slots::Handled;
 use station::step::KeyFault;
 use station::verify::Verified;
 
@@ -50,6 +52,20 @@ pub(super) enum Finished {
         report: Box<Report>,
         /// Why the receipt could not be written.
         storage: Option<String>,
+    },
+    /// Slots were exchanged, or one was emptied; or not.
+    Handled {
+        /// The key.
+        key: Key,
+        /// What became of it.
+        handled: Box<Handled>,
+    },
+    /// A dry run has ended.
+    Checked {
+        /// The key.
+        key: Key,
+        /// What an enrollment would come to.
+        forecast: Box<Forecast>,
     },
     /// A verification has ended.
     Verified {
@@ -111,7 +127,9 @@ pub(super) async fn enroll(
     let report = Box::new(station.enroll(order, &mut key, cancel).await);
     let storage = match books.write(&setting, &report).await {
         Ok(Some(written)) => {
-            if let (Ending::Enrolled(_), Some(token)) = (&report.outcome.ending, &report.outcome.token) {
+            if let (Ending::Enrolled(_), Some(token), true) =
+                (&report.outcome.ending, &report.outcome.token, books.noted)
+            {
                 let notes = vec![("enrollment.receipt", written)];
                 // A courtesy to people who look at the token, as the engine's own notes are.
                 let _ = station.server.call(ServerCall::Note { serial: token.clone(), notes }).await;
@@ -158,7 +176,7 @@ pub(super) async fn verify(station: Station, errand: Errand, mut key: Key, cance
 
 async fn unfinished(store: &Store, serial: KeySerial) -> Result<Vec<Record>, String> {
     let mut records = store.recall(serial).await?;
-    records.retain(|record| !record.state.is_final());
+    records.retain(|record| !record.state.is_final() && !store.is_in_hand(record.enrollment));
     Ok(records)
 }
 
@@ -185,6 +203,8 @@ pub(super) struct Books {
     pub(super) run: Option<String>,
     /// For how many receipts there has to be room.
     pub(super) room: u64,
+    /// Whether the token at the server names its receipt.
+    pub(super) noted: bool,
 }
 
 impl Books {

@@ -14,7 +14,7 @@ use super::door::{Caller, redacted};
 use super::manage::Change;
 use super::refuse::no;
 use super::translate::mode_of;
-use super::{Desk, OpenDoor, lock};
+use super::{Desk, OpenDoor, floor_settings, lock};
 
 /// The desk, as what answers calls.
 pub(super) struct Answers(pub(super) Arc<Desk>);
@@ -107,16 +107,24 @@ impl Control for Answers {
     }
 
     async fn set_mode(&self, caller: &Caller, request: SetMode) -> Result<Status, Refusal> {
-        if request.profile.is_some() {
-            return Err(no(
-                Code::InputInvalid,
-                "the profile of an armed station is run.profile in its configuration",
-            ));
+        if let Some(profile) = &request.profile {
+            if request.mode != Some(Mode::Armed) {
+                return Err(no(Code::InputInvalid, "a profile goes with the mode armed"));
+            }
+            let config = self.0.config();
+            if !config.profiles.contains_key(profile) {
+                return Err(no(Code::ProfileUnknown, profile.clone()));
+            }
         }
         if let Some(mode) = request.mode {
             if !self.0.problems().is_empty() && mode != Mode::Locked {
                 return Err(no(Code::ConfigurationInvalid, "see config check"));
             }
+            let config = self.0.config();
+            let mut settings = floor_settings(&config, false);
+            settings.mode = mode_of(mode);
+            settings.default_profile = request.profile.or(settings.default_profile);
+            self.0.floor.set_settings(settings).await;
             self.0.floor.set_mode(mode_of(mode), Actor::Operator(caller.name.clone())).await;
         }
         self.0.status().await
@@ -134,8 +142,12 @@ impl Control for Answers {
         Ok(self.0.profiles_told())
     }
 
-    async fn profile_check(&self, _: &Caller, request: ProfileCheck) -> Result<ProfileFit, Refusal> {
-        self.0.profile_fit(request).await
+    async fn profile_check(&self, caller: &Caller, request: ProfileCheck) -> Result<ProfileFit, Refusal> {
+        self.0.profile_fit(caller, request).await
+    }
+
+    async fn profile_import(&self, _: &Caller, request: ProfileImport) -> Result<ImportedProfile, Refusal> {
+        self.0.import_profile(&request)
     }
 
     async fn enroll(&self, caller: &Caller, request: Enroll) -> Result<Replies<Event>, Refusal> {
@@ -152,6 +164,66 @@ impl Control for Answers {
 
     async fn release(&self, caller: &Caller, request: Release) -> Result<Replies<Event>, Refusal> {
         self.0.release_key(caller, request).await
+    }
+
+    async fn key_swap(&self, caller: &Caller, request: KeySwap) -> Result<KeyHandled, Refusal> {
+        self.0.swap_slots(caller, request).await
+    }
+
+    async fn key_wipe(&self, caller: &Caller, request: KeyWipe) -> Result<KeyHandled, Refusal> {
+        self.0.wipe_slot(caller, request).await
+    }
+
+    async fn key_hand_over(&self, caller: &Caller, request: KeyHandOver) -> Result<Replies<Event>, Refusal> {
+        self.0.hand_key_over(caller, request).await
+    }
+
+    async fn phone_enroll(
+        &self,
+        caller: &Caller,
+        request: PhoneEnroll,
+    ) -> Result<Replies<PhoneNews>, Refusal> {
+        self.0.enroll_phone(caller, request).await
+    }
+
+    async fn phone_answer(&self, caller: &Caller, request: PhoneAnswer) -> Result<Done, Refusal> {
+        self.0.answer_phone(caller, request).await.map(|()| done())
+    }
+
+    async fn registration_create(
+        &self,
+        _: &Caller,
+        request: RegistrationCreate,
+    ) -> Result<Replies<RegistrationPart>, Refusal> {
+        self.0.create_registrations(request).await
+    }
+
+    async fn sealed_list(&self, _: &Caller) -> Result<SealedFiles, Refusal> {
+        self.0.sealed_list()
+    }
+
+    async fn sealed_show(&self, _: &Caller, request: BySealed) -> Result<SealedText, Refusal> {
+        self.0.sealed_text(request)
+    }
+
+    async fn sealed_remove(&self, _: &Caller, request: BySealed) -> Result<Done, Refusal> {
+        self.0.sealed_remove(&request).map(|()| done())
+    }
+
+    async fn welcome_list(&self, _: &Caller) -> Result<WelcomeRules, Refusal> {
+        Ok(self.0.welcome_rules())
+    }
+
+    async fn welcome_add(&self, _: &Caller, request: WelcomeAdd) -> Result<ConfigText, Refusal> {
+        self.0.add_welcome(&request.toml).map(|text| ConfigText { text })
+    }
+
+    async fn welcome_remove(&self, _: &Caller, request: WelcomeRemove) -> Result<ConfigText, Refusal> {
+        self.0.remove_welcome(request.number).map(|text| ConfigText { text })
+    }
+
+    async fn run_start_list(&self, caller: &Caller, request: RunStartList) -> Result<RunDetails, Refusal> {
+        self.0.start_list(caller, request).await
     }
 
     async fn run_start(&self, caller: &Caller, request: RunStart) -> Result<RunDetails, Refusal> {

@@ -15,7 +15,7 @@ use control::types::Configuration;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use station::refusal::Code;
-use toml_edit::{DocumentMut, Item, TableLike, Value};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, TableLike, Value};
 use zeroize::Zeroizing;
 
 use super::credential::now;
@@ -138,9 +138,7 @@ impl Changes {
 
     /// Changes a field of what is pending.
     pub(super) fn set(&mut self, path: &str, value: Option<&str>) -> Result<(), Refused> {
-        let from = self.pending.as_ref().unwrap_or(&self.active);
-        let mut document: DocumentMut =
-            from.parse().map_err(|_| no(Code::ConfigurationInvalid, "it is not TOML; see config check"))?;
+        let mut document = self.document()?;
         let parts: Vec<&str> = path.split('.').collect();
         let well_formed = |part: &&str| {
             !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
@@ -172,6 +170,58 @@ impl Changes {
         // A name that does not exist is refused at once; what is not right yet may become so.
         let unknown = self.parse(&text).problems.into_iter().find(|problem| problem.field == path);
         if let Some(problem) = unknown {
+            return Err(no(Code::InputInvalid, problem.to_string()));
+        }
+        self.pending = (*text != *self.active).then_some(text);
+        Ok(())
+    }
+
+    /// Adds a rule for welcome keys to what is pending.
+    pub(super) fn add_welcome(&mut self, fields: &str) -> Result<(), Refused> {
+        let rule: DocumentMut = fields
+            .parse()
+            .map_err(|_| no(Code::InputInvalid, "the rule is not TOML, such as vendor = \"yubico\""))?;
+        let mut document = self.document()?;
+        let mut table = rule.as_table().clone();
+        table.set_implicit(false);
+        table.set_position(None);
+        let list = document.entry("welcome").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        let list = list.as_array_of_tables_mut();
+        list.ok_or_else(|| no(Code::ConfigurationInvalid, "welcome is no list of tables; see config check"))?
+            .push(table);
+        self.propose(&document, "welcome")
+    }
+
+    /// Takes a rule for welcome keys out of what is pending.
+    pub(super) fn remove_welcome(&mut self, number: u32) -> Result<(), Refused> {
+        let mut document = self.document()?;
+        let list = document.get_mut("welcome").and_then(Item::as_array_of_tables_mut);
+        let at = usize::try_from(number).unwrap_or(0).wrapping_sub(1);
+        let list = list.filter(|list| at < list.len());
+        let list = list.ok_or_else(|| {
+            no(
+                Code::InputInvalid,
+                format!("there is no rule {number}; config show welcome --pending shows them"),
+            )
+        })?;
+        list.remove(at);
+        if list.is_empty() {
+            document.remove("welcome");
+        }
+        self.propose(&document, "welcome")
+    }
+
+    /// What is pending, or else in force, as a document.
+    fn document(&self) -> Result<DocumentMut, Refused> {
+        let from = self.pending.as_ref().unwrap_or(&self.active);
+        from.parse().map_err(|_| no(Code::ConfigurationInvalid, "it is not TOML; see config check"))
+    }
+
+    /// Lets a document be pending, unless a new problem is in that section.
+    fn propose(&mut self, document: &DocumentMut, section: &str) -> Result<(), Refused> {
+        let text = Zeroizing::new(document.to_string());
+        let inside = |problem: &Problem| problem.field.split('.').next() == Some(section);
+        if let Some(problem) = self.parse(&text).problems.into_iter().find(inside) {
             return Err(no(Code::InputInvalid, problem.to_string()));
         }
         self.pending = (*text != *self.active).then_some(text);

@@ -25,7 +25,7 @@ type Ending = Pin<Box<dyn Future<Output = Result<Event, Refusal>> + Send>>;
 
 impl Desk {
     /// Which key and slot are meant; the key has to be there.
-    async fn inquiry(
+    pub(super) async fn inquiry(
         &self,
         caller: &Caller,
         key: &str,

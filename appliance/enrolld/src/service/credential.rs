@@ -17,7 +17,10 @@ use station::token::TokenKind;
 use zeroize::Zeroizing;
 
 use super::refuse::{no, of_server};
-use crate::config::{Config, Insecure, ServerSection};
+use crate::clock::SystemClock;
+use crate::config::{Config, Insecure, Output, ServerSection};
+use crate::export::{Files, Form};
+use crate::hand_over::Drawer;
 use crate::server::{PrivacyIdea, ServerPort};
 
 /// What the server sees as `User-Agent`.
@@ -34,14 +37,24 @@ struct State {
     section: ServerSection,
     wanted: Vec<String>,
     port: Option<Port>,
+    /// Where tokens go when there is no server.
+    tokens: Option<Drawer>,
+    /// They, in place of a server.
+    files: Option<Arc<Files>>,
     shown: Server,
 }
 
 impl Vault {
-    /// With what the configuration has.
-    pub(super) fn new(config: &Config) -> Self {
-        let mut state =
-            State { section: ServerSection::default(), wanted: Vec::new(), port: None, shown: nothing() };
+    /// With what the configuration has, and a place for tokens of a station without a server.
+    pub(super) fn new(config: &Config, tokens: Option<Drawer>) -> Self {
+        let mut state = State {
+            section: ServerSection::default(),
+            wanted: Vec::new(),
+            port: None,
+            tokens,
+            files: None,
+            shown: nothing(),
+        };
         state.configure(config);
         Self { state: Mutex::new(state) }
     }
@@ -54,7 +67,19 @@ impl Vault {
 
     /// What the engine speaks to; `None` without a credential.
     pub(super) fn port(&self) -> Option<Arc<dyn ServerPort>> {
-        self.lock().port.clone().map(|port| port as Arc<dyn ServerPort>)
+        let state = self.lock();
+        match &state.files {
+            Some(files) => Some(Arc::clone(files) as Arc<dyn ServerPort>),
+            None => state.port.clone().map(|port| port as Arc<dyn ServerPort>),
+        }
+    }
+
+    /// Why the engine has nothing to speak to.
+    pub(super) fn ready(&self) -> Result<(), control::Refusal> {
+        if self.lock().files.is_some() {
+            return Ok(());
+        }
+        self.client().map(drop)
     }
 
     /// The server, for calls that are not the engine's.
@@ -159,13 +184,28 @@ impl Vault {
 impl State {
     fn configure(&mut self, config: &Config) {
         self.wanted = rights(config);
-        if self.section == config.server && self.port.is_some() {
+        if self.section == config.server && (self.port.is_some() || self.files.is_some()) {
             return;
         }
         self.section = config.server.clone();
         self.port = None;
+        self.files = None;
         self.shown = self.without_credential();
-        self.use_configured();
+        match (self.section.output, &self.tokens) {
+            (Some(output), Some(drawer)) => self.use_files(output, drawer.clone()),
+            _ => self.use_configured(),
+        }
+    }
+
+    fn use_files(&mut self, output: Output, drawer: Drawer) {
+        let form = match output {
+            Output::Csv => Form::Csv,
+            Output::Pskc => Form::Pskc,
+        };
+        self.files = Some(Arc::new(Files::new(drawer, form, SystemClock::new())));
+        self.shown.credential = Credential::Files;
+        self.shown.product = Some(format!("sealed files ({})", output.word()));
+        self.shown.since = Some(now());
     }
 
     fn use_configured(&mut self) {

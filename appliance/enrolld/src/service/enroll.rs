@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use control::types::{
-    Cancel, Cancelled as Told, Enroll, Event, EventKind, KeyDetails, Keys, Outcome, Profile, ProfileCheck,
-    ProfileFit, Profiles,
+    Cancel, Cancelled as Told, Enroll, Event, EventKind, KeyDetails, Keys, Outcome, Profile, Profiles,
 };
 use control::wire::Reply;
 use control::{Refusal, Replies, Secret};
@@ -12,7 +11,6 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use futures_util::stream;
 use keys::device::KeyInfo;
 use keys::secret::{AccessCode, Pin};
-use station::mode::choose;
 use station::record::{Actor, Record};
 use station::refusal::Code;
 use station::server::Person;
@@ -23,7 +21,7 @@ use super::credential::now;
 use super::door::Caller;
 use super::refuse::{no, told};
 use super::translate::{self, enrollment, key};
-use super::{Desk, floor_settings, lock};
+use super::{Desk, lock};
 use crate::drive::Report;
 use crate::floor::{Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish};
 
@@ -155,35 +153,6 @@ impl Desk {
             }
         };
         Profiles { profiles: config.profiles.iter().map(told).collect() }
-    }
-
-    /// Whether a profile fits a key and the rights at the server.
-    pub(super) async fn profile_fit(&self, request: ProfileCheck) -> Result<ProfileFit, Refusal> {
-        let config = self.config();
-        let Some(section) = config.profiles.get(&request.profile) else {
-            return Err(no(Code::ProfileUnknown, request.profile));
-        };
-        let snapshot = self.snapshot().await?;
-        let view = match &request.key {
-            Some(wanted) => Some(find(&snapshot, wanted).ok_or_else(|| no(Code::KeyAbsent, wanted.clone()))?),
-            None => snapshot.ports.first(),
-        };
-        let info = view.and_then(|view| view.key.as_ref());
-        let mut settings = floor_settings(&config, false);
-        settings.profiles.retain(|named| named.name == request.profile);
-        let mut refusal = info.and_then(|info| choose(&settings.profiles, None, info).err());
-        if refusal.is_none()
-            && let Some(info) = info
-            && !section.fits.fits(info)
-        {
-            refusal = Some(station::refusal::Refusal::new(Code::NoProfileFits, info.model.clone()));
-        }
-        Ok(ProfileFit {
-            profile: request.profile,
-            key: info.and_then(|info| info.serial).map(|serial| serial.to_string()),
-            refusal: refusal.as_ref().map(told),
-            rights_missing: self.vault.shown().rights_missing,
-        })
     }
 
     /// Starts an enrollment and tells what happens to it. It goes on when nobody listens.

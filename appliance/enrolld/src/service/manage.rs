@@ -29,7 +29,7 @@ pub(super) enum Change {
 
 impl Desk {
     /// A call's result, noted.
-    fn answered<T>(&self, result: Result<T, Error>) -> Result<T, Refusal> {
+    pub(super) fn answered<T>(&self, result: Result<T, Error>) -> Result<T, Refusal> {
         self.vault.called(result.as_ref().map(drop));
         result.map_err(|error| of_server(&error))
     }

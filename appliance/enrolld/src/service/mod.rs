@@ -30,16 +30,21 @@ mod credential;
 pub mod door;
 mod enroll;
 pub mod face;
+mod handle;
+mod letters;
 mod logs;
 mod manage;
+mod phones;
 mod ports;
 mod power;
 mod receipts;
 mod refuse;
 mod runs;
+mod sealed;
 mod status;
 mod streams;
 mod translate;
+mod welcome;
 
 pub use face::Face;
 pub use logs::{Ring, RingLayer};
@@ -50,6 +55,7 @@ pub(crate) use status::addresses;
 use audit::Audit;
 use changes::Changes;
 use credential::Vault;
+use sealed::Drawers;
 
 /// Where the configuration is and where changes are kept.
 pub struct Files {
@@ -63,6 +69,7 @@ pub struct Files {
 pub struct Loaded {
     changes: Changes,
     vault: Vault,
+    drawers: Option<Drawers>,
     /// It, and what is wrong with it.
     pub parsed: Parsed,
 }
@@ -73,8 +80,27 @@ impl Loaded {
     #[must_use]
     pub fn read(files: &Files) -> Self {
         let (changes, parsed) = Changes::open(&files.config, files.state.as_deref());
-        let vault = Vault::new(&parsed.config);
-        Self { changes, vault, parsed }
+        let drawers = files.state.as_deref().and_then(|state| match Drawers::open(state) {
+            Ok(drawers) => Some(drawers),
+            Err(error) => {
+                tracing::error!("there is no place for sealed files: {error}");
+                None
+            }
+        });
+        if let Some(drawers) = &drawers {
+            drawers.configure(&parsed.config);
+        }
+        let vault = Vault::new(&parsed.config, drawers.as_ref().map(|drawers| drawers.tokens.clone()));
+        Self { changes, vault, drawers, parsed }
+    }
+
+    /// The journal, with a place for what is to be handed over.
+    #[must_use]
+    pub fn furnished(&self, store: Store) -> Store {
+        match &self.drawers {
+            Some(drawers) => store.with_hand_over(Arc::new(drawers.secrets.clone())),
+            None => store,
+        }
     }
 
     /// What the floor speaks to at the start: the server, when the configuration has an API key.
@@ -114,12 +140,14 @@ pub struct Desk {
     receipts: Option<PathBuf>,
     audit: Audit,
     vault: Vault,
+    drawers: Option<Drawers>,
     changes: Mutex<Changes>,
     config: watch::Sender<Arc<Config>>,
     problems: Mutex<Vec<Problem>>,
     door: watch::Sender<Option<OpenDoor>>,
     sessions: Mutex<door::Sessions>,
     memory: Mutex<Memory>,
+    phones: Mutex<phones::Phones>,
     server_changed: broadcast::Sender<()>,
     started: Timestamp,
 }
@@ -158,11 +186,13 @@ impl Desk {
             receipts,
             audit: Audit::open(state.as_deref()),
             vault: loaded.vault,
+            drawers: loaded.drawers,
             changes: Mutex::new(loaded.changes),
             config,
             problems: Mutex::new(loaded.parsed.problems),
             door: watch::channel(None).0,
             sessions: Mutex::default(),
+            phones: Mutex::default(),
             memory: Mutex::new(Memory {
                 counts,
                 outcomes: BTreeMap::new(),
@@ -230,6 +260,9 @@ impl Desk {
         let wrong = !parsed.problems.is_empty();
         *lock(&self.problems) = parsed.problems;
         self.vault.configure(&config);
+        if let Some(drawers) = &self.drawers {
+            drawers.configure(&config);
+        }
         self.floor.set_settings(floor_settings(&config, wrong)).await;
         self.floor.set_server(self.vault.port()).await;
         self.config.send_replace(config);
@@ -282,6 +315,7 @@ impl Desk {
 #[must_use]
 pub fn floor_settings(config: &Config, wrong: bool) -> FloorSettings {
     use crate::config::StartMode;
+    use station::access::Codes;
     use station::mode::{Mode, NamedProfile};
     let mode = match config.station.mode {
         _ if wrong => Mode::Locked,
@@ -300,6 +334,13 @@ pub fn floor_settings(config: &Config, wrong: bool) -> FloorSettings {
     settings.profiles = config.profiles.iter().map(named).collect();
     settings.default_profile = config.run.profile.as_ref().map(|name| name.as_str().to_owned());
     settings.welcome = Some(Arc::new(config.welcome.clone()));
+    let codes = &config.access_codes;
+    settings.codes = Codes {
+        table: codes.table_file.as_ref().map(|file| Arc::clone(&file.secret)),
+        fixed: codes.fixed_file.as_ref().map(|file| Arc::clone(&file.secret)),
+        secret: codes.secret_file.as_ref().map(|file| Arc::clone(&file.secret)),
+    };
+    settings.note_receipts = config.receipts.on_server;
     settings.in_flight = usize::try_from(config.run.in_flight.number()).unwrap_or(8);
     settings
 }

@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 
 use control::types::{Health, Part, Status, Unsettled};
 use station::catalogue::Language;
+use station::phone::NO_KEY;
 use station::refusal::{Code, Refusal};
 
 use super::credential::now;
@@ -28,7 +29,7 @@ impl Desk {
         let memory = lock(&self.memory);
         let ports = snapshot.ports.iter().map(|view| memory.port(view));
         let unsettled = snapshot.unsettled.iter().map(|one| Unsettled {
-            key: one.key.to_string(),
+            key: if one.key == NO_KEY { "a phone".to_owned() } else { one.key.to_string() },
             token: one.token.to_string(),
             state: one.refusal.code.to_string(),
             since: self.started,
@@ -79,7 +80,7 @@ impl Desk {
         if snapshot.stopping {
             return Some(no(Code::Stopping, ""));
         }
-        if let Err(refusal) = self.vault.client() {
+        if let Err(refusal) = self.vault.ready() {
             return Some(refusal);
         }
         if snapshot.mode == station::mode::Mode::Locked {

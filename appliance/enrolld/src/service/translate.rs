@@ -137,6 +137,7 @@ pub(super) fn doing(path: &str, doing: &Doing) -> Port {
             (Activity::Working, Some(format!("{profile}, for {by}")))
         }
         Doing::Releasing => (Activity::Working, Some("being released".to_owned())),
+        Doing::Rearranging => (Activity::Working, Some("its slots are being changed".to_owned())),
         Doing::Verifying => (Activity::Working, Some("being asked for a code".to_owned())),
         Doing::Released => (Activity::Done, Some("released".to_owned())),
         Doing::Verified(Ok(())) => (Activity::Done, Some("it answers for its token".to_owned())),

@@ -82,8 +82,12 @@ pub const ENTRIES: &[Entry] = &[
     look("profiles", Method::Profiles, of::<types::Profiles>),
     look("profile show", Method::Profiles, of::<types::Profile>),
     look("profile check", Method::ProfileCheck, of::<types::ProfileFit>),
+    look("profile import", Method::ProfileImport, of::<types::ImportedProfile>),
     look("mode", Method::SetMode, of::<types::Status>),
     look("enroll", Method::Enroll, of::<types::Outcome>),
+    look("hand-over", Method::KeyHandOver, of::<types::Outcome>),
+    look("phone enroll", Method::PhoneEnroll, of::<types::PhoneOutcome>),
+    look("registration create", Method::RegistrationCreate, of::<types::RegistrationPart>).lines(),
     look("cancel", Method::Cancel, of::<types::Cancelled>),
     look("run start", Method::RunStart, of::<types::RunDetails>),
     look("run status", Method::RunStatus, of::<types::RunDetails>),
@@ -93,6 +97,17 @@ pub const ENTRIES: &[Entry] = &[
     look("verify", Method::Verify, of::<types::Verification>),
     look("release", Method::Release, of::<types::Outcome>)
         .asks("Delete the key's token at the server and erase its slot?"),
+    look("swap", Method::KeySwap, of::<types::KeyHandled>)
+        .asks("Exchange what is in the slots 1 and 2 of the key?"),
+    look("wipe", Method::KeyWipe, of::<types::KeyHandled>)
+        .asks("Erase what is in the slot, whosever it is, for ever?"),
+    look("welcome list", Method::WelcomeList, of::<types::WelcomeRules>),
+    look("welcome add", Method::WelcomeAdd, of::<types::ConfigText>),
+    look("welcome remove", Method::WelcomeRemove, of::<types::ConfigText>),
+    look("sealed list", Method::SealedList, of::<types::SealedFiles>),
+    look("sealed show", Method::SealedShow, of::<types::SealedText>),
+    look("sealed remove", Method::SealedRemove, of::<types::Done>)
+        .asks("Take the sealed file away? Nobody can read what is in it any more."),
     look("token show", Method::TokenShow, of::<types::Token>),
     look("token list", Method::TokenList, of::<types::Tokens>),
     look("token enable", Method::TokenEnable, of::<types::Token>),

@@ -4,6 +4,12 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod people;
+mod runs;
+
+pub use people::*;
+pub use runs::*;
+
 /// A command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -50,12 +56,20 @@ pub enum Command {
         /// The mode from now on; says the present one when missing
         #[arg(value_enum)]
         mode: Option<ModeWord>,
-        /// In armed mode, the profile for every key; else the one that fits
+        /// In armed mode, the profile of keys that several fit equally well
         #[arg(long, value_name = "PROFILE")]
         profile: Option<String>,
     },
     /// Enroll a key
     Enroll(Enroll),
+    /// Hand a key over: ask for password and registration code, then enroll it for that person
+    HandOver(HandOver),
+    /// Smartphones
+    #[command(subcommand)]
+    Phone(Phone),
+    /// Codes by which people show who they are
+    #[command(subcommand)]
+    Registration(Registration),
     /// Call an enrollment off: what it has done is taken back
     Cancel {
         /// A key's serial, or the port it is in; all keys when missing
@@ -92,6 +106,36 @@ pub enum Command {
         #[arg(long)]
         key_pin: bool,
     },
+    /// Exchange what is in the slots 1 and 2 of a key
+    Swap {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// Ask for the slots' access code
+        #[arg(long)]
+        unlock: bool,
+    },
+    /// Erase a slot that no enrollment of this station is in
+    Wipe {
+        /// A key's serial, or the port it is in
+        #[arg(value_name = "KEY")]
+        key: String,
+        /// The slot
+        #[arg(long, value_name = "SLOT", value_parser = clap::value_parser!(u8).range(0..=15))]
+        slot: u8,
+        /// Ask for the slot's access code
+        #[arg(long)]
+        unlock: bool,
+        /// Ask for the key's administrator PIN
+        #[arg(long)]
+        key_pin: bool,
+    },
+    /// Which keys may be enrolled here
+    #[command(subcommand)]
+    Welcome(Welcome),
+    /// Secrets for people, encrypted: access codes, PINs, tokens without a server
+    #[command(subcommand)]
+    Sealed(Sealed),
     /// Tokens at the server
     #[command(subcommand)]
     Token(Token),
@@ -235,7 +279,7 @@ pub enum Profile {
         #[arg(value_name = "PROFILE")]
         profile: String,
     },
-    /// Whether it fits a key and the rights at the server
+    /// What it would do to the key that is plugged in; changes nothing
     Check {
         /// The profile
         #[arg(value_name = "PROFILE")]
@@ -244,55 +288,12 @@ pub enum Profile {
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
     },
-}
-
-/// `run …`
-#[derive(Debug, Subcommand)]
-pub enum Run {
-    /// Enroll every key that is plugged in from now on
-    Start(RunStart),
-    /// How far it is
-    Status {
-        /// The run's number; the present or last one when missing
-        #[arg(value_name = "RUN")]
-        run: Option<i64>,
+    /// Make one of a parameter file of the old enrollment client, which is read from standard input
+    Import {
+        /// What it is to be called
+        #[arg(value_name = "NAME")]
+        name: String,
     },
-    /// Let keys wait
-    Pause,
-    /// Go on
-    Resume,
-    /// End it; enrollments that have begun are finished
-    Stop,
-}
-
-/// `run start`
-#[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("target").required(true).args(["count", "endless", "list"])))]
-pub struct RunStart {
-    /// So many keys
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=100_000))]
-    pub count: Option<i64>,
-    /// Until it is stopped
-    #[arg(long)]
-    pub endless: bool,
-    /// One key for each person of a list: `-` reads lines `user[,serial of the key]`
-    #[arg(long, value_name = "-", value_parser = ["-"])]
-    pub list: Option<String>,
-    /// What it is called
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-    /// The way of enrolling; for each key the one that fits when missing
-    #[arg(long, value_name = "PROFILE")]
-    pub profile: Option<String>,
-    /// Write over what slots hold, whosever it is
-    #[arg(long)]
-    pub overwrite: bool,
-    /// Ask for the slots' access code
-    #[arg(long)]
-    pub unlock: bool,
-    /// Ask for the keys' administrator PIN
-    #[arg(long)]
-    pub key_pin: bool,
 }
 
 /// `token …`

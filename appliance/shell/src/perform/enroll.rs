@@ -2,7 +2,7 @@
 
 use control::Incoming;
 use control::types::{
-    Assignment, ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunStart,
+    ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunStart, RunStartList,
     Verify,
 };
 
@@ -25,6 +25,7 @@ pub(super) async fn profile(context: &mut Context<'_>, command: tree::Profile) -
                 }
             }
         }
+        tree::Profile::Import { name } => super::people::import(context, name).await,
         tree::Profile::Check { profile, key } => {
             let fit = context.call(station.profile_check(&ProfileCheck { profile, key })).await?;
             context.print(&fit, render::profile_fit).await?;
@@ -64,7 +65,7 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
 }
 
 /// Follows what happens to its end. Ctrl-C calls it off, and then what was done is taken back.
-async fn follow(
+pub(super) async fn follow(
     context: &mut Context<'_>,
     mut events: Incoming<Event>,
     key: Option<String>,
@@ -104,7 +105,7 @@ async fn follow(
     }
 }
 
-async fn finish(context: &mut Context<'_>, last: Option<Event>, cancelled: bool) -> Done {
+pub(super) async fn finish(context: &mut Context<'_>, last: Option<Event>, cancelled: bool) -> Done {
     match last.and_then(|event| event.outcome) {
         Some(outcome) => {
             context.print(&outcome, render::outcome).await?;
@@ -203,21 +204,28 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
     // Without a terminal, secrets are the first lines of standard input and the list is the rest.
     let unlock = context.secret(start.unlock, "Access code of the slots (12 hexadecimal digits)").await?;
     let key_pin = context.secret(start.key_pin, "Administrator PIN of the keys").await?;
-    let list = match start.list {
-        None => None,
-        Some(_) => {
-            let text = context.text().await?;
-            match assignments(&text) {
-                Ok(list) => Some(list),
-                Err(why) => return context.refuse(Exit::Usage, &why).await,
-            }
-        }
-    };
+    if start.realm.is_some() && start.list.is_none() {
+        return context.refuse(Exit::Usage, "--realm goes with --list. Nothing was started.").await;
+    }
+    if start.list.is_some() {
+        let lines = context.text().await?.lines().map(str::to_owned).collect();
+        let wanted = RunStartList {
+            name: start.name,
+            lines,
+            realm: start.realm,
+            profile: start.profile,
+            overwrite_confirmed: start.overwrite,
+            unlock,
+            key_pin,
+        };
+        let details = context.call(station.run_start_list(&wanted)).await?;
+        return context.print(&details, render::run).await;
+    }
     let wanted = RunStart {
         name: start.name,
         count: start.count,
         endless: start.endless.then_some(true),
-        list,
+        list: None,
         profile: start.profile,
         overwrite_confirmed: start.overwrite,
         unlock,
@@ -225,55 +233,4 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
     };
     let details = context.call(station.run_start(&wanted)).await?;
     context.print(&details, render::run).await
-}
-
-/// Reads lines `user[,serial]`. A head `user,key`, empty lines and comments are left out.
-fn assignments(text: &str) -> Result<Vec<Assignment>, String> {
-    let mut list = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim_start_matches('\u{feff}').trim();
-        let head = number == 0 && matches!(line.split([',', ';']).next(), Some("user" | "person"));
-        if line.is_empty() || line.starts_with('#') || head {
-            continue;
-        }
-        let mut cells = line.split([',', ';', '\t']).map(|cell| cell.trim().trim_matches('"').to_owned());
-        let (person, key, more) = (cells.next(), cells.next(), cells.next());
-        let wrong = |what: &str| {
-            format!("Line {}: {what}. A line is user[,serial of the key]. Nothing was started.", number + 1)
-        };
-        if more.is_some_and(|more| !more.is_empty()) {
-            return Err(wrong("there are more than two columns"));
-        }
-        let some = |cell: Option<String>| cell.filter(|cell| !cell.is_empty());
-        let (person, key) = (some(person), some(key));
-        if person.is_none() && key.is_none() {
-            return Err(wrong("neither a user nor a key"));
-        }
-        list.push(Assignment { person, key });
-    }
-    if list.is_empty() {
-        return Err(
-            "The list is empty: give lines user[,serial of the key] on standard input. Nothing was started."
-                .to_owned(),
-        );
-    }
-    Ok(list)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_read_as_spreadsheets_write_them() {
-        let list = assignments("\u{feff}user,key\r\nalice@a,123\r\n\r\n# later\nbob\n\"carol\";\n,456\n")
-            .unwrap_or_default();
-        let seen: Vec<_> = list.iter().map(|one| (one.person.as_deref(), one.key.as_deref())).collect();
-        assert_eq!(
-            seen,
-            [(Some("alice@a"), Some("123")), (Some("bob"), None), (Some("carol"), None), (None, Some("456"))]
-        );
-        assert!(assignments("").map(drop).unwrap_err().contains("empty"));
-        assert!(assignments("a\nb,1,2\n").map(drop).unwrap_err().starts_with("Line 2"));
-    }
 }

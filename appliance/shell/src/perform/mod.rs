@@ -2,6 +2,8 @@
 
 mod enroll;
 mod manage;
+mod people;
+mod phone;
 mod records;
 mod station;
 
@@ -233,6 +235,15 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         Command::Profile(command) => enroll::profile(context, command).await,
         Command::Mode { mode, profile } => station::mode(context, mode, profile).await,
         Command::Enroll(enroll) => enroll::enroll(context, enroll).await,
+        Command::HandOver(command) => people::hand_over(context, command).await,
+        Command::Phone(command) => phone::phone(context, command).await,
+        Command::Registration(command) => people::registration(context, command).await,
+        Command::Swap { key, unlock } => people::swap(context, key, unlock).await,
+        Command::Wipe { key, slot, unlock, key_pin } => {
+            people::wipe(context, key, slot, unlock, key_pin).await
+        }
+        Command::Welcome(command) => people::welcome(context, command).await,
+        Command::Sealed(command) => people::sealed(context, command).await,
         Command::Cancel { key } => enroll::cancel(context, key).await,
         Command::Run(command) => enroll::run(context, command).await,
         Command::Verify { key, token, key_pin } => enroll::verify(context, key, token, key_pin).await,

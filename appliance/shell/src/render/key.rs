@@ -109,9 +109,24 @@ pub fn profile(profile: &Profile) -> String {
 pub fn profile_fit(fit: &ProfileFit) -> String {
     let mut text = match (&fit.refusal, &fit.key) {
         (Some(refusal), _) => super::refusal(refusal),
-        (None, Some(key)) => format!("{} fits key {}.\n", clean(&fit.profile), clean(key)),
+        (None, Some(key)) => format!("{} would enroll key {}.\n", clean(&fit.profile), clean(key)),
         (None, None) => format!("{} is sound. No key is plugged in to try it on.\n", clean(&fit.profile)),
     };
+    text.push_str(&facts(&[
+        ("token", fit.token.as_deref().map(clean).unwrap_or_default()),
+        ("slot", fit.slot.as_deref().map(clean).unwrap_or_default()),
+        ("proof", fit.proof.as_deref().map(clean).unwrap_or_default()),
+        ("server", fit.server.as_deref().map(clean).unwrap_or_default()),
+        (
+            "before",
+            fit.unsettled
+                .iter()
+                .map(|token| format!("{} is put right", clean(token)))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        ),
+        ("note", fit.warnings.iter().map(|warning| clean(warning)).collect::<Vec<_>>().join("\n")),
+    ]));
     if !fit.rights_missing.is_empty() {
         let rights: Vec<_> = fit.rights_missing.iter().map(|right| clean(right)).collect();
         text.push_str(&format!("At the server these rights are missing: {}\n", rights.join(", ")));

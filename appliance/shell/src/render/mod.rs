@@ -2,6 +2,7 @@
 //! server, a person) may hold nothing that moves a cursor.
 
 mod key;
+mod people;
 mod run;
 mod server;
 mod station;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
 pub use key::*;
+pub use people::*;
 pub use run::*;
 pub use server::*;
 pub use station::*;

@@ -11,6 +11,7 @@ pub fn server(server: &Server) -> String {
         Credential::None => "none: nothing can be enrolled. server login gives it one".to_owned(),
         Credential::Login => format!("login of {}", or_dash(server.user.as_deref())),
         Credential::ApiKey => "API key from the configuration".to_owned(),
+        Credential::Files => "none is needed: tokens become sealed files, see sealed list".to_owned(),
     };
     let by = server.entered_by.as_deref().map(|by| format!(" by {}", clean(by))).unwrap_or_default();
     let rights = match (server.rights_known, server.rights_missing.as_slice()) {

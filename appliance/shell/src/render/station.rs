@@ -75,6 +75,7 @@ fn credential(status: &Status) -> String {
         Credential::None => "no credential (server login)".to_owned(),
         Credential::Login => format!("login of {}{until}{rights}", or_dash(server.user.as_deref())),
         Credential::ApiKey => format!("API key{rights}"),
+        Credential::Files => "no server; tokens become sealed files".to_owned(),
     }
 }
 

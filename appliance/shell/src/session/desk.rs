@@ -218,8 +218,31 @@ impl Desk {
                 _ => Ok(None),
             };
         }
-        self.read(stdin).await?;
+        while !stdin.has_line() {
+            self.more(stdin).await?;
+        }
         Ok(stdin.line().map(control::Secret::new))
+    }
+
+    /// Asks for something that may be seen while it is typed, and that nothing keeps: a code, say. Without
+    /// a terminal it is the next line of standard input, as soon as it comes. `None` when there is none.
+    pub(crate) async fn answer(
+        &mut self,
+        prompt: &str,
+        stdin: &mut Stdin,
+    ) -> Result<Option<control::Secret>, Stop> {
+        if !self.terminal() {
+            self.err(&format!("{prompt}:\n")).await?;
+            return self.secret(prompt, stdin).await;
+        }
+        if let Some(editor) = self.editor.as_mut() {
+            editor.ask_answer(&format!("{prompt}: "));
+        }
+        match self.event().await? {
+            Event::Line(line) => Ok(Some(control::Secret::new(Zeroizing::new(line)))),
+            Event::Interrupt => Err(Stop::Interrupted),
+            _ => Ok(None),
+        }
     }
 
     /// Reads standard input to its end; at a terminal, up to Ctrl-D.
@@ -238,20 +261,26 @@ impl Desk {
             }
         }
         while !stdin.ended {
-            match self.inbox.next(true).await {
-                Came::Data(bytes) => {
-                    if stdin.text.len() + bytes.len() > super::inbox::LONGEST || self.inbox.overflowed() {
-                        stdin.too_long = true;
-                        stdin.ended = true;
-                        return Ok(());
-                    }
-                    stdin.append(&bytes);
+            self.more(stdin).await?;
+        }
+        Ok(())
+    }
+
+    /// The next piece of standard input, where there is no terminal.
+    async fn more(&mut self, stdin: &mut Stdin) -> Result<(), Stop> {
+        match self.inbox.next(true).await {
+            Came::Data(bytes) => {
+                if stdin.text.len() + bytes.len() > super::inbox::LONGEST || self.inbox.overflowed() {
+                    stdin.too_long = true;
+                    stdin.ended = true;
+                    return Ok(());
                 }
-                Came::End => stdin.ended = true,
-                Came::Closed => return Err(Stop::Gone),
-                Came::Interrupt => return Err(Stop::Interrupted),
-                Came::Size(..) => {}
+                stdin.append(&bytes);
             }
+            Came::End => stdin.ended = true,
+            Came::Closed => return Err(Stop::Gone),
+            Came::Interrupt => return Err(Stop::Interrupted),
+            Came::Size(..) => {}
         }
         Ok(())
     }
@@ -295,6 +324,11 @@ impl Stdin {
             self.text = larger;
         }
         self.text.extend_from_slice(bytes);
+    }
+
+    /// Whether a whole line is there that has not been used, or nothing more will come.
+    fn has_line(&self) -> bool {
+        self.ended || self.text.get(self.used..).is_some_and(|rest| rest.contains(&b'\n'))
     }
 
     fn line(&mut self) -> Option<Zeroizing<String>> {

@@ -261,6 +261,7 @@ pub fn order() -> Order {
         profile: Profile::new(Kind::Hotp),
         person: None,
         pin: None,
+        random_pin: false,
         unlock: None,
         key_pin: None,
         server_name: "privacyIDEA".to_owned(),

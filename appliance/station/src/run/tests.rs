@@ -1,6 +1,8 @@
-use keys::device::Family;
+use keys::device::{Family, Kind, Slot};
 
 use super::*;
+use crate::record::EnrollmentId;
+use crate::token::TokenSerial;
 
 fn key(number: u32) -> KeySerial {
     KeySerial { family: Family::YubiKeyOtp, number }
@@ -55,9 +57,9 @@ fn a_done_key_stays_done() {
 fn lines_go_to_their_key_or_to_the_next() {
     let person = |name: &str| Some((name.to_owned(), "office".to_owned()));
     let mut run = run(Target::List(vec![
-        Assignment { key: None, person: person("ada") },
-        Assignment { key: Some("00000007".to_owned()), person: person("bob") },
-        Assignment { key: None, person: person("cleo") },
+        Assignment { key: None, person: person("ada"), random_pin: false },
+        Assignment { key: Some("00000007".to_owned()), person: person("bob"), random_pin: false },
+        Assignment { key: None, person: person("cleo"), random_pin: false },
     ]));
     assert_eq!(run.claim(key(7)), Claim::Take(Some(1)));
     assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
@@ -119,4 +121,47 @@ fn plans_that_cannot_be_carried_out_are_refused() {
     for word in Standing::ALL {
         assert_eq!(Standing::from_word(word.word()), Some(word));
     }
+}
+
+fn record(number: u32, state: State) -> Record {
+    let key = key(number);
+    Record {
+        enrollment: EnrollmentId::NONE,
+        state,
+        at: Duration::ZERO,
+        key,
+        slot: Slot(1),
+        kind: Kind::Hotp,
+        remains: Remains::Secret,
+        token: TokenSerial::of(key, Kind::Hotp, Slot(1)),
+        profile: "desk".to_owned(),
+        person: None,
+        actor: Actor::Armed,
+        port: "1-1".to_owned(),
+        reason: Some(Code::OutcomeUnknown),
+    }
+}
+
+#[test]
+fn what_recovery_finishes_or_takes_back_counts_as_that_and_keeps_its_line() {
+    let people = ["ada", "bob"].map(|user| Assignment {
+        key: None,
+        person: Some((user.to_owned(), "office".to_owned())),
+        random_pin: false,
+    });
+    let mut run = run(Target::List(people.to_vec()));
+    let time = Duration::ZERO;
+    run.begin(key(1), Some(0));
+    run.begin(key(2), Some(1));
+    // Proven, and then the power went: it may yet be finished, so nobody else gets its person.
+    assert_eq!(run.claim(key(3)), Claim::Full);
+    assert_eq!(run.recovered(&record(1, State::Proven), time, time), None);
+    let done = run.recovered(&record(1, State::Done), time, time).unwrap();
+    assert_eq!((done.standing, done.line, done.code), (Standing::Done, Some(0), None));
+    let back = run.recovered(&record(2, State::Undone), time, time).unwrap();
+    assert_eq!((back.standing, back.line), (Standing::Quarantined, Some(1)));
+    assert_eq!(run.claim(key(3)), Claim::Take(Some(1)));
+    // Another key's enrollment is none of the run's business.
+    assert_eq!(run.recovered(&record(9, State::Done), time, time), None);
+    assert_eq!(run.progress().done, 1);
 }

@@ -1,0 +1,91 @@
+//! What is done with a key apart from enrolling it: its slots are exchanged or emptied, or it is
+//! found out what an enrollment would come to.
+
+use keys::device::KeySerial;
+use station::check::Forecast;
+use station::enrollment::Order;
+use station::errand::Errand;
+use station::mode::Wait;
+use station::refusal::{Code, Refusal};
+use station::slots::Handled;
+
+use super::Inquiry;
+use super::port::{Asked, Work};
+use super::task::Task;
+use super::view::Doing;
+use super::work::{self, Finished};
+use crate::bench::Key;
+use crate::drive::{Cancel, Station};
+
+/// Exchanges what is in the two slots of a key.
+pub(super) async fn swap(station: Station, errand: Errand, mut key: Key) -> Finished {
+    let handled = Box::new(station.swap(errand, &mut key).await);
+    Finished::Handled { key, handled }
+}
+
+/// Empties a slot.
+pub(super) async fn wipe(station: Station, errand: Errand, mut key: Key) -> Finished {
+    let handled = Box::new(station.wipe(errand, &mut key).await);
+    Finished::Handled { key, handled }
+}
+
+/// Finds out what an enrollment would come to.
+pub(super) async fn check(station: Station, order: Order, mut key: Key, cancel: Cancel) -> Finished {
+    let forecast = Box::new(station.check(order, &mut key, cancel).await);
+    Finished::Checked { key, forecast }
+}
+
+impl Task {
+    /// The order that an enrollment by that profile would begin with.
+    pub(super) fn order_of(&self, name: &str, profile: &str, inquiry: &Inquiry) -> Result<Order, Refusal> {
+        let named = self.settings.profiles.iter().find(|named| named.name == profile);
+        let named = named.ok_or_else(|| Refusal::new(Code::ProfileUnknown, profile.to_owned()))?;
+        let (by, settings) = (inquiry.by.clone(), &self.settings);
+        Ok(Order {
+            unlock: inquiry.secrets.unlock.clone(),
+            key_pin: inquiry.secrets.key_pin.clone(),
+            server_name: settings.server_name.clone(),
+            codes: settings.codes.clone(),
+            welcome: settings.welcome.clone(),
+            ..Order::new(settings.station.clone(), name, by, profile, named.profile.clone())
+        })
+    }
+
+    /// Slots of a key are not what they were: it is looked at once more, and then left to its operator.
+    pub(super) fn handled(&mut self, work: Work, key: Key, handled: Box<Handled>) {
+        let place = work.place.clone();
+        if let Some((name, port)) = self.port_of(&work) {
+            port.over = true;
+            let store = self.store.clone();
+            let handle = self.tasks.spawn(work::inspect(key, store));
+            self.works.insert(handle.id(), Work::new(place, None));
+            if let Some(port) = self.ports.get_mut(&name) {
+                port.task = Some(handle.id());
+            }
+            self.set_doing(&name, Doing::Waiting(Wait::Operator));
+        }
+        if let Some(Asked::Swap(reply) | Asked::Wipe(reply)) = work.asked {
+            // Whoever asked may have gone.
+            let _ = reply.send(Ok(handled));
+        }
+    }
+
+    /// A dry run has ended: everything is as before.
+    pub(super) fn checked(&mut self, work: Work, key: Key, forecast: Box<Forecast>) {
+        if let Some((_, port)) = self.port_of(&work) {
+            port.key = Some(key);
+        }
+        if let Some(Asked::Check(_, reply)) = work.asked {
+            // Whoever asked may have gone.
+            let _ = reply.send(Ok(forecast));
+        }
+    }
+
+    /// Puts right what is unfinished of a serial, and writes what receipts are owed for it.
+    pub(super) fn see_to(&mut self, serial: KeySerial) {
+        // If that is being done already, the next time does for both.
+        if !self.settle(serial, None) {
+            self.retry_later();
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Registration codes, and handing keys over to those who show one.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use control::types::{
+    Enroll, Event, KeyHandOver, RegistrationCreate, RegistrationForm, RegistrationMade, RegistrationPart,
+};
+use control::wire::Reply;
+use control::{Refusal, Replies, Secret};
+use futures_util::stream;
+use privacyidea::SecretString;
+use station::mode::Mode;
+use station::refusal::Code;
+use station::registration as paper;
+use zeroize::Zeroizing;
+
+use super::door::Caller;
+use super::enroll::person;
+use super::refuse::{no, of_server, told};
+use super::translate::whole;
+use super::{Desk, lock};
+use crate::registration::{self, Identity};
+
+/// How much of a table goes into one piece, and how many pieces into one message.
+const PIECE: usize = 600;
+const PIECES: usize = 256;
+
+impl Desk {
+    /// Makes registration codes.
+    pub(super) async fn create_registrations(
+        &self,
+        request: RegistrationCreate,
+    ) -> Result<Replies<RegistrationPart>, Refusal> {
+        let form = request.form.unwrap_or(RegistrationForm::Table);
+        let template = request.letter.as_deref().unwrap_or(paper::TEMPLATE);
+        // Before there is any code: a letter that cannot be written would lose them all.
+        if form == RegistrationForm::Letters {
+            let sample = paper::Letter {
+                person: station::server::Person { user: "user".to_owned(), realm: request.realm.clone() },
+                name: "Name".to_owned(),
+                token: "REG".to_owned(),
+                code: Zeroizing::new("000000000000".to_owned()),
+            };
+            paper::pdf(template, &[sample]).map_err(|refusal| told(&refusal))?;
+        }
+        let drawer = match (form, &self.drawers) {
+            (RegistrationForm::Sealed, None) => {
+                return Err(no(Code::HandOverFailed, "there is no state partition"));
+            }
+            (RegistrationForm::Sealed, _) if self.config().readers().is_none() => {
+                return Err(no(Code::HandOverFailed, "hand-over.to names nobody who could read it"));
+            }
+            (RegistrationForm::Sealed, Some(drawers)) => Some(drawers.secrets.clone()),
+            _ => None,
+        };
+        let port = self.vault.client()?;
+        let client = port.client();
+        let people = if request.without_token {
+            self.answered(registration::without_token(client, &request.realm).await)?
+        } else {
+            self.answered(client.users(&request.realm, "*").await)?
+        };
+        if people.is_empty() {
+            let why = if request.without_token {
+                "everybody there has a token, or nobody is there"
+            } else {
+                "nobody is there"
+            };
+            return Err(no(Code::InputInvalid, format!("realm {}: {why}", request.realm)));
+        }
+        let made = registration::create(client, &people).await;
+        let table = || {
+            let table = paper::table(&made.letters);
+            Zeroizing::new(table.as_bytes().to_vec())
+        };
+        let mut sealed = None;
+        let mut warning = made.warning.map(str::to_owned);
+        let bytes = match (form, drawer) {
+            (RegistrationForm::Letters, _) => match paper::pdf(template, &made.letters) {
+                Ok(pdf) => pdf,
+                // The codes are made and are told only now: as a table rather than not at all.
+                Err(refusal) => {
+                    warning = Some(format!("{}; this is the table", refusal.detail));
+                    table()
+                }
+            },
+            (_, Some(drawer)) => {
+                let name =
+                    format!("registration.{}.codes", super::credential::now().strftime("%Y%m%dT%H%M%SZ"));
+                match drawer.put(&name, &table()) {
+                    Ok(()) => {
+                        sealed = Some(name);
+                        Zeroizing::default()
+                    }
+                    Err(error) => {
+                        warning = Some(format!("it could not be sealed ({error}); this is the table"));
+                        table()
+                    }
+                }
+            }
+            _ => table(),
+        };
+        let last = RegistrationMade {
+            codes: whole(made.letters.len()),
+            people: whole(people.len()),
+            warning,
+            failed: made.failed.as_ref().map(of_server),
+            sealed,
+        };
+        let pieces: Vec<Secret> = bytes.chunks(PIECE).map(encoded).collect();
+        let mut parts = Vec::new();
+        let mut pieces = pieces.into_iter().peekable();
+        while pieces.peek().is_some() {
+            parts.push(RegistrationPart { pieces: pieces.by_ref().take(PIECES).collect(), made: None });
+        }
+        match parts.last_mut() {
+            Some(part) => part.made = Some(last),
+            None => parts.push(RegistrationPart { pieces: Vec::new(), made: Some(last) }),
+        }
+        let count = parts.len();
+        let replies = parts.into_iter().enumerate();
+        Ok(Box::pin(stream::iter(
+            replies.map(move |(at, parameters)| Ok(Reply { parameters, continues: at + 1 < count })),
+        )))
+    }
+
+    /// Has the server check who somebody is; then enrolls a key for that person.
+    pub(super) async fn hand_key_over(
+        self: &Arc<Self>,
+        caller: &Caller,
+        request: KeyHandOver,
+    ) -> Result<Replies<Event>, Refusal> {
+        let who = person(&request.person)?;
+        // A code works once, so that nothing that can be known beforehand may stand in the way.
+        let snapshot = self.snapshot().await?;
+        if let Some(problem) = lock(&self.problems).first() {
+            return Err(no(Code::ConfigurationInvalid, problem.to_string()));
+        }
+        if snapshot.stopping {
+            return Err(no(Code::Stopping, ""));
+        }
+        if snapshot.mode == Mode::Locked {
+            return Err(no(Code::Locked, ""));
+        }
+        if let Some(profile) =
+            request.profile.as_ref().filter(|name| !self.config().profiles.contains_key(*name))
+        {
+            return Err(no(Code::ProfileUnknown, profile.clone()));
+        }
+        let port = self.vault.client()?;
+        let password = SecretString::copy_of(request.password.expose());
+        let code = SecretString::copy_of(request.code.expose());
+        let identity = self.answered(registration::check(port.client(), &who, &password, &code).await)?;
+        let why = match identity {
+            Identity::Shown => None,
+            Identity::NoCode => {
+                Some("there is no registration code for this person; it may have been used".to_owned())
+            }
+            Identity::Wrong(words) => Some(format!("password or registration code is wrong: {words}")),
+            _ => Some(
+                "the server took the code and keeps it, so it does not count; delete that token".to_owned(),
+            ),
+        };
+        if let Some(why) = why {
+            return Err(no(Code::CodeRejected, why));
+        }
+        tracing::info!("{} has shown a registration code to {}", who, caller.name);
+        let KeyHandOver { person, profile, key, overwrite_confirmed, pin, .. } = request;
+        let enroll = Enroll {
+            profile,
+            person: Some(person),
+            key,
+            overwrite_confirmed,
+            pin,
+            unlock: None,
+            key_pin: None,
+        };
+        self.enroll_key(caller, enroll).await
+    }
+}
+
+fn encoded(bytes: &[u8]) -> Secret {
+    Secret::new(Zeroizing::new(STANDARD.encode(bytes)))
+}

@@ -1,0 +1,111 @@
+//! Sealed files: what is handed over to people, and tokens that no server has.
+
+use std::io;
+use std::path::Path;
+
+use control::Refusal;
+use control::types::{BySealed, SealedFile, SealedFiles, SealedText};
+use jiff::Timestamp;
+use station::refusal::Code;
+
+use super::Desk;
+use super::refuse::no;
+use super::translate::whole;
+use crate::config::Config;
+use crate::hand_over::Drawer;
+
+/// Where they are on the state partition.
+#[derive(Clone)]
+pub(super) struct Drawers {
+    /// Access codes and PINs.
+    pub(super) secrets: Drawer,
+    /// Tokens of a station without a server.
+    pub(super) tokens: Drawer,
+}
+
+impl Drawers {
+    pub(super) fn open(state: &Path) -> io::Result<Self> {
+        Ok(Self {
+            secrets: Drawer::for_nobody(&state.join("hand-over"))?,
+            tokens: Drawer::for_nobody(&state.join("tokens"))?,
+        })
+    }
+
+    /// What is written from now on is for those whom the configuration names.
+    pub(super) fn configure(&self, config: &Config) {
+        let readers = config.readers();
+        self.secrets.readable_by(readers.clone());
+        self.tokens.readable_by(readers);
+    }
+
+    /// The drawer that has a file of that name.
+    fn of(&self, name: &str) -> io::Result<Option<&Drawer>> {
+        for drawer in [&self.secrets, &self.tokens] {
+            if drawer.names()?.iter().any(|known| known == name) {
+                return Ok(Some(drawer));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What a file is, by the last part of its name.
+fn what(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("code") => "the access code of a slot",
+        Some("admin") => "the administrator's PIN of a key",
+        Some("pin") => "the PIN of a token",
+        Some("codes") => "registration codes",
+        Some("csv" | "pskc") => "a token, to be imported",
+        Some("owner") => "whose token it is",
+        Some("access") => "the access code of a slot, kept with its token",
+        _ => "a secret",
+    }
+}
+
+impl Desk {
+    fn drawers(&self) -> Result<&Drawers, Refusal> {
+        self.drawers.as_ref().ok_or_else(|| no(Code::HandOverFailed, "there is no state partition"))
+    }
+
+    /// Every sealed file.
+    pub(super) fn sealed_list(&self) -> Result<SealedFiles, Refusal> {
+        let drawers = self.drawers()?;
+        let mut files = Vec::new();
+        for drawer in [&drawers.secrets, &drawers.tokens] {
+            for file in drawer.files().map_err(failed)? {
+                files.push(SealedFile {
+                    token: file.name.split('.').next().unwrap_or_default().to_owned(),
+                    what: what(&file.name).to_owned(),
+                    bytes: whole(file.bytes),
+                    at: Timestamp::try_from(file.at).unwrap_or(Timestamp::UNIX_EPOCH),
+                    name: file.name,
+                });
+            }
+        }
+        Ok(SealedFiles { files })
+    }
+
+    /// One of them, as it is.
+    pub(super) fn sealed_text(&self, request: BySealed) -> Result<SealedText, Refusal> {
+        let drawer = self.drawers()?.of(&request.name).map_err(failed)?;
+        let drawer = drawer.ok_or_else(|| unknown(&request.name))?;
+        let bytes = drawer.sealed(&request.name).map_err(failed)?;
+        Ok(SealedText { name: request.name, text: String::from_utf8_lossy(&bytes).into_owned() })
+    }
+
+    /// Takes one away.
+    pub(super) fn sealed_remove(&self, request: &BySealed) -> Result<(), Refusal> {
+        let drawer = self.drawers()?.of(&request.name).map_err(failed)?;
+        drawer.ok_or_else(|| unknown(&request.name))?.remove(&request.name).map_err(failed)
+    }
+}
+
+fn unknown(name: &str) -> Refusal {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
+    no(Code::InputInvalid, format!("there is no sealed file {name}; sealed list names them"))
+}
+
+fn failed(error: io::Error) -> Refusal {
+    no(Code::HandOverFailed, error.to_string())
+}
