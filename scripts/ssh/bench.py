@@ -134,7 +134,7 @@ def run(station, door, watchers):
     """A run of eight keys, all plugged in, and a finger on one of them every second: what door and
     station use of a core meanwhile."""
     commands = [["script", "-qfec", " ".join(door.ssh() + ["-tt", "127.0.0.1", "watch"]), "/dev/null"]] * watchers
-    watching = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) for command in commands]
+    watching = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for command in commands]
     events = Watcher(station)
     station.run("run start --count 8 --profile hotp6")
     for number in range(8):

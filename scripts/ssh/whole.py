@@ -104,6 +104,18 @@ class Exec(Player):
         return ""
 
 
+def helped(program, paths):
+    """Every command says what it is for, to those who may not even use it."""
+    with Whole(program) as station:
+        client, bad = Paramiko(station, "vera"), []
+        for name in sorted(paths):
+            code, out, err = client.run(f"{name} --help")
+            if code or not out.startswith(("Usage:", "usage:")) and "Usage:" not in out:
+                bad.append((name, code, out, err))
+        check(f"{len(paths)} commands explain themselves", not bad, bad)
+        client.close()
+
+
 class Typed(Player):
     """Every command typed at a prompt, in one session."""
 
@@ -360,6 +372,7 @@ def parts(program):
         yield player.play, "runs, with JSON that is as its schema says,", player.json
         typed = Typed(program, client)
         yield typed.play, "types", typed.step
+    yield helped, program, set(checkers) - {"(refusal)"}
     yield refusals, program
     yield run_outlives, program, "killed"
     yield run_outlives, program, "cut off"
