@@ -3,6 +3,7 @@
 use enrolld::keys::device::{Family, KeySerial, Slot};
 use enrolld::station::access::code_from_hex;
 use enrolld::station::record::{Record, Remains, State};
+use enrolld::station::run::Standing;
 use twins::privacyidea::{ServerTwin, Token};
 
 use super::key::{Held, Key, Twin};
@@ -46,6 +47,12 @@ pub enum Violation {
     /// A key has a PIN that nobody has.
     #[error("key {0} has a PIN that is not in the hand-over file")]
     PinLost(usize),
+    /// The run does not count a key that is enrolled.
+    #[error("the run does not count key {0}, which is enrolled")]
+    NotCounted(usize),
+    /// The run counts a key that was never enrolled.
+    #[error("the run counts key {0}, which was never enrolled")]
+    CountedInVain(usize),
     /// After everything was put right, the key could not be enrolled.
     #[error("key {0} could not be enrolled in the end: {1}")]
     NotEnrolled(usize, String),
@@ -74,10 +81,11 @@ pub fn settled(world: &World) -> Result<(), Violation> {
         if !known {
             return Err(Violation::LeftOver(token.serial.clone()));
         }
-        if shared.server.counts(&token.serial, now) && !world.keys.iter().any(|key| answers(key, token)) {
+        if shared.server.counts(&token.serial, now) && !answered(world, token) {
             return Err(Violation::CountsWithoutKey(token.serial.clone()));
         }
     }
+    run_counts(world, &records)?;
     for (index, key) in world.keys.iter().enumerate() {
         if let Twin::YubiKey(twin) = key.twin()
             && twin.snapshot().slots.iter().flatten().any(|slot| slot.protected)
@@ -126,17 +134,19 @@ pub fn always(world: &World) -> Result<(), Violation> {
             continue;
         };
         let counts = shared.server.counts(&token.serial, shared.unix());
-        if counts && !world.keys.iter().any(|key| answers(key, token)) {
+        if counts && !answered(world, token) {
             return Err(Violation::CountsWithoutKey(token.serial.clone()));
         }
     }
     for (index, key) in world.keys.iter().enumerate() {
-        let known = records.iter().any(|record| {
-            record.key.number == super::world::serial(index)
-                && record.slot == Slot(1)
-                && record.remains != Remains::Nothing
-        });
-        if key.holds_ours() && !known {
+        let known = |slot: Slot| {
+            records.iter().any(|record| {
+                record.key.number == super::world::serial(index)
+                    && record.slot == slot
+                    && record.remains != Remains::Nothing
+            })
+        };
+        if key.ours().is_some_and(|slot| !known(slot)) {
             return Err(Violation::UnknownSecret(index));
         }
         if key.pin_was_at_risk() {
@@ -177,6 +187,30 @@ fn all_records(world: &World) -> Vec<Record> {
 fn bears(token: &Token, record: &Record) -> bool {
     let name = record.enrollment.to_string();
     token.info.values().any(|value| *value == name)
+}
+
+/// Whether the run, as it would be taken up now, counts each key that is enrolled, and no other.
+fn run_counts(world: &World, records: &[Record]) -> Result<(), Violation> {
+    let (run, _) = world.run_on_disk();
+    for (index, key) in world.keys.iter().enumerate() {
+        let serial = KeySerial { family: key.family(), number: super::world::serial(index) };
+        let mut of_key = records.iter().filter(|record| record.key == serial);
+        let counted = run.standing(serial) == Some(Standing::Done);
+        if !counted && of_key.clone().any(|record| record.state == State::Done) {
+            return Err(Violation::NotCounted(index));
+        }
+        // One that was enrolled and then released stays counted.
+        if counted && !of_key.any(|record| world.was_done(record.enrollment)) {
+            return Err(Violation::CountedInVain(index));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a key or a phone would answer for a token.
+fn answered(world: &World, token: &Token) -> bool {
+    world.keys.iter().any(|key| answers(key, token))
+        || world.phones.iter().any(|phone| phone.holds(&token.secret_for_tests()))
 }
 
 /// Whether a key would answer for a token: it holds the secret, and its counter is within the server's look-ahead.

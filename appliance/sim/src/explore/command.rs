@@ -26,8 +26,11 @@ pub fn run(args: &Explore) -> anyhow::Result<bool> {
         total.enrollments,
         total.enrolled,
         total.cuts,
-        total.faults
+        total.faults.values().sum::<u64>()
     );
+    for (fault, times) in &total.faults {
+        println!("{times:>9} {fault}");
+    }
     held += args.rounds - found;
     broken += found;
     println!("took {:.1} s", started.elapsed().as_secs_f64());
@@ -60,13 +63,13 @@ fn explored(flow: &Flow, cuts: u8) -> bool {
     let result = if cuts == 1 { exhaustive::one_cut(flow) } else { exhaustive::two_cuts(flow) };
     match result {
         Ok(covered) => println!(
-            "{:<28} {cuts} cut{}  {:>4} points {:>8} worlds {:>8} enrollments {:>8} alike {:>7.1} s",
+            "{:<32} {cuts} cut{} at {:>4} points: {:>7} worlds, {:>4} of them different, {:>6} enrollments, {:>5.1} s",
             flow.name,
             if cuts == 1 { " " } else { "s" },
             covered.points,
             covered.worlds,
+            covered.followed,
             covered.enrollments,
-            covered.alike,
             began.elapsed().as_secs_f64()
         ),
         Err(ref found) => println!("{found}"),

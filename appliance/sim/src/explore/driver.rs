@@ -11,11 +11,14 @@ use enrolld::keys::device::{Answer, KeyInfo, Operation, ProofWay};
 use enrolld::keys::wire::{Clock, Wire, WireFault};
 use enrolld::keys::yubikey::typed::Collector;
 use enrolld::station::flow::Next;
+use enrolld::station::phone::Question;
 use enrolld::station::step::{KeyFault, Now, Step, StepResult, Typed};
 use twins::key::{KeyTwin, Press, TwinError};
+use zeroize::Zeroizing;
 
 use super::defect::Defect;
 use super::key::Key;
+use super::phone::Phone;
 use super::power::{EPOCH, PowerCut};
 use super::transport::{Handle, lock};
 use super::world::World;
@@ -76,6 +79,15 @@ fn carry_out(
             }
             StepResult::Recorded
         }
+        Step::ShowPhone(code) => {
+            let number = world.phones.len() as u64;
+            match Phone::scan(code.uri(), number) {
+                Some(phone) => world.phones.push(phone),
+                None => return Ok(StepResult::NotRecorded("no app can read that".to_owned())),
+            }
+            StepResult::Recorded
+        }
+        Step::AskOperator { question, until } => StepResult::Answered(answered(world, &question, until)),
         Step::Server(call) => {
             if let Some(result) = Defect::instead_of_call(world, &call, key) {
                 return Ok(result);
@@ -111,6 +123,7 @@ pub(super) fn operate(
     known: &mut Option<KeyInfo>,
 ) -> Result<Result<Answer, KeyFault>, PowerCut> {
     let touched = world.touching != Touching::Never;
+    let index = key.unwrap_or_default();
     let Some(key) = key.and_then(|index| world.keys.get_mut(index)) else {
         return Ok(Err(KeyFault::Gone));
     };
@@ -121,7 +134,7 @@ pub(super) fn operate(
         Ok(conversation) => conversation,
         Err(error) => return Ok(Err(KeyFault::Protocol(error))),
     };
-    let port = Port { key: RefCell::new(key), shared: world.shared.clone(), finger: Cell::new(false) };
+    let port = Port { key: RefCell::new(key), index, shared: world.shared.clone(), finger: Cell::new(false) };
     let result = enrolld::keys::wire::run(conversation.as_mut(), &mut &port, &mut &port, |hint| {
         port.finger.set(touched && hint.is_some());
     });
@@ -132,6 +145,21 @@ pub(super) fn operate(
         *known = Some(info.clone());
     }
     Ok(result.map_err(bench::fault))
+}
+
+/// What the operator types, having read it off the phone.
+fn answered(world: &mut World, question: &Question, until: Duration) -> Option<Zeroizing<String>> {
+    if world.touching == Touching::Never {
+        world.wait(until);
+        return None;
+    }
+    let time = lock(&world.shared).time + Duration::from_secs(3);
+    world.wait(time);
+    if world.touching == Touching::WrongSlot {
+        return Some(Zeroizing::new("000000".to_owned()));
+    }
+    let unix = lock(&world.shared).unix().as_secs();
+    world.phones.last_mut()?.answer(question, unix)
 }
 
 fn typed(
@@ -174,6 +202,8 @@ fn typed(
 /// person at the desk. The power can go before and after each report.
 struct Port<'a> {
     key: RefCell<&'a mut Key>,
+    /// Which of the world's.
+    index: usize,
     shared: Handle,
     /// Whether the key is touched at the next opportunity.
     finger: Cell<bool>,
@@ -195,8 +225,13 @@ impl Port<'_> {
     }
 
     fn point(&self) -> Result<(), WireFault> {
-        let point = lock(&self.shared).power.point();
-        point.map_err(|PowerCut| WireFault::Failed("the power is off".to_owned()))
+        let mut shared = lock(&self.shared);
+        if shared.power.is_watched()
+            && let Some(kept) = shared.kept.get_mut(self.index)
+        {
+            *kept = self.key.borrow().kept();
+        }
+        shared.point().map_err(|PowerCut| WireFault::Failed("the power is off".to_owned()))
     }
 
     fn wait(&self, time: Duration) {

@@ -16,8 +16,9 @@ use super::driver::Touching;
 use super::key::{Key, Twin};
 use super::power::PowerCut;
 use super::transport::lock;
-use super::world::{Beginning, World};
+use super::world::{Beginning, STRANGER, World};
 
+mod desk;
 mod nitrokeys;
 
 /// One flow.
@@ -36,7 +37,7 @@ pub struct Flow {
 
 /// All flows, whatever the key.
 pub fn all() -> impl Iterator<Item = &'static Flow> {
-    FLOWS.iter().chain(nitrokeys::FLOWS)
+    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS)
 }
 
 /// The flows of YubiKeys.
@@ -354,6 +355,13 @@ pub fn enrolled(world: &World) -> bool {
         shared.server.counts(&serial, shared.unix())
     };
     ["UBOM", "UBAM", "UBSM"].into_iter().filter(|prefix| counts(*prefix)).count() == 1
+}
+
+/// Whether a token counts that was made here.
+fn any_counts(world: &World) -> bool {
+    let shared = lock(&world.shared);
+    let mut tokens = shared.server.tokens();
+    tokens.any(|token| token.serial != STRANGER && shared.server.counts(&token.serial, shared.unix()))
 }
 
 /// Whether key 0 is enrolled, and an access code guards its slot.

@@ -1,7 +1,7 @@
 //! The keys of a world: any twin that lives in this process, with what a check wants to
 //! know of it.
 
-use enrolld::keys::device::{Firmware, Kind, Slot};
+use enrolld::keys::device::{Family, Firmware, Kind, Slot};
 use sha2::{Digest, Sha256};
 use twins::key::{KeyTwin, TwinError};
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Place, Product};
@@ -44,6 +44,8 @@ pub struct Key {
     tries: u8,
     /// The PIN that it had at first.
     pin: String,
+    /// What somebody else had put into a YubiKey, as its slot's configuration says.
+    foreign: String,
 }
 
 /// The twin of a key.
@@ -93,7 +95,11 @@ impl Key {
                 Twin::Nitrokey3(key)
             }
         };
-        Ok(Self { twin, tries: TRIES_LEFT, pin: FACTORY_PIN.to_owned() })
+        let foreign = match &twin {
+            Twin::YubiKey(key) => configuration(key, FOREIGN),
+            _ => String::new(),
+        };
+        Ok(Self { twin, tries: TRIES_LEFT, pin: FACTORY_PIN.to_owned(), foreign })
     }
 
     /// The twin.
@@ -222,7 +228,7 @@ impl Key {
     #[must_use]
     pub fn foreign(&self) -> String {
         match &self.twin {
-            Twin::YubiKey(key) => format!("{:?}", key.config52(FOREIGN)),
+            Twin::YubiKey(_) => format!("{:?}", self.foreign_slot()),
             Twin::NitrokeyPro(key) => [Kind::Hotp, Kind::Totp]
                 .map(|kind| Place { kind, slot: FOREIGN })
                 .map(|place| format!("{:?} {}", key.slot(place), key.slot_holds(place, FOREIGN_SECRET)))
@@ -231,15 +237,44 @@ impl Key {
         }
     }
 
-    /// Whether it holds anything where ours would be.
+    /// Where a YubiKey holds what somebody else had put into it.
+    #[must_use]
+    pub fn foreign_slot(&self) -> Option<Slot> {
+        let Twin::YubiKey(key) = &self.twin else { return None };
+        [Slot(1), Slot(2)].into_iter().find(|slot| configuration(key, *slot) == self.foreign)
+    }
+
+    /// Whether it holds anything that is not of others.
     #[must_use]
     pub fn holds_ours(&self) -> bool {
-        match &self.twin {
-            Twin::YubiKey(key) => key.snapshot().slots.first().is_some_and(Option::is_some),
+        self.ours().is_some()
+    }
+
+    /// In which slot it holds something that is not of others.
+    #[must_use]
+    pub fn ours(&self) -> Option<Slot> {
+        let held = match &self.twin {
+            Twin::YubiKey(key) => {
+                let slots = key.snapshot().slots;
+                let occupied = |slot: &Slot| slots.get(usize::from(slot.0) - 1).is_some_and(Option::is_some);
+                let foreign = self.foreign_slot();
+                return [Slot(1), Slot(2)].into_iter().find(|slot| Some(*slot) != foreign && occupied(slot));
+            }
             Twin::NitrokeyPro(key) => [Kind::Hotp, Kind::Totp]
                 .into_iter()
                 .any(|kind| key.slot(Place { kind, slot: OURS }).is_some()),
             Twin::Nitrokey3(key) => key.credentials().iter().any(|view| view.label != FOREIGN_NAME),
+        };
+        held.then_some(OURS)
+    }
+
+    /// Its name in journal and run.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        match &self.twin {
+            Twin::YubiKey(_) => Family::YubiKeyOtp,
+            Twin::NitrokeyPro(_) => Family::NitrokeyPro,
+            Twin::Nitrokey3(_) => Family::Nitrokey3,
         }
     }
 
@@ -267,4 +302,10 @@ impl Key {
             }
         }
     }
+}
+
+/// What a slot of a YubiKey does, in words to be compared. (What wipes itself says nothing of
+/// itself.)
+fn configuration(key: &YubiKeyTwin, slot: Slot) -> String {
+    key.config52(slot).map_or_else(String::new, |config| format!("{:?}", *config))
 }

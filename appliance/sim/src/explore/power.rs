@@ -12,13 +12,44 @@ pub struct Power {
     passed: u64,
     cut_at: Option<u64>,
     off: bool,
+    /// What each point would leave behind, when somebody wants to know.
+    trail: Option<Vec<Left>>,
 }
+
+/// A digest of what a power cut leaves behind, but for the time: two worlds of the same go
+/// on alike.
+pub type Left = [u8; 32];
 
 impl Power {
     /// Power that is cut at the point of that number, counted from 0, or never.
     #[must_use]
     pub fn until(cut_at: Option<u64>) -> Self {
-        Self { passed: 0, cut_at, off: false }
+        Self { cut_at, ..Self::default() }
+    }
+
+    /// Power that stays on, and keeps what each point would leave behind.
+    #[must_use]
+    pub fn watched() -> Self {
+        Self { trail: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// Whether somebody wants to know what each point would leave behind.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.trail.is_some()
+    }
+
+    /// Keeps what the next point would leave behind.
+    pub fn note(&mut self, left: Left) {
+        if let Some(trail) = &mut self.trail {
+            trail.push(left);
+        }
+    }
+
+    /// What each point would have left behind, in order. From now on nobody wants to know.
+    #[must_use]
+    pub fn take_trail(&mut self) -> Vec<Left> {
+        self.trail.take().unwrap_or_default()
     }
 
     /// Passes a point, or ends there.

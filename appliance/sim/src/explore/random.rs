@@ -1,25 +1,27 @@
 //! Seeded random worlds: many keys, many cuts, many faults. A seed replays exactly.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use enrolld::keys::device::Firmware;
-use enrolld::station::enrollment::Ending;
-use enrolld::station::profile::{CodeTo, NewCode};
+use enrolld::keys::device::{Firmware, Kind};
+use enrolld::station::enrollment::{Ending, Order};
+use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use twins::nitrokey_pro::Product;
 use twins::privacyidea::{Fault, Mode, Version};
-use twins::yubikey::Faults;
+use twins::{nitrokey_pro, nitrokey3, yubikey};
 
 use super::check::{self, Violation};
 use super::driver::Touching;
 use super::flows;
-use super::key::Sort;
+use super::key::{Key, Sort};
 use super::power::Power;
 use super::transport::lock;
 use super::world::{Beginning, NoWorld, World};
 
 /// What one round covered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Round {
     /// Enrollments that were begun.
     pub enrollments: u64,
@@ -27,8 +29,14 @@ pub struct Round {
     pub enrolled: u64,
     /// Power cuts.
     pub cuts: u64,
-    /// Faults of the server, the keys and the people that were prepared.
-    pub faults: u64,
+    /// Faults of the server, the keys and the people that were prepared, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+impl Round {
+    fn fault(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
+    }
 }
 
 impl std::ops::AddAssign for Round {
@@ -36,7 +44,9 @@ impl std::ops::AddAssign for Round {
         self.enrollments += other.enrollments;
         self.enrolled += other.enrolled;
         self.cuts += other.cuts;
-        self.faults += other.faults;
+        for (kind, times) in other.faults {
+            *self.faults.entry(kind).or_default() += times;
+        }
     }
 }
 
@@ -56,14 +66,24 @@ pub enum Found {
     NoWorld(#[from] NoWorld),
 }
 
-const FIRMWARES: [Firmware; 7] = [
-    Firmware::new(2, 3, 1),
-    Firmware::new(2, 4, 3),
-    Firmware::new(3, 4, 9),
-    Firmware::new(4, 3, 4),
-    Firmware::new(5, 1, 2),
-    Firmware::new(5, 4, 3),
-    Firmware::new(5, 7, 1),
+/// The keys of a world, by their dice: half of them YubiKeys.
+const SORTS: [(Sort, Firmware); 16] = [
+    (Sort::YubiKey, Firmware::new(2, 3, 1)),
+    (Sort::YubiKey, Firmware::new(2, 4, 3)),
+    (Sort::YubiKey, Firmware::new(3, 4, 9)),
+    (Sort::YubiKey, Firmware::new(4, 3, 4)),
+    (Sort::YubiKey, Firmware::new(5, 1, 2)),
+    (Sort::YubiKey, Firmware::new(5, 4, 3)),
+    (Sort::YubiKey, Firmware::new(5, 4, 3)),
+    (Sort::YubiKey, Firmware::new(5, 7, 1)),
+    (Sort::NitrokeyPro(Product::Pro), Firmware::new(0, 7, 0)),
+    (Sort::NitrokeyPro(Product::Pro), Firmware::new(0, 8, 0)),
+    (Sort::NitrokeyPro(Product::Pro), Firmware::new(0, 15, 0)),
+    (Sort::NitrokeyPro(Product::Storage), Firmware::new(0, 53, 0)),
+    (Sort::NitrokeyPro(Product::Storage), Firmware::new(0, 57, 0)),
+    (Sort::Nitrokey3, Firmware::new(1, 7, 2)),
+    (Sort::Nitrokey3, Firmware::new(1, 8, 1)),
+    (Sort::Nitrokey3, Firmware::new(1, 9, 0)),
 ];
 
 const VERSIONS: [Version; 3] = [Version::V3_14, Version::V3_9_3, Version::EduMfa2_9_5];
@@ -92,26 +112,25 @@ pub fn round(seed: u64) -> Result<Round, Found> {
         2 => vec!["pin-random"],
         _ => Vec::new(),
     };
-    let mut world = World::new(&Beginning {
-        seed,
-        keys,
-        sort: Sort::YubiKey,
-        firmware: pick(&FIRMWARES, &mut rng),
-        version: pick(&VERSIONS, &mut rng),
-        policies,
-    })?;
+    let (sort, firmware) = pick(&SORTS, &mut rng);
+    // Nitrokeys have places for both kinds, which are two enrollments.
+    let kind = if sort != Sort::YubiKey && rng.random_bool(0.5) { Kind::Totp } else { Kind::Hotp };
+    let anew = || flows::of(Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) });
+    let mut world =
+        World::new(&Beginning { seed, keys, sort, firmware, version: pick(&VERSIONS, &mut rng), policies })?;
     let mut round = Round::default();
     let wrong = |violation| Found::Violation { seed, violation };
 
     for _ in 0..rng.random_range(4..=12) {
         disturb(&mut world, &mut rng, &mut round);
         let key = rng.random_range(0..world.keys.len());
+        let yubikey = sort == Sort::YubiKey;
         let order = match rng.random_range(0..7) {
-            0 => flows::for_alice(),
-            1 => flows::anew(),
-            2 => flows::of(pick(&flows::KINDS, &mut rng)()),
-            3 => flows::locked(NewCode::Random, CodeTo::Server),
-            _ => flows::order(),
+            0 => Order { person: flows::for_alice().person, ..flows::of(Profile::new(kind)) },
+            1 => anew(),
+            2 if yubikey => flows::of(pick(&flows::KINDS, &mut rng)()),
+            3 if yubikey => flows::locked(NewCode::Random, CodeTo::Server),
+            _ => flows::of(Profile::new(kind)),
         };
         round.enrollments += 1;
         match world.insert(key, order) {
@@ -130,7 +149,7 @@ pub fn round(seed: u64) -> Result<Round, Found> {
     for key in 0..world.keys.len() {
         world.replug(key);
         round.enrollments += 1;
-        let Ok(outcome) = world.insert(key, flows::anew()) else { continue };
+        let Ok(outcome) = world.insert(key, anew()) else { continue };
         if !flows::is_enrolled(&outcome) {
             let words = outcome.ending.refusal().map_or_else(String::new, ToString::to_string);
             return Err(wrong(Violation::NotEnrolled(key, words)));
@@ -164,39 +183,104 @@ fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
         2 => Touching::OnlyAt(2),
         _ => Touching::Right,
     };
+    match world.touching {
+        Touching::Never => round.fault("person: does not touch the key"),
+        Touching::WrongSlot => round.fault("person: touches the key for the other slot"),
+        Touching::OnlyAt(_) => round.fault("person: touches the key only when asked again"),
+        Touching::Right => {}
+    }
     let cut = rng.random_bool(0.4).then(|| rng.random_range(0..220));
     {
         let mut shared = lock(&world.shared);
         shared.power = Power::until(cut);
         shared.reachable = !rng.random_bool(0.05);
+        if !shared.reachable {
+            round.fault("server: cannot be reached");
+        }
         for _ in 0..rng.random_range(0..3) {
             let mut fault = Fault::new(pick(&PATHS, rng), pick(&MODES, rng));
             fault.status = pick(&[429, 500, 502, 503], rng);
             fault.delay = Duration::from_secs(rng.random_range(1..60));
             fault.shots = rng.random_range(1..=6);
             fault.skip = rng.random_range(0..3);
+            round.fault(match fault.mode {
+                Mode::Status => "server: 429, 500, 502 or 503",
+                Mode::Html => "server: a page instead of JSON",
+                Mode::Truncate => "server: half an answer",
+                Mode::Slow => "server: slow, up to a minute",
+                Mode::Cut => "server: request not heard",
+                Mode::Lost => "server: acts, and the answer is lost",
+            });
             shared.server.fault_add(fault);
-            round.faults += 1;
         }
     }
     for key in &mut world.keys {
         // The twin is in this process: plugging it in cannot fail.
         let _ = key.replug();
-        let Some(key) = key.yubikey() else { continue };
-        let mut faults = Faults::default();
+        key.calm();
         if rng.random_bool(0.2) {
-            round.faults += 1;
-            match rng.random_range(0..5) {
-                0 => faults.pull_out_after_reports = Some(rng.random_range(0..60)),
-                1 => faults.pull_out_after_transfers = Some(rng.random_range(0..120)),
-                2 => faults.refuse_writes = rng.random_range(1..3),
-                3 => faults.lose_writes = rng.random_range(1..3),
-                _ => faults.ignore_touches = rng.random_range(1..4),
-            }
-            faults.commit_late = rng.random_bool(0.5);
+            round.fault(spoil(key, rng));
         }
-        key.set_faults(faults);
     }
+}
+
+/// Lets something go wrong with a key; says what.
+fn spoil(key: &mut Key, rng: &mut StdRng) -> &'static str {
+    let late = rng.random_bool(0.5);
+    if let Some(key) = key.yubikey() {
+        let mut faults = yubikey::Faults::default();
+        faults.commit_late = late;
+        let what = match rng.random_range(0..5) {
+            0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
+            1 => pulled(&mut faults.pull_out_after_transfers, 120, rng),
+            2 => times(&mut faults.refuse_writes, 2, rng, "key: refuses a write in silence"),
+            3 => times(&mut faults.lose_writes, 2, rng, LOST_WRITE),
+            _ => times(&mut faults.ignore_touches, 3, rng, DEAF),
+        };
+        key.set_faults(faults);
+        return what;
+    }
+    if let Some(key) = key.nitrokey_pro() {
+        let mut faults = nitrokey_pro::Faults::default();
+        faults.commit_late = late;
+        let what = match rng.random_range(0..6) {
+            0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
+            1 => pulled(&mut faults.pull_out_after_transfers, 240, rng),
+            2 => times(&mut faults.drop_reports, 3, rng, "key: drops reports"),
+            3 => times(&mut faults.lose_writes, 2, rng, LOST_WRITE),
+            4 => times(&mut faults.wrong_crc, 3, rng, "key: answers with a wrong CRC"),
+            _ => {
+                faults.slow = Duration::from_millis(rng.random_range(50..600));
+                "key: slow"
+            }
+        };
+        key.set_faults(faults);
+        return what;
+    }
+    let Some(key) = key.nitrokey3() else { return "key: nothing" };
+    let mut faults = nitrokey3::Faults::default();
+    let what = match rng.random_range(0..5) {
+        0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
+        1 => pulled(&mut faults.pull_out_after_transfers, 120, rng),
+        2 => times(&mut faults.busy, 9, rng, "key: busy"),
+        3 => times(&mut faults.lose_writes, 2, rng, LOST_WRITE),
+        _ => times(&mut faults.ignore_touches, 3, rng, DEAF),
+    };
+    key.set_faults(faults);
+    what
+}
+
+const LOST_WRITE: &str = "key: says that it wrote, and did not";
+const DEAF: &str = "key: does not notice a touch";
+
+fn pulled(after: &mut Option<u32>, most: u32, rng: &mut StdRng) -> &'static str {
+    *after = Some(rng.random_range(0..most));
+    "key: pulled out"
+}
+
+fn times(fault: &mut u32, most: u32, rng: &mut StdRng, what: &'static str) -> &'static str {
+    *fault = rng.random_range(1..=most);
+    what
 }
 
 /// Everything works again.

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use enrolld::privacyidea::{
     Clock, HttpRequest, HttpResponse, Lost, NotSent, SecretBytes, Transport, TransportError,
 };
+use sha2::{Digest, Sha256};
 use twins::privacyidea::{Outcome, Request, Response, ServerTwin};
 
-use super::power::{EPOCH, Power};
+use super::power::{EPOCH, Left, Power, PowerCut};
 
 /// The station's patience with the server.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,9 +25,40 @@ pub struct Shared {
     pub time: Duration,
     /// The station's power.
     pub power: Power,
+    /// What is kept without power elsewhere than at the server, piece by piece; kept up while
+    /// the power is watched.
+    pub kept: Vec<Left>,
+    /// What the server keeps; nothing when it has to be looked at again.
+    pub kept_by_server: Option<Left>,
 }
 
 impl Shared {
+    /// Passes a point at which the power could go, or ends there.
+    pub fn point(&mut self) -> Result<(), PowerCut> {
+        if self.power.is_watched() {
+            let left = self.left();
+            self.power.note(left);
+        }
+        self.power.point()
+    }
+
+    /// What would be left if the power went now.
+    pub fn left(&mut self) -> Left {
+        let server = *self.kept_by_server.get_or_insert_with(|| {
+            let mut hash = Sha256::new();
+            for token in self.server.tokens() {
+                hash.update(format!("{token:?}"));
+            }
+            hash.update(format!("{:?}", self.server.faults()));
+            hash.finalize().into()
+        });
+        let mut hash = Sha256::new_with_prefix(server);
+        for kept in &self.kept {
+            hash.update(kept);
+        }
+        hash.finalize().into()
+    }
+
     /// The time of day, the same for server and station.
     #[must_use]
     pub fn unix(&self) -> Duration {
@@ -61,7 +93,7 @@ impl TwinTransport {
     fn carry(&self, request: &HttpRequest) -> Result<HttpResponse, TransportError> {
         let mut shared = lock(&self.0);
         shared.time += ROUND_TRIP;
-        if shared.power.point().is_err() {
+        if shared.point().is_err() {
             return Err(TransportError::NotSent(NotSent::Unreachable("the power is off".to_owned())));
         }
         if !shared.reachable {
@@ -69,6 +101,7 @@ impl TwinTransport {
         }
         let twins = translate(request);
         let now = shared.unix();
+        shared.kept_by_server = None;
         let outcome = shared.server.receive(&twins, now);
         let answer = match outcome {
             Outcome::Answer(response) => Ok(response),
@@ -82,7 +115,7 @@ impl TwinTransport {
             }
             _ => Err(Lost::Other("a fault that the explorer does not know".to_owned())),
         };
-        if shared.power.point().is_err() {
+        if shared.point().is_err() {
             return Err(TransportError::Unknown(Lost::Closed));
         }
         answer.map(received).map_err(TransportError::Unknown)

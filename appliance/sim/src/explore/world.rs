@@ -8,13 +8,18 @@ use enrolld::journal::Journal;
 use enrolld::keys::device::Firmware;
 use enrolld::privacyidea::{Client, Credentials, SecretString};
 use enrolld::server::{PrivacyIdea, ServerPort};
-use enrolld::station::enrollment::{self, Order, Outcome};
+use enrolld::station::enrollment::{self, Ending, Order, Outcome};
 use enrolld::station::errand::Errand;
+use enrolld::station::phone::{self, PhoneOutcome};
 use enrolld::station::record::{EnrollmentId, Record, State};
 use enrolld::station::recovery::{self, Settled};
 use enrolld::station::release;
+use enrolld::station::run::Run;
+use enrolld::station::slots::{self, Handled};
 use enrolld::station::step::HandOver;
 use enrolld::station::verify::{self, Verified};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
 
@@ -22,8 +27,12 @@ use super::defect::Defect;
 use super::driver::{self, Touching};
 use super::flows;
 use super::key::{Key, Sort};
-use super::power::{Power, PowerCut};
+use super::phone::Phone;
+use super::power::{Left, Power, PowerCut};
 use super::transport::{Handle, Shared, TwinTransport, VirtualClock, lock};
+
+/// How long an answer of an operator may take.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A token that nobody may touch.
 pub const STRANGER: &str = "UBOM99999999_1";
@@ -36,6 +45,12 @@ pub struct World {
     pub disk_fault: Option<String>,
     /// The keys.
     pub keys: Vec<Key>,
+    /// The phones that have read a code.
+    pub phones: Vec<Phone>,
+    /// What may become of others' credentials, since their owner wants it.
+    pub owner_wants: OwnerWants,
+    /// The run that takes the keys; RAM, so a restart takes it up from the disk.
+    pub(super) run: Run,
     /// Server, time and power.
     pub shared: Handle,
     /// The way to the server; a new one after each restart, since the login is in RAM.
@@ -52,15 +67,30 @@ pub struct World {
     insertions: u64,
     /// The enrollments of which the journal ever said `registered`.
     registered: HashSet<EnrollmentId>,
+    /// Those of which it ever said `done`.
+    done: HashSet<EnrollmentId>,
     /// A record that a planted defect holds back; RAM, so a restart loses it.
     held_back: Option<Record>,
     /// What the keys held of others at the beginning.
     foreign: Vec<String>,
-    /// What is wanted of a key that is inserted after everything was put right.
+    /// What happens after everything was put right, and has to end well: key 0 is inserted.
+    pub after: fn(&mut World) -> Result<Ending, PowerCut>,
+    /// What is wanted of the key then.
     pub again: fn(&World) -> Order,
     /// What its owner does to it before that.
     pub mend: fn(&mut Key),
     seed: u64,
+}
+
+/// What may become of the credentials that are not the station's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerWants {
+    /// Nothing: they stay as and where they are.
+    Nothing,
+    /// They may be in the other slot.
+    Swapped,
+    /// They may be gone.
+    Wiped,
 }
 
 /// What a world begins as.
@@ -119,9 +149,16 @@ impl World {
             reachable: true,
             time: Duration::ZERO,
             power: Power::default(),
+            kept: Vec::new(),
+            kept_by_server: None,
         }));
+        let mut disk = Journal::in_memory().map_err(|error| bad(&error))?;
+        let run = super::run::begin(&mut disk).map_err(|error| bad(&error))?;
         Ok(Self {
-            disk: Journal::in_memory().map_err(|error| bad(&error))?,
+            disk,
+            run,
+            phones: Vec::new(),
+            owner_wants: OwnerWants::Nothing,
             disk_fault: None,
             keys,
             server: connect(&shared),
@@ -132,8 +169,13 @@ impl World {
             starts: 0,
             insertions: 0,
             registered: HashSet::new(),
+            done: HashSet::new(),
             held_back: None,
             foreign,
+            after: |world| {
+                let order = (world.again)(world);
+                Ok(world.insert(0, order)?.ending)
+            },
             again: |_| flows::anew(),
             mend: |_| {},
             seed: beginning.seed,
@@ -142,7 +184,37 @@ impl World {
 
     /// Passes a point at which the power could go.
     pub fn point(&self) -> Result<(), PowerCut> {
-        lock(&self.shared).power.point()
+        if lock(&self.shared).power.is_watched() {
+            self.look();
+        }
+        lock(&self.shared).point()
+    }
+
+    /// Looks at all that is kept without power.
+    fn look(&self) {
+        let mut kept: Vec<Left> = self.keys.iter().map(Key::kept).collect();
+        kept.push(self.kept_here());
+        let mut shared = lock(&self.shared);
+        shared.kept = kept;
+        shared.kept_by_server = None;
+    }
+
+    /// Digest of what the station itself keeps: its disk, and what it handed over.
+    fn kept_here(&self) -> Left {
+        let mut hash = Sha256::new();
+        for mut record in self.disk.all().unwrap_or_default() {
+            record.at = Duration::ZERO;
+            hash.update(format!("{record:?}"));
+        }
+        hash.update(self.run_in_words());
+        for phone in &self.phones {
+            hash.update(phone.in_words().as_bytes());
+        }
+        for what in &self.handed_over {
+            hash.update(what.enrollment.to_string());
+            hash.update(what.admin_pin.as_ref().map_or("", |pin| pin.expose()));
+        }
+        hash.finalize().into()
     }
 
     /// Lets time pass for everybody.
@@ -160,6 +232,9 @@ impl World {
     pub fn write(&mut self, record: &Record) -> Result<(), String> {
         if record.state == State::Registered {
             self.registered.insert(record.enrollment);
+        }
+        if record.state == State::Done {
+            self.done.insert(record.enrollment);
         }
         match &self.disk_fault {
             Some(why) => Err(why.clone()),
@@ -182,6 +257,12 @@ impl World {
         self.registered.contains(&enrollment)
     }
 
+    /// Whether the journal ever said that this enrollment is done.
+    #[must_use]
+    pub fn was_done(&self, enrollment: EnrollmentId) -> bool {
+        self.done.contains(&enrollment)
+    }
+
     /// Starts the station after a power cut: RAM is empty, keys lost their power too.
     pub fn restart(&mut self, power: Power) {
         self.starts += 1;
@@ -197,14 +278,43 @@ impl World {
         shared.time += Duration::from_secs(20);
     }
 
-    /// Plugs a key in and enrolls it.
+    /// Plugs a key in and enrolls it; the run takes it, unless it has it.
     pub fn insert(&mut self, key: usize, order: Order) -> Result<Outcome, PowerCut> {
+        let taken = self.run_takes(key)?;
         let now = driver::now(&self.shared);
+        let rng = self.chance();
+        let outcome = driver::drive(self, enrollment::enroll(order, now, rng), Some(key))?;
+        if let Some(serial) = taken {
+            self.run_settles(serial, &outcome.ending)?;
+        }
+        Ok(outcome)
+    }
+
+    /// Enrolls the phone of somebody at the desk.
+    pub fn enroll_phone(&mut self, order: Order) -> Result<PhoneOutcome, PowerCut> {
+        let now = driver::now(&self.shared);
+        let rng = self.chance();
+        driver::drive(self, phone::enroll(order, PATIENCE, now, rng), None)
+    }
+
+    /// Random numbers for the next enrollment. Not a function of time: worlds that differ only
+    /// in time must go on alike.
+    fn chance(&mut self) -> StdRng {
         self.insertions += 1;
-        // Not a function of time: worlds that differ only in time must go on alike.
         let stream = self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (self.starts << 32) ^ self.insertions;
-        let rng = <rand::rngs::StdRng as rand::SeedableRng>::seed_from_u64(stream);
-        driver::drive(self, enrollment::enroll(order, now, rng), Some(key))
+        StdRng::seed_from_u64(stream)
+    }
+
+    /// Exchanges what is in the slots of a key.
+    pub fn swap(&mut self, key: usize, errand: Errand) -> Result<Handled, PowerCut> {
+        let now = driver::now(&self.shared);
+        driver::drive(self, slots::swap(errand, now), Some(key))
+    }
+
+    /// Empties a slot of a key.
+    pub fn wipe(&mut self, key: usize, errand: Errand) -> Result<Handled, PowerCut> {
+        let now = driver::now(&self.shared);
+        driver::drive(self, slots::wipe(errand, now), Some(key))
     }
 
     /// Takes back what is enrolled on a key.
@@ -220,6 +330,12 @@ impl World {
         driver::drive(self, verify::verify(errand, now), Some(key))
     }
 
+    /// How often a key was inserted.
+    #[must_use]
+    pub fn insertions(&self) -> u64 {
+        self.insertions
+    }
+
     /// Pulls a key out and plugs it in again.
     pub fn replug(&mut self, key: usize) {
         if let Some(key) = self.keys.get_mut(key) {
@@ -231,38 +347,25 @@ impl World {
     /// What the station does when it starts.
     pub fn recover(&mut self) -> Result<Vec<Settled>, PowerCut> {
         let unfinished = self.disk.unfinished().unwrap_or_default();
+        self.take_up_run()?;
         let now = driver::now(&self.shared);
-        driver::drive(self, recovery::recover(unfinished, now), None)
+        let settled = driver::drive(self, recovery::recover(unfinished, now), None)?;
+        for Settled { record, .. } in &settled {
+            self.run_hears(record)?;
+        }
+        Ok(settled)
     }
 
-    /// Everything that a power cut leaves, but for the time: two worlds of the same
-    /// digest go on alike.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        for key in &self.keys {
-            hash.update(key.kept());
-        }
-        for mut record in self.disk.all().unwrap_or_default() {
-            record.at = Duration::ZERO;
-            hash.update(format!("{record:?}"));
-        }
-        let shared = lock(&self.shared);
-        for token in shared.server.tokens() {
-            hash.update(format!("{token:?}"));
-        }
-        hash.update(format!("{:?}", shared.server.faults()));
-        for what in &self.handed_over {
-            hash.update(what.enrollment.to_string());
-            hash.update(what.admin_pin.as_ref().map_or("", |pin| pin.expose()));
-        }
-        hash.finalize().into()
-    }
-
-    /// Whether every foreign slot is as it was.
+    /// Whether every foreign slot is as it was, or as its owner wants it.
     #[must_use]
     pub fn foreign_slots_untouched(&self) -> bool {
-        self.keys.iter().map(Key::foreign).eq(self.foreign.iter().cloned())
+        let as_before = self.keys.iter().map(Key::foreign).eq(self.foreign.iter().cloned());
+        let there = self.keys.iter().all(|key| key.foreign_slot().is_some());
+        match self.owner_wants {
+            OwnerWants::Nothing => as_before,
+            OwnerWants::Swapped => there,
+            OwnerWants::Wiped => as_before || !there,
+        }
     }
 }
 

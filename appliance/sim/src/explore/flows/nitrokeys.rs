@@ -12,12 +12,11 @@ use twins::nitrokey_pro::{self, Product};
 use twins::nitrokey3;
 use zeroize::Zeroizing;
 
-use super::{Flow, for_alice, for_nobody, insert, nothing, nothing_left, order};
+use super::{Flow, any_counts as enrolled, for_alice, for_nobody, insert, nothing, nothing_left, order};
 use crate::explore::driver::Touching;
 use crate::explore::key::{Key, Sort};
 use crate::explore::power::PowerCut;
-use crate::explore::transport::lock;
-use crate::explore::world::{Beginning, STRANGER, World};
+use crate::explore::world::{Beginning, World};
 
 /// The PIN of keys whose owner changed it.
 const OWN_PIN: &str = "their own PIN";
@@ -221,7 +220,7 @@ pub(super) const FLOWS: &[Flow] = &[
     },
 ];
 
-fn pro() -> Beginning {
+pub(super) fn pro() -> Beginning {
     Beginning {
         sort: Sort::NitrokeyPro(Product::Pro),
         firmware: Firmware::new(0, 15, 0),
@@ -237,15 +236,15 @@ fn storage(minor: u8) -> Beginning {
     }
 }
 
-fn nitrokey3() -> Beginning {
+pub(super) fn nitrokey3() -> Beginning {
     Beginning { sort: Sort::Nitrokey3, firmware: Firmware::new(1, 9, 0), ..Beginning::default() }
 }
 
-fn totp() -> Order {
+pub(super) fn totp() -> Order {
     Order { profile: Profile::new(Kind::Totp), ..order() }
 }
 
-fn anew_totp() -> Order {
+pub(super) fn anew_totp() -> Order {
     Order { profile: Profile { overwrite: Overwrite::Ours, ..Profile::new(Kind::Totp) }, ..order() }
 }
 
@@ -336,13 +335,4 @@ fn nitrokey3_fault(world: &mut World, set: fn(&mut nitrokey3::Faults)) -> Result
         key.set_faults(faults);
     }
     Ok(())
-}
-
-/// Whether a token of ours counts.
-fn enrolled(world: &World) -> bool {
-    let shared = lock(&world.shared);
-    shared
-        .server
-        .tokens()
-        .any(|token| token.serial != STRANGER && shared.server.counts(&token.serial, shared.unix()))
 }
