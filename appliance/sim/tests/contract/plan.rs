@@ -364,6 +364,7 @@ impl Plan {
                 .person
                 .map(|user| Person { user: user.to_owned(), realm: self.realm_of_person.to_owned() }),
             pin: pin.map_err(|error| error.to_string())?.map(Arc::new),
+            random_pin: false,
             unlock: unlock.map_err(|error| error.to_string())?.map(Arc::new),
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),
