@@ -60,7 +60,13 @@ fn a_seed_replays_exactly() {
 #[test]
 fn every_planted_defect_is_caught() {
     for defect in Defect::ALL {
-        let caught = flows::all().find_map(|flow| exhaustive::one_cut_with(flow, defect).err());
+        let flow = match defect {
+            Defect::RepeatStepTwo => "two-step",
+            Defect::GuessPin => "pro-hotp6",
+            Defect::ForgetHandOver => "locked-code-handed-over",
+            _ => "hotp6",
+        };
+        let caught = exhaustive::one_cut_with(flows::find(flow).unwrap(), defect).err();
         println!("{defect:?}: {caught:?}");
         assert!(caught.is_some(), "{defect:?} was not noticed");
     }

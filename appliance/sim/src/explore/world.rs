@@ -21,14 +21,14 @@ use enrolld::station::verify::{self, Verified};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
-use twins::privacyidea::{ADMIN, Options, ServerTwin, Version};
+use twins::privacyidea::{ADMIN, Options, Request, ServerTwin, Version};
 
 use super::defect::Defect;
 use super::driver::{self, Touching};
 use super::flows;
 use super::key::{Key, Sort};
 use super::phone::Phone;
-use super::power::{Left, Power, PowerCut};
+use super::power::{EPOCH, Left, Power, PowerCut};
 use super::transport::{Handle, Shared, TwinTransport, VirtualClock, lock};
 
 /// How long an answer of an operator may take.
@@ -383,10 +383,10 @@ fn connect(shared: &Handle) -> Arc<dyn ServerPort> {
     Arc::new(PrivacyIdea::new(client))
 }
 
-/// Another administrator's token, in place before the station comes.
+/// What another administrator did before the station comes: a token that is theirs; and few
+/// rounds where a secret is made in two steps, since thousands of them are made here. (Whether many
+/// rounds are right, the vectors of a real server say.)
 fn stranger(server: &mut ServerTwin) -> Result<(), NoWorld> {
-    use super::power::EPOCH;
-    use twins::privacyidea::Request;
     let (user, password) = ADMIN;
     let login = serde_json::json!({"username": user, "password": password});
     let answer = server.handle(&Request::new("POST", "/auth").json(&login), EPOCH);
@@ -395,9 +395,18 @@ fn stranger(server: &mut ServerTwin) -> Result<(), NoWorld> {
     let Some(token) = token else {
         return Err(NoWorld("the server twin does not let its administrator in".to_owned()));
     };
-    let body = serde_json::json!({
+    let make = serde_json::json!({
         "type": "hotp", "serial": STRANGER, "otpkey": "00112233445566778899aabbccddeeff00112233",
     });
-    let made = server.handle(&Request::new("POST", "/token/init").token(&token).json(&body), EPOCH);
-    if made.status == 200 { Ok(()) } else { Err(NoWorld(format!("status {}", made.status))) }
+    // The first policy by name that says so counts.
+    let rounds = serde_json::json!({
+        "scope": "enrollment", "action": "hotp_2step_difficulty=20, totp_2step_difficulty=20", "active": true,
+    });
+    for (path, body) in [("/token/init", make), ("/policy/00-few-rounds", rounds)] {
+        let made = server.handle(&Request::new("POST", path).token(&token).json(&body), EPOCH);
+        if made.status != 200 {
+            return Err(NoWorld(format!("{path}: status {}", made.status)));
+        }
+    }
+    Ok(())
 }
