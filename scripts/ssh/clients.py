@@ -23,7 +23,7 @@ failures = 0
 def check(what, good, why=""):
     global failures
     failures += not good
-    print(f"{'ok' if good else 'FAILED'}: {what}{'' if good else ': ' + str(why)[-600:]}", flush=True)
+    print(f"{'ok' if good else 'FAILED'}: {what}{'' if good else ': ' + str(why)[-3000:]}", flush=True)
 
 
 def report():
