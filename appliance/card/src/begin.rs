@@ -45,14 +45,18 @@ pub fn run() -> Result<String, String> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
     mount(&partition, "/var/lib", "ext4", flags, c"")
         .map_err(|error| format!("mounting {partition}: {error}"))?;
-    log(&format!(
-        "{partition}: {}",
-        match done {
-            state::Done::Made => "the station remembers nothing yet",
-            state::Done::Checked => "well",
-            state::Done::Repaired => "it had errors; what could be saved is there",
+    match done {
+        state::Done::Made => log(&format!("{partition}: the station remembers nothing yet")),
+        state::Done::Checked => log(&format!("{partition}: well")),
+        // On the serial line, too: a journal that is replayed leaves nothing to repair.
+        state::Done::Repaired => {
+            note(3, &format!("{partition}: it had errors; what could be saved is there"));
         }
-    ));
+    }
+    // The daemon's unit wants it to be there, whatever becomes of the settings.
+    if let Err(error) = fs::create_dir_all(KEPT) {
+        log(&format!("{KEPT}: {error}"));
+    }
     // The card may have lost its FAT partition, or a computer may have spoilt it: then what was kept
     // from it last time still counts.
     if let Err(error) = take_over(&card.partition(BOOT_PARTITION)) {
@@ -124,7 +128,12 @@ fn group(user: &str) -> u32 {
 }
 
 fn log(what: &str) {
+    note(6, what);
+}
+
+/// A line of the kernel's log; up to level 3 it is on the serial line as well.
+fn note(level: u8, what: &str) {
     if let Ok(mut log) = File::options().write(true).open("/dev/kmsg") {
-        let _ = log.write_all(format!("<6>card: {what}\n").as_bytes());
+        let _ = log.write_all(format!("<{level}>card: {what}\n").as_bytes());
     }
 }

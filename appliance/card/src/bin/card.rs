@@ -73,9 +73,12 @@ fn so_far() -> String {
         let freed: f64 = freed.into_iter().map(memory).sum::<Option<f64>>()?;
         Some(memory("MemTotal:")? - freed + memory("Shmem:")?)
     };
-    let (Some(seconds), Some(used)) = (number("/proc/uptime", ""), used()) else {
+    let (Some(seconds), Some(used), Some(programs), Some(files)) =
+        (number("/proc/uptime", ""), used(), memory("AnonPages:"), memory("Shmem:"))
+    else {
         return String::new();
     };
+    let megabytes = |kilobytes: f64| (kilobytes / 1024.0).round();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
         let numbered =
             entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
@@ -83,9 +86,11 @@ fn so_far() -> String {
         numbered && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty())
     });
     format!(
-        "; {seconds:.1} s after the start, {} MB used by {} processes",
-        (used / 1024.0).round(),
-        processes.count().saturating_sub(1)
+        "; {seconds:.1} s after the start, {} MB used by {} processes ({} MB), files in memory ({} MB) and kernel",
+        megabytes(used),
+        processes.count().saturating_sub(1),
+        megabytes(programs),
+        megabytes(files),
     )
 }
 
