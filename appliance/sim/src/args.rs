@@ -27,6 +27,12 @@ pub enum Command {
     /// command could not be carried out at all.
     Enroll(Box<Enroll>),
 
+    /// Enroll a phone, with a QR code on this terminal.
+    ///
+    /// Exit status: 0 when it is enrolled, 1 when it is not, 2 when the command could not be
+    /// carried out at all.
+    Phone(Box<crate::phone::Phone>),
+
     /// Be the whole station: daemon, control socket and SSH door, with keys made of software.
     ///
     /// Prints the line to type. In that shell `plug`, `touch` and `pull` are hands for the keys. Without
@@ -145,6 +151,11 @@ pub struct Run {
     /// What the run is called.
     #[arg(long, default_value = "run", value_name = "NAME")]
     pub name: String,
+
+    /// A list of people as CSV with the columns user and realm: each key is for the next of them, and
+    /// the run is over when everybody has one.
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
 
     /// The profile, as in `enroll`.
     #[arg(long, default_value = "hotp6", value_name = "NAME")]

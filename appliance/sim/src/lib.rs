@@ -4,6 +4,7 @@
 //! station-sim enroll                           a twin key at an embedded server twin
 //! station-sim station                          the whole station, to log in to by SSH
 //! station-sim enroll --attach yubikey@PATH     a key behind the line protocol
+//! station-sim phone                            a phone, played by this program
 //! station-sim enroll --server URL --ca FILE …  a real privacyIDEA
 //! station-sim run --ports 8 --keys 40          many keys, several ports at a time
 //! ```
@@ -17,6 +18,7 @@ pub mod enroll;
 pub mod explore;
 mod hand_over;
 pub mod key;
+pub mod phone;
 pub mod report;
 pub mod run;
 pub mod server;

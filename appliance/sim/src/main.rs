@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
         Command::Enroll(enroll) => sim::enroll::run(&enroll),
+        Command::Phone(phone) => sim::phone::run(&phone),
         Command::Station(station) => sim::whole::run(&station),
         Command::Run(run) => sim::run::run(&run),
         Command::Explore(explore) => sim::explore::command::run(&explore),

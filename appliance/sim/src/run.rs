@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use enrolld::floor::{Doing, Ended, Floor, FloorEvent, FloorHandle, FloorParts, F
 use enrolld::journal::receipts::Limits;
 use enrolld::keys::device::ProofWay;
 use enrolld::receipts::Receipts;
-use enrolld::station::mode::{Fits, NamedProfile};
+use enrolld::station::mode::{Fits, NamedProfile, Wait};
+use enrolld::station::people;
 use enrolld::station::record::Actor;
 use enrolld::station::refusal::Code;
 use enrolld::station::run::{RunPlan, RunState, Target};
@@ -71,7 +73,15 @@ async fn all(args: &Run) -> anyhow::Result<bool> {
     teller.line(&format!("server at {}, {} keys, {} ports", server.address, keys.len(), args.ports));
 
     let started = Instant::now();
-    let mut hall = Hall { rim, ports: BTreeMap::new(), waiting: keys, tally: Tally::default(), args, teller };
+    let mut hall = Hall {
+        rim,
+        ports: BTreeMap::new(),
+        waiting: keys,
+        tally: Tally::default(),
+        leaving: Vec::new(),
+        args,
+        teller,
+    };
     let interrupted = hall.work(events).await?;
     floor.shutdown().await;
     let tally = hall.tally;
@@ -99,7 +109,7 @@ async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
         None => {
             let plan = RunPlan {
                 name: args.name.clone(),
-                target: Target::Endless,
+                target: args.list.as_deref().map(list).transpose()?.unwrap_or(Target::Endless),
                 profile: Some(args.profile.clone()),
                 overwrite_confirmed: false,
             };
@@ -108,6 +118,18 @@ async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The people of a list. Its profiles and PINs are for stations with an operator.
+fn list(file: &Path) -> anyhow::Result<Target> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    match people::read(&text, None) {
+        Ok(list) => Ok(Target::List(people::assignments(&list))),
+        Err(problems) => {
+            let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            bail!("{}: {}", file.display(), problems.join("; "))
+        }
+    }
 }
 
 /// A key that has to be enrolled, and how often it may still be inserted.
@@ -135,6 +157,8 @@ struct Tally {
     before: u32,
     /// Not enrolled.
     not: u32,
+    /// Not looked at, since everybody on the list had a key by then.
+    spare: u32,
 }
 
 /// The ports and the people at them.
@@ -143,6 +167,8 @@ struct Hall<'a> {
     ports: BTreeMap<String, (Waiting, Arc<Finger>)>,
     waiting: VecDeque<Waiting>,
     tally: Tally,
+    /// The ports whose key we pulled, until the floor has seen that.
+    leaving: Vec<String>,
     args: &'a Run,
     teller: Teller,
 }
@@ -164,6 +190,7 @@ impl Hall<'_> {
                 Ok(FloorEvent::Step(event)) => self.touch(event),
                 Ok(FloorEvent::Ended(ended)) => self.ended(&ended)?,
                 Ok(FloorEvent::Doing { port, doing }) => self.doing(port, &doing).await?,
+                Ok(FloorEvent::Left { port }) => self.left(port).await?,
                 Ok(FloorEvent::Settled { token, left, .. }) => {
                     let left = left.map_or_else(|| "put right".to_owned(), |refusal| refusal.to_string());
                     self.teller.line(&format!("unfinished enrollment of {token}: {left}"));
@@ -211,16 +238,50 @@ impl Hall<'_> {
         Ok(())
     }
 
+    /// Says that the key in a port is pulled.
+    async fn pull(&mut self, port: &str) -> anyhow::Result<()> {
+        self.leaving.push(port.to_owned());
+        self.rim.send(Rim::Left { port: port.to_owned() }).await.ok().context("the floor has ended")
+    }
+
+    /// A key that left by itself, before anything was done with it, is inserted again.
+    async fn left(&mut self, port: String) -> anyhow::Result<()> {
+        if let Some(at) = self.leaving.iter().position(|leaving| *leaving == port) {
+            self.leaving.swap_remove(at);
+            return Ok(());
+        }
+        let Some((mut waiting, _)) = self.ports.remove(&port) else { return Ok(()) };
+        waiting.key.pull()?;
+        if waiting.insertions > 0 {
+            waiting.insertions -= 1;
+            self.waiting.push_back(waiting);
+        } else {
+            self.tally.not += 1;
+        }
+        self.plug(port).await
+    }
+
+    /// Pulls a key that nobody is left for.
+    async fn spare(&mut self, port: String) -> anyhow::Result<()> {
+        let Some((waiting, _)) = self.ports.remove(&port) else { return Ok(()) };
+        self.pull(&port).await?;
+        waiting.key.pull()?;
+        self.tally.spare += 1;
+        self.plug(port).await
+    }
+
     /// Pulls a key whose turn is over, and plugs the next one in.
     async fn doing(&mut self, port: String, doing: &Doing) -> anyhow::Result<()> {
         let refusal = match doing {
             Doing::Done(_) => None,
             Doing::Refused { refusal, .. } | Doing::Nothing(refusal) => Some(refusal),
+            // The run is over: its list is through.
+            Doing::Waiting(Wait::Operator) if self.args.list.is_some() => return self.spare(port).await,
             _ => return Ok(()),
         };
         let Some((mut waiting, finger)) = self.ports.remove(&port) else { return Ok(()) };
         drop(finger);
-        self.rim.send(Rim::Left { port: port.clone() }).await.ok().context("the floor has ended")?;
+        self.pull(&port).await?;
         waiting.key.pull()?;
         match refusal {
             None => self.tally.enrolled += 1,

@@ -1,6 +1,7 @@
 //! A real server, started by `scripts/privacyidea-fixture` before this suite.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -27,6 +28,9 @@ struct About {
     instance: String,
     #[serde(default)]
     base_url: String,
+    /// Where the server keeps its files.
+    #[serde(default)]
+    dir: PathBuf,
     #[serde(default)]
     ca_file: Option<PathBuf>,
 }
@@ -45,10 +49,10 @@ pub(crate) struct Real {
     every_right: OnceCell<Vec<String>>,
     keys: Mutex<BTreeMap<String, String>>,
     others: Mutex<BTreeMap<&'static str, Other>>,
-    has_faults: Mutex<bool>,
+    directory: PathBuf,
 }
 
-/// A second server with another certificate. It ends when its input is closed.
+/// A listener with another certificate. It ends when its input is closed.
 struct Other {
     child: Child,
     url: String,
@@ -94,7 +98,7 @@ impl Real {
             every_right: OnceCell::new(),
             keys: Mutex::default(),
             others: Mutex::default(),
-            has_faults: Mutex::new(true),
+            directory: about.dir,
         }))
     }
 
@@ -144,31 +148,30 @@ impl Real {
         Ok(format!("{before}{}{after}", rights.join(", ")))
     }
 
-    /// Lets a fault wait for its request.
-    pub(crate) fn add_fault(&self, fault: &Fault) -> Result<(), Broken> {
-        *self.has_faults.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        let mode = mode_name(fault.mode);
-        let (status, shots, skip) =
-            (fault.status.to_string(), fault.shots.to_string(), fault.skip.to_string());
-        let seconds = fault.delay.as_secs_f64().to_string();
-        let words = [
-            ["--path", &fault.path],
-            ["--method", &fault.method],
-            ["--mode", mode],
-            ["--status", &status],
-            ["--seconds", &seconds],
-            ["--shots", &shots],
-            ["--skip", &skip],
-        ];
-        fixture(&self.instance, &[&["fault", "add"], words.concat().as_slice()].concat()).map(drop)
+    /// Lets faults wait for their requests.
+    pub(crate) fn add_faults(&self, faults: &[Fault]) -> Result<(), Broken> {
+        let described = |fault: &Fault| {
+            json!({
+                "path": fault.path, "method": fault.method, "mode": mode_name(fault.mode),
+                "status": fault.status, "seconds": fault.delay.as_secs_f64(),
+                "shots": fault.shots, "skip": fault.skip,
+            })
+        };
+        self.put_faults(&faults.iter().map(described).collect::<Vec<_>>())
     }
 
     /// Takes back the faults that have not happened.
     pub(crate) fn clear_faults(&self) -> Result<(), Broken> {
-        let mut has_faults = self.has_faults.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut *has_faults) {
-            fixture(&self.instance, &["fault", "clear"])?;
-        }
+        self.put_faults(&[])
+    }
+
+    /// As the script does it: the server reads this file, and uses the faults up under the same lock.
+    fn put_faults(&self, faults: &[Value]) -> Result<(), Broken> {
+        let lock = File::create(self.directory.join("faults.lock"))?;
+        lock.lock()?;
+        let fresh = self.directory.join("faults.tmp");
+        std::fs::write(&fresh, serde_json::to_string(faults)?)?;
+        std::fs::rename(fresh, self.directory.join("faults.json"))?;
         Ok(())
     }
 
@@ -184,7 +187,7 @@ impl Real {
         Ok(key.to_owned())
     }
 
-    /// The address of a second server of this version, with another certificate.
+    /// The address of somebody who shows another certificate, by the server's own TLS.
     pub(crate) fn with_certificate(&self, variant: Variant) -> Result<String, Broken> {
         let name = match variant {
             Variant::Good => return Ok(self.url.clone()),
@@ -201,7 +204,7 @@ impl Real {
         let mut child = Command::new(script())
             .args(product)
             .args(version)
-            .args(["run", "--threads", "1", "--tls", name, "--", "sh", "-c", r#"echo "$PI_URL"; exec cat"#])
+            .args(["greet", name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -211,7 +214,7 @@ impl Real {
         let url = url.trim().to_owned();
         others.insert(name, Other { child, url: url.clone() });
         if url.is_empty() {
-            Err(format!("no server with a certificate that is {name}").into())
+            Err(format!("nobody shows a certificate that is {name}").into())
         } else {
             Ok(url)
         }

@@ -10,6 +10,7 @@ use enrolld::bench::Key;
 use enrolld::clock::SystemClock;
 use enrolld::drive::{Cancel, Report, Station};
 use enrolld::event::{Event, What};
+use enrolld::phone::Terminal;
 use enrolld::server::{PrivacyIdea, ServerPort};
 use enrolld::store::{HandOverPort, Store};
 use keys::device::{Answer, Kind, Operation, ProofWay, Slot, Unlock};
@@ -18,8 +19,10 @@ use privacyidea::{Client, Clock, Credentials, SecretString};
 use station::check::Forecast;
 use station::enrollment::Order;
 use station::errand::Errand;
+use station::phone::PhoneOutcome;
 use station::record::Record;
 use station::recovery::Settled;
+use station::refusal::Code;
 use station::step::{HandOver, Phase};
 use station::token::TokenSerial;
 use station::verify::Verified;
@@ -204,6 +207,30 @@ impl Room {
         drop(bench);
         self.key.pull()?;
         Ok(verified)
+    }
+
+    /// Lets the station exchange the slots (no slot named), or empty one.
+    pub(crate) async fn handle(&mut self, errand: Errand) -> Result<Option<Code>, Broken> {
+        let station = self.station(|_| {});
+        let (plugged, _finger) = self.key.plug(PORT);
+        let mut bench = Key::start(plugged, self.clock);
+        let handled = match errand.slot {
+            None => station.swap(errand, &mut bench).await,
+            Some(_) => station.wipe(errand, &mut bench).await,
+        };
+        drop(bench);
+        self.key.pull()?;
+        Ok(handled.result.err().map(|refusal| refusal.code))
+    }
+
+    /// Lets the station enroll a phone.
+    pub(crate) async fn enroll_phone(
+        &self,
+        order: Order,
+        desk: &mut dyn Terminal,
+        cancel: Cancel,
+    ) -> PhoneOutcome {
+        self.station(|_| {}).enroll_phone(order, Duration::from_secs(60), desk, cancel).await
     }
 
     /// What an enrollment would come to.

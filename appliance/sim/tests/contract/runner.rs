@@ -1,5 +1,6 @@
 //! Runs the cases and says of each what was expected and what came.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +33,8 @@ struct Wanted {
     exact: bool,
     list: bool,
     quiet: bool,
+    /// Which part of the cases, and of how many: several servers share the work.
+    part: Option<(usize, usize)>,
 }
 
 impl Wanted {
@@ -43,6 +46,7 @@ impl Wanted {
                 "--exact" => wanted.exact = true,
                 "--list" => wanted.list = true,
                 "-q" | "--quiet" => wanted.quiet = true,
+                "--part" => wanted.part = Some(part(&arguments.next().unwrap_or_default())?),
                 "--nocapture" | "--no-capture" | "--show-output" | "--include-ignored" => {}
                 "--test-threads" | "--color" | "--format" => drop(arguments.next()),
                 other if other.starts_with("--test-threads=") || other.starts_with("--color=") => {}
@@ -57,6 +61,40 @@ impl Wanted {
         let fits = |word: &String| if self.exact { name == word } else { name.contains(word.as_str()) };
         self.words.is_empty() || self.words.iter().any(fits)
     }
+}
+
+/// `1/3`: the first of three parts.
+fn part(text: &str) -> Result<(usize, usize), Broken> {
+    let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    match numbers {
+        Some((part, of)) if part >= 1 && part <= of => Ok((part, of)),
+        _ => Err(format!("--part is of the form 1/3, and not {text:?}").into()),
+    }
+}
+
+type Chosen = (String, Version, Case);
+
+/// Divides cases into so many parts of about the same length; this one's stay. Cases with the same
+/// policies stay together, so that these are set once; those without fill the parts up.
+fn divided(cases: Vec<Chosen>, (part, of): (usize, usize)) -> Vec<Chosen> {
+    // Every case has its requests, and some have pauses or several enrollments.
+    let cost = |case: &Case| 5 + case.weight.min(20);
+    let mut groups: BTreeMap<String, Vec<Chosen>> = BTreeMap::new();
+    for chosen in cases {
+        let together = if chosen.2.policies.is_empty() { &chosen.0 } else { &chosen.2.policies.join(" ") };
+        groups.entry(together.clone()).or_default().push(chosen);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    let whole = |group: &Vec<Chosen>| group.iter().map(|chosen| cost(&chosen.2)).sum::<u32>();
+    groups.sort_by_key(|group| std::cmp::Reverse(whole(group)));
+    let mut parts: Vec<(u32, Vec<Chosen>)> = (0..of).map(|_| (0, Vec::new())).collect();
+    for group in groups {
+        if let Some(least) = parts.iter_mut().min_by_key(|(sum, _)| *sum) {
+            least.0 += whole(&group);
+            least.1.extend(group);
+        }
+    }
+    parts.into_iter().nth(part - 1).map(|(_, cases)| cases).unwrap_or_default()
 }
 
 /// What came of the cases so far.
@@ -112,6 +150,9 @@ fn run() -> Result<bool, Broken> {
             }
         }
     }
+    if let Some(part) = wanted.part {
+        chosen = divided(chosen, part);
+    }
     if wanted.list {
         chosen.iter().for_each(|(name, ..)| println!("{name}: test"));
         return Ok(true);
@@ -137,7 +178,7 @@ fn run() -> Result<bool, Broken> {
 }
 
 /// Every case has a twin of its own, so they are played side by side; the longest begin first.
-async fn at_twins(mut cases: Vec<(String, Version, Case)>, tally: &mut Tally) -> Result<(), Broken> {
+async fn at_twins(mut cases: Vec<Chosen>, tally: &mut Tally) -> Result<(), Broken> {
     cases.sort_by_key(|(_, _, case)| std::cmp::Reverse(case.weight));
     let authority = Arc::new(Authority::new("contract")?);
     let (busy, waiting) = (Arc::new(Semaphore::new(BUSY)), Arc::new(Semaphore::new(WAITING)));
@@ -165,11 +206,7 @@ async fn at_twins(mut cases: Vec<(String, Version, Case)>, tally: &mut Tally) ->
 }
 
 /// All cases share the server: one at a time, those with the same policies after each other.
-async fn at_real(
-    real: &Arc<Real>,
-    mut cases: Vec<(String, Version, Case)>,
-    tally: &mut Tally,
-) -> Result<(), Broken> {
+async fn at_real(real: &Arc<Real>, mut cases: Vec<Chosen>, tally: &mut Tally) -> Result<(), Broken> {
     cases.sort_by(|(_, _, one), (_, _, two)| one.policies.cmp(&two.policies));
     let mut in_force: Option<Vec<&str>> = None;
     for (name, _, case) in cases {

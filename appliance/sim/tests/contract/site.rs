@@ -66,7 +66,7 @@ impl Site {
                 faults.iter().for_each(|fault| twin.fault_add(fault.clone()));
                 Ok(())
             }
-            Kind::Real(real) => faults.iter().try_for_each(|fault| real.add_fault(fault)),
+            Kind::Real(real) => real.add_faults(faults),
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
 use super::params::Params;
-use super::people::{REALM, RESOLVER, USERS, User, matches};
+use super::people::{REALM, RESOLVER, USERS, User, crowd, matches};
 use super::policy::{About, Policy};
 use super::session::Session;
 use super::token::Token;
@@ -23,6 +23,19 @@ pub(super) struct Container {
 }
 
 impl ServerTwin {
+    /// Lets so many people more be in the realm, at most 1000.
+    pub fn invite(&mut self, people: usize) {
+        self.crowd = people;
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &'static User> {
+        USERS.iter().chain(crowd(self.crowd))
+    }
+
+    fn known(&self, login: &str) -> Option<&'static User> {
+        self.everybody().find(|user| user.login == login)
+    }
+
     /// The user that the parameters name. `None` if they name none.
     pub(super) fn user_of(&self, params: &Params) -> Result<Option<&'static User>, Refusal> {
         let Some(name) = params.filled("user") else { return Ok(None) };
@@ -33,7 +46,7 @@ impl ServerTwin {
             }
             (_, realm) => (name.clone(), realm.unwrap_or_else(|| REALM.into())),
         };
-        let known = realm.eq_ignore_ascii_case(REALM).then(|| User::named(&login)).flatten();
+        let known = realm.eq_ignore_ascii_case(REALM).then(|| self.known(&login)).flatten();
         match known {
             Some(user) => Ok(Some(user)),
             None => Err(Refusal::numbered(904, "The user can not be found in any resolver in this realm!")),
@@ -58,7 +71,7 @@ impl ServerTwin {
         }
         let pattern =
             params.filled("username").or_else(|| params.filled("user")).unwrap_or_else(|| "*".into());
-        let found = USERS.iter().filter(|user| matches(&pattern, user.login));
+        let found = self.everybody().filter(|user| matches(&pattern, user.login));
         Ok(Reply::of(found.map(|user| user.shown(self.version())).collect::<Vec<_>>()))
     }
 

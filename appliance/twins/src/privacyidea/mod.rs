@@ -104,6 +104,8 @@ pub struct ServerTwin {
     attempts: Vec<Attempt>,
     audit: audit::Log,
     faults: Vec<Fault>,
+    /// How many people more there are.
+    crowd: usize,
 }
 
 /// There is no preset of this name.
@@ -129,6 +131,7 @@ impl ServerTwin {
             attempts: Vec::new(),
             audit: audit::Log::default(),
             faults: Vec::new(),
+            crowd: 0,
         }
     }
 

@@ -1,6 +1,8 @@
 //! Who exists: administrators, the users of the one resolver, and its realm.
 //! The same accounts as those of `scripts/privacyidea-fixture`.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::Version;
@@ -75,22 +77,51 @@ pub const USERS: [User; 5] = [
     },
 ];
 
+/// More users, whom [`ServerTwin::invite`](super::ServerTwin::invite) lets in: those of
+/// `privacyidea-fixture run --people`.
+static CROWD: LazyLock<Vec<User>> = LazyLock::new(|| {
+    let person = |n: u32| {
+        let login = match n % 10 {
+            0 => format!("müller-{n:03}"),
+            1 => format!("o'hara-{n:03}"),
+            _ => format!("person-{n:03}"),
+        };
+        User {
+            login: login.leak(),
+            name: ("Person", format!("Number{n}").leak()),
+            phone: "",
+            email: "",
+            password: "nobody knows it",
+            uid: 19_999 + n,
+        }
+    };
+    (1..=1000).map(person).collect()
+});
+
+/// The first so many of the crowd.
+pub(super) fn crowd(number: usize) -> &'static [User] {
+    CROWD.get(..number).unwrap_or(&CROWD)
+}
+
 impl User {
     /// The user of this name.
     #[must_use]
     pub fn named(login: &str) -> Option<&'static Self> {
-        USERS.iter().find(|user| user.login == login)
+        USERS.iter().chain(CROWD.iter()).find(|user| user.login == login)
     }
 
     /// The user as `/user/` shows it.
     pub(super) fn shown(&self, version: Version) -> Value {
-        let room = self.uid.saturating_sub(1001);
+        let room = match self.uid {
+            uid @ 1001..2000 => format!("Room {}", uid - 1001),
+            _ => String::new(),
+        };
         let (given, surname) = self.name;
         let mut shown = json!({
             "username": self.login, "givenname": given, "surname": surname, "email": self.email,
             "phone": "", "mobile": self.phone, "userid": self.uid.to_string(),
             "resolver": RESOLVER, "editable": false,
-            "description": format!("{given} {surname},Room {room},{},,{}", self.phone, self.email),
+            "description": format!("{given} {surname},{room},{},,{}", self.phone, self.email),
         });
         if let (true, Value::Object(fields)) = (version.is_3_14(), &mut shown) {
             fields.insert("realm".into(), REALM.into());

@@ -76,7 +76,8 @@ fn faults(set: impl FnOnce(&mut Faults)) -> Faults {
 /// A person who does not do what the display says, and a key that fails.
 fn clumsy() -> Vec<Plan> {
     let plan = |name: &str, expect| Plan::new(format!("keys / {name}"), expect);
-    let briefly = |plan: Plan| plan.profile(|profile| profile.touch = Duration::from_millis(700));
+    // Long enough for a touch on a busy machine.
+    let briefly = |plan: Plan| plan.profile(|profile| profile.touch = Duration::from_secs(3));
     vec![
         briefly(plan("touched at the third request", Enrolled))
             .key(|key| key.faults.ignore_touches = 2)

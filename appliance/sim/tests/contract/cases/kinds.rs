@@ -11,7 +11,7 @@ use crate::plan::{Before, Expect, Plan};
 use Expect::{Declined, Enrolled, Refused, Undone};
 
 pub(super) fn plans(version: Version) -> Vec<Plan> {
-    [yubico_otp(version), challenge_response(), static_password(), behind_an_id()].concat()
+    [yubico_otp(version), challenge_response(), static_password(), behind_an_id(), ruled()].concat()
 }
 
 fn other(name: &str, kind: Kind, expect: Expect) -> Plan {
@@ -36,12 +36,7 @@ fn yubico_otp(version: Version) -> Vec<Plan> {
         plan("with a PIN, for jörg", Enrolled).person("jörg").pin("1234"),
         plan("verify-enrollment, which it knows not", Enrolled).policies(&["verify-enrollment"]),
         plan("twostep-force, which it knows not", Enrolled).policies(&["twostep-force"]),
-        plan("pin-random", Enrolled).policies(&["pin-random"]).twin_only(),
         plan("no-enroll", Refused(Code::RightMissing)).policies(&["no-enroll"]),
-        plan("max-token-per-user, the second of bob", Undone(Code::AssignRefused))
-            .policies(&["max-token-per-user"])
-            .person("bob")
-            .before(Before::Owned("bob")),
         plan("an answer lost", Enrolled).fault(Fault::new("/token/init", Mode::Lost)),
         plan("a check whose answer is lost", Enrolled).fault(Fault::new("/validate/check", Mode::Lost)),
         plan("a check that fails for ever", Undone(Code::ServerFault))
@@ -87,7 +82,7 @@ fn static_password() -> Vec<Plan> {
         plan("32 letters", Enrolled),
         plan("38 letters, for bob", Enrolled).person("bob").profile(|profile| profile.password_length = 38),
         plan("with a PIN", Enrolled).pin("1234").twin_only(),
-        plan("verify-enrollment, which it knows not", Enrolled).policies(&["verify-enrollment"]).twin_only(),
+        plan("verify-enrollment, which it knows not", Enrolled).policies(&["verify-enrollment"]),
         plan("an answer lost", Enrolled).fault(Fault::new("/token/init", Mode::Lost)),
         plan("a check whose answer is lost", Enrolled)
             .fault(Fault::new("/validate/check", Mode::Lost))
@@ -119,4 +114,34 @@ fn behind_an_id() -> Vec<Plan> {
         .twin_only(),
         plan("pin-forbidden", TokenId::Serial, Refused(Code::RightMissing)).policies(&["pin-forbidden"]),
     ]
+}
+
+/// What the server's rules for PINs and its limits do to tokens that are not HOTP.
+fn ruled() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for (name, kind) in [
+        ("yubico-otp", Kind::YubicoOtp),
+        ("challenge-response", Kind::ChallengeResponse),
+        ("static-password", Kind::StaticPassword),
+    ] {
+        let plan = |rule: &'static str, what: &str, expect| {
+            other(&format!("{name}, {rule}, {what}"), kind, expect).policies(&[rule])
+        };
+        plans.extend([
+            plan("pin-quality", "a good PIN", Enrolled).pin("abc123"),
+            plan("pin-quality", "no PIN", Declined(Code::PolicyForbids)),
+            plan("pin-random", "for bob", Enrolled).person("bob"),
+            plan("max-token-per-user", "the first of bob", Enrolled).person("bob").twin_only(),
+            plan("max-token-per-user", "the second of bob", Undone(Code::AssignRefused))
+                .person("bob")
+                .before(Before::Owned("bob")),
+            plan("max-token-per-realm", "the first", Enrolled)
+                .profile(|profile| profile.realm = Some("office".to_owned()))
+                .twin_only(),
+            plan("max-token-per-realm", "the second", Declined(Code::PolicyForbids))
+                .profile(|profile| profile.realm = Some("office".to_owned()))
+                .before(Before::InRealm),
+        ]);
+    }
+    plans
 }

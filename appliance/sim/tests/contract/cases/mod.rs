@@ -8,7 +8,9 @@ mod locks;
 mod logins;
 mod old_client;
 mod people;
+mod phones;
 mod policies;
+mod registration;
 mod releases;
 mod sessions;
 mod two_step;
@@ -80,6 +82,8 @@ pub(crate) fn of(version: Version, real: bool) -> Vec<Case> {
     let mut cases: Vec<Case> = plans.map(|plan| plan.keeping_secrets(version).into()).collect();
     cases.extend(sessions::cases(version));
     cases.extend(releases::cases(version));
+    cases.extend(phones::cases(version));
+    cases.extend(registration::cases(version));
     cases.extend(old_client::cases(version));
     cases
 }

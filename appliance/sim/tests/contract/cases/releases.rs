@@ -7,6 +7,7 @@ use serde_json::json;
 use station::access::{CodeTable, Codes};
 use station::check::SlotFate;
 use station::enrollment::Ending;
+use station::errand::Errand;
 use station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use station::refusal::Code;
 use std::sync::Arc;
@@ -33,11 +34,13 @@ pub(super) fn cases(version: Version) -> Vec<Case> {
         Case::script("releases / the token deleted meanwhile", base, |site| Box::pin(gone_before(site))),
         Case::script("releases / the token is somebody else's by now", base, |site| Box::pin(not_ours(site))),
         Case::script("releases / nothing is enrolled", base, |site| Box::pin(nothing(site))),
+        Case::script("releases / every kind, released", base, |site| Box::pin(each_released(site))),
         Case::script("releases / one kind after the other in a slot", base, |site| Box::pin(kinds(site))),
         Case::script("releases / enrolled anew behind a derived code", base, |site| {
             Box::pin(locked_anew(site))
         }),
         Case::script("releases / opened by a table of codes", base, |site| Box::pin(by_table(site))),
+        Case::script("releases / slots swapped and wiped", base, |site| Box::pin(handled(site))),
         Case::script("verify / every kind, changing nothing", base, |site| Box::pin(verified(site))),
         Case::script("verify / disabled, then deleted", base, |site| Box::pin(verified_not(site))),
         Case::script("check / a dry run touches nothing", base, |site| Box::pin(forecast(site))),
@@ -76,6 +79,19 @@ async fn released(site: Site) -> Result<Story, Broken> {
     let code = again.outcome.ending.refusal().map(|refusal| refusal.code);
     story.equal("a second release", code, Some(Code::NothingEnrolled));
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
+    Ok(story)
+}
+
+async fn each_released(site: Site) -> Result<Story, Broken> {
+    let mut story = Story::default();
+    let mut room = Room::open(site, &Plan::new("", Expect::Enrolled)).await?;
+    for kind in KINDS {
+        let plan = Plan::new("", Expect::Enrolled).kind(kind).person("bob");
+        room.kind = kind;
+        once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
+        let report = room.release(plan.errand()).await?;
+        taken_back(&mut story, &room, &plan, &report).await?;
+    }
     Ok(story)
 }
 
@@ -152,6 +168,26 @@ async fn locked_anew(site: Site) -> Result<Story, Broken> {
         .profile(|profile| profile.overwrite = Overwrite::Ours);
     let (mut story, mut room) = enrolled(site, &plan).await?;
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
+    Ok(story)
+}
+
+/// What is in slot 1 is kept in slot 2; what is enrolled is neither moved nor emptied.
+async fn handled(site: Site) -> Result<Story, Broken> {
+    let plan =
+        Plan::new("", Expect::Enrolled).key(|key| (key.slot1, key.slot2) = (Held::Foreign, Held::Nothing));
+    let mut story = Story::default();
+    let mut room = Room::open(site, &plan).await?;
+    let of = |slot| Errand { slot, ..plan.errand() };
+    let held = |room: &Room| room.key.memory().slots.slots.map(|slot| slot.is_some());
+    once_more(&mut story, &mut room, &plan, Expect::Refused(Code::SlotOccupied)).await?;
+    story.equal("swapping", room.handle(of(None)).await?, None);
+    story.equal("the slots after it", held(&room), [false, true]);
+    once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
+    story.equal("swapping ours", room.handle(of(None)).await?, Some(Code::AlreadyEnrolled));
+    story.equal("emptying ours", room.handle(of(Some(Slot(1)))).await?, Some(Code::AlreadyEnrolled));
+    story.equal("the slots after both", held(&room), [true, true]);
+    story.equal("emptying the other", room.handle(of(Some(Slot(2)))).await?, None);
+    story.equal("the slots in the end", held(&room), [true, false]);
     Ok(story)
 }
 

@@ -96,13 +96,14 @@ async fn too_late(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled);
     plan.key.faults.ignore_touches = 1;
     plan.profile.attempts = 1;
-    plan.profile.touch = Duration::from_millis(700);
+    let patient = std::mem::replace(&mut plan.profile.touch, Duration::from_millis(700));
     let mut story = Story::default();
     let mut room = Room::open(site, &plan).await?;
     once_more(&mut story, &mut room, &plan, Expect::Undone(Code::NotTouched)).await?;
     let record = room.record(plan.profile.slot).await?.ok_or("the journal has no record")?;
     let serial = room.token(plan.profile.slot);
     room.site.observer.make_for_enrollment(serial.as_str(), &record.enrollment.to_string()).await?;
+    plan.profile.touch = patient;
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
     Ok(story)
 }

@@ -41,8 +41,10 @@ pub(super) fn plans(version: Version) -> Vec<Plan> {
             .profile(|profile| profile.two_step = TwoStep::Force),
         plan("challenge-response, forced, every 60 seconds", TwoStep::Force, &[force], Enrolled)
             .kind(Kind::ChallengeResponse)
-            .profile(|profile| (profile.two_step, profile.period) = (TwoStep::Force, 60))
-            .twin_only(),
+            .profile(|profile| (profile.two_step, profile.period) = (TwoStep::Force, 60)),
+        plan("challenge-response, default sizes", TwoStep::Force, &[defaults], Enrolled)
+            .kind(Kind::ChallengeResponse)
+            .profile(|profile| profile.two_step = TwoStep::Force),
         plan("the first answer lost", TwoStep::Force, &[allow], Enrolled)
             .fault(Fault::new("/token/init", Mode::Lost)),
         plan("the second answer lost", TwoStep::Force, &[allow], Enrolled).fault(second(Mode::Lost)),
