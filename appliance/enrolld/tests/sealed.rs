@@ -14,7 +14,7 @@ use enrolld::seal::Recipients;
 use enrolld::server::ServerPort;
 use keys::device::{Digits, HashAlgorithm};
 use keys::otp;
-use keys::secret::{AesKey, PrivateId, Seed};
+use keys::secret::{AesKey, Pin, PrivateId, Seed};
 use keys::yubikey::yubico_otp::Token;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -143,7 +143,7 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
 }
 
 #[tokio::test]
-async fn hotp_and_totp_are_written_as_pskc_with_counter_and_period() {
+async fn every_kind_of_token_is_written_as_pskc_with_what_its_reader_needs() {
     let directory = tempfile::tempdir().unwrap();
     let drawer = Drawer::open(directory.path(), recipients()).unwrap();
     let files = Files::new(drawer, Form::Pskc, SystemClock::new());
@@ -161,6 +161,16 @@ async fn hotp_and_totp_are_written_as_pskc_with_counter_and_period() {
         accepted(&files, &totp.serial, &otp::totp(&seed(), unix, 30, Digits::Six, HashAlgorithm::Sha1)).await
     );
     done(&files, ServerCall::Enable(totp.serial)).await;
+    let aes = AesKey::from_array(&[0xa5; 16]);
+    let private_id = PrivateId::from_array(&[1, 2, 3, 4, 5, 6]);
+    let typed = Token { private_id, use_counter: 2, timestamp: 9, session_use: 3, random: 7 }
+        .encrypt(&[0xff, 1, 2, 3, 4, 5], &aes)
+        .text();
+    let yubico =
+        registration("UBAM00012345_1", TokenKind::Yubikey, TokenSecret::Aes(Arc::new(aes)), "vvcbcdcecfcg");
+    held(&files, yubico.clone()).await;
+    assert!(accepted(&files, &yubico.serial, &typed).await);
+    done(&files, ServerCall::Enable(yubico.serial)).await;
     let python = std::env::var_os("PSKC_PYTHON");
     for name in names(directory.path()) {
         let Some(text) = opened(&directory.path().join(&name)) else { continue };
@@ -169,15 +179,39 @@ async fn hotp_and_totp_are_written_as_pskc_with_counter_and_period() {
         std::fs::write(&file, text).unwrap();
         let program = "import sys, pskc\n\
             k = pskc.PSKC(sys.argv[1]).keys[0]\n\
-            print(k.serial, k.algorithm.split(':')[-1], k.secret.decode(), k.counter, k.time_interval, k.response_length)";
+            print(k.id, k.serial, k.algorithm.split(':')[-1], k.secret.hex(), k.counter, k.time_interval, k.response_length)";
         let run = Command::new(python).args(["-c", program]).arg(&file).output().unwrap();
         let read = String::from_utf8(run.stdout).unwrap();
-        let wanted = if name.starts_with("UBOM") {
-            "UBOM00012345_2 hotp 12345678901234567890 4 None 6\n"
-        } else {
-            "NK00005555_T0 totp 12345678901234567890 None 30 6\n"
+        let seed = "3132333435363738393031323334353637383930";
+        let wanted = match name.get(..4) {
+            Some("UBOM") => format!("UBOM00012345_2 UBOM00012345_2 hotp {seed} 4 None 6\n"),
+            // The next counter: use 2, session 4. Importers make the serial of the id.
+            Some("UBAM") => format!(
+                "00012345:1 UBAM00012345_1 //www.yubico.com/#yubikey-aes {} {} None 44\n",
+                "a5".repeat(16),
+                2 * 256 + 4
+            ),
+            _ => format!("NK00005555_T0 NK00005555_T0 totp {seed} None 30 6\n"),
         };
         assert_eq!(read, wanted, "{}", String::from_utf8_lossy(&run.stderr));
+    }
+}
+
+#[tokio::test]
+async fn a_static_password_is_written_with_its_length() {
+    let directory = tempfile::tempdir().unwrap();
+    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(drawer, Form::Csv, SystemClock::new());
+    let letters = "cbdefghijklnrtuvcbdefghijklnrtuv";
+    let password = TokenSecret::Password(Arc::new(Pin::new(Zeroizing::new(letters.to_owned())).unwrap()));
+    let wanted = registration("UBSM00012345_2", TokenKind::Password, password, "");
+    held(&files, wanted.clone()).await;
+    assert!(accepted(&files, &wanted.serial, letters).await);
+    done(&files, ServerCall::Enable(wanted.serial)).await;
+    let names = names(directory.path());
+    assert_eq!(names.len(), 1);
+    if let Some(text) = opened(&directory.path().join(&names[0])) {
+        assert_eq!(text, format!("UBSM00012345_2, {letters}, pw, 32\n"));
     }
 }
 
