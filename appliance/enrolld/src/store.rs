@@ -140,3 +140,22 @@ impl Store {
 fn words(error: JournalError) -> String {
     error.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    #[test]
+    fn what_is_in_hand_is_so_until_it_is_let_go() {
+        let store = Store::in_memory().unwrap();
+        let mut rng = StdRng::seed_from_u64(1);
+        let [one, other] = [(); 2].map(|()| EnrollmentId::random(&mut rng));
+        let held = store.clone().take_in_hand(one);
+        assert!(store.is_in_hand(one) && !store.is_in_hand(other));
+        drop(held);
+        assert!(!store.is_in_hand(one));
+    }
+}

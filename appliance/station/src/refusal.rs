@@ -180,6 +180,8 @@ codes! {
     KeyAbsent = 4010,
     /// Something else is being done with the key.
     KeyBusy = 4011,
+    /// Somebody has not shown who they are.
+    NotIdentified = 4012,
 
     /// The journal cannot be written.
     JournalFailed = 5001,

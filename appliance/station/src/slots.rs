@@ -2,7 +2,7 @@
 //! one is emptied. No token is touched, so nothing that an enrollment of this
 //! station needs may be touched either.
 
-use keys::device::{KeyError, KeyInfo, Operation, Slot, Unlock};
+use keys::device::{KeyError, KeyInfo, Occupancy, Operation, Slot, Unlock};
 use keys::secret::AccessCode;
 
 use crate::errand::{self, Errand};
@@ -56,6 +56,11 @@ async fn exchange(desk: &Desk, errand: &Errand, key: &mut Option<KeyInfo>) -> Re
         if record.remains != Remains::Nothing {
             return Err(Refusal::new(Code::Unsettled, format!("slot {}", record.slot)));
         }
+    }
+    // A key does not say that it exchanged nothing with nothing.
+    let empty = |info: &KeyInfo| info.slots.iter().all(|slot| slot.occupancy == Occupancy::Empty);
+    if key.as_ref().is_some_and(empty) {
+        return Ok(());
     }
     desk.enter(Phase::Writing);
     let code = errand.unlock.as_ref().map(|code| AccessCode::from_array(code.expose()));

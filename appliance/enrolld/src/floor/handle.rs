@@ -1,7 +1,7 @@
 //! What is done with a key apart from enrolling it: its slots are exchanged or emptied, or it is
 //! found out what an enrollment would come to.
 
-use keys::device::KeySerial;
+use keys::device::{Answer, KeyInfo, KeySerial, Operation};
 use station::check::Forecast;
 use station::enrollment::Order;
 use station::errand::Errand;
@@ -12,21 +12,31 @@ use station::slots::Handled;
 use super::Inquiry;
 use super::port::{Asked, Work};
 use super::task::Task;
-use super::view::Doing;
-use super::work::{self, Finished};
+use super::view::{Doing, FloorEvent};
+use super::work::Finished;
 use crate::bench::Key;
 use crate::drive::{Cancel, Station};
 
 /// Exchanges what is in the two slots of a key.
 pub(super) async fn swap(station: Station, errand: Errand, mut key: Key) -> Finished {
     let handled = Box::new(station.swap(errand, &mut key).await);
-    Finished::Handled { key, handled }
+    let info = again(&mut key).await;
+    Finished::Handled { key, handled, info }
 }
 
 /// Empties a slot.
 pub(super) async fn wipe(station: Station, errand: Errand, mut key: Key) -> Finished {
     let handled = Box::new(station.wipe(errand, &mut key).await);
-    Finished::Handled { key, handled }
+    let info = again(&mut key).await;
+    Finished::Handled { key, handled, info }
+}
+
+/// What a key is after its slots were changed.
+async fn again(key: &mut Key) -> Option<Box<KeyInfo>> {
+    match key.operate(Operation::Inspect, |_| ()).await {
+        Ok(Answer::Inspected(info)) => Some(Box::new(info)),
+        _ => None,
+    }
 }
 
 /// Finds out what an enrollment would come to.
@@ -51,16 +61,20 @@ impl Task {
         })
     }
 
-    /// Slots of a key are not what they were: it is looked at once more, and then left to its operator.
-    pub(super) fn handled(&mut self, work: Work, key: Key, handled: Box<Handled>) {
-        let place = work.place.clone();
+    /// Slots of a key are not what they were; it is left to its operator.
+    pub(super) fn handled(
+        &mut self,
+        work: Work,
+        key: Key,
+        handled: Box<Handled>,
+        info: Option<Box<KeyInfo>>,
+    ) {
         if let Some((name, port)) = self.port_of(&work) {
             port.over = true;
-            let store = self.store.clone();
-            let handle = self.tasks.spawn(work::inspect(key, store));
-            self.works.insert(handle.id(), Work::new(place, None));
-            if let Some(port) = self.ports.get_mut(&name) {
-                port.task = Some(handle.id());
+            port.key = Some(key);
+            if let Some(info) = info {
+                port.info = Some((*info).clone());
+                self.emit(FloorEvent::Recognised { port: name.clone(), key: info });
             }
             self.set_doing(&name, Doing::Waiting(Wait::Operator));
         }

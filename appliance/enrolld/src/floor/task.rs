@@ -299,7 +299,7 @@ impl Task {
                 self.released(work, key, report);
             }
             Some(Finished::Verified { key, verified }) => self.verified(work, key, verified),
-            Some(Finished::Handled { key, handled }) => self.handled(work, key, handled),
+            Some(Finished::Handled { key, handled, info }) => self.handled(work, key, handled, info),
             Some(Finished::Checked { key, forecast }) => self.checked(work, key, forecast),
             Some(Finished::Enrolled { key, report, storage }) => {
                 self.storage(storage);

@@ -59,6 +59,8 @@ pub(super) enum Finished {
         key: Key,
         /// What became of it.
         handled: Box<Handled>,
+        /// What the key is now.
+        info: Option<Box<KeyInfo>>,
     },
     /// A dry run has ended.
     Checked {

@@ -158,13 +158,15 @@ impl Desk {
             Identity::NoCode => {
                 Some("there is no registration code for this person; it may have been used".to_owned())
             }
-            Identity::Wrong(words) => Some(format!("password or registration code is wrong: {words}")),
+            Identity::Wrong(words) => Some(format!(
+                "the server says: {words}; it takes password and code together only with its policy otppin=userstore"
+            )),
             _ => Some(
                 "the server took the code and keeps it, so it does not count; delete that token".to_owned(),
             ),
         };
         if let Some(why) = why {
-            return Err(no(Code::CodeRejected, why));
+            return Err(no(Code::NotIdentified, why));
         }
         tracing::info!("{} has shown a registration code to {}", who, caller.name);
         let KeyHandOver { person, profile, key, overwrite_confirmed, pin, .. } = request;

@@ -183,7 +183,8 @@ async fn confirmed(context: &mut Context<'_>, order: Order) -> Done {
             }
         }
     }
-    dispatch(context, order.line.command).await
+    // Each room's future is on the heap: all of them in one would be too much for a thread's stack.
+    Box::pin(dispatch(context, order.line.command)).await
 }
 
 async fn call_failed(context: &mut Context<'_>, error: &CallError) -> Result<Exit, Stop> {
@@ -219,7 +220,7 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
             let status = context.call(station.status()).await?;
             context.print(&status, render::status).await
         }
-        Command::Watch => crate::watch::watch(context).await,
+        Command::Watch => Box::pin(crate::watch::watch(context)).await,
         Command::Keys => {
             let keys = context.call(station.keys()).await?;
             context.print(&keys, render::keys).await
@@ -232,29 +233,31 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
             let profiles = context.call(station.profiles()).await?;
             context.print(&profiles, render::profiles).await
         }
-        Command::Profile(command) => enroll::profile(context, command).await,
-        Command::Mode { mode, profile } => station::mode(context, mode, profile).await,
-        Command::Enroll(enroll) => enroll::enroll(context, enroll).await,
-        Command::HandOver(command) => people::hand_over(context, command).await,
-        Command::Phone(command) => phone::phone(context, command).await,
-        Command::Registration(command) => people::registration(context, command).await,
-        Command::Swap { key, unlock } => people::swap(context, key, unlock).await,
+        Command::Profile(command) => Box::pin(enroll::profile(context, command)).await,
+        Command::Mode { mode, profile } => Box::pin(station::mode(context, mode, profile)).await,
+        Command::Enroll(enroll) => Box::pin(enroll::enroll(context, enroll)).await,
+        Command::HandOver(command) => Box::pin(people::hand_over(context, command)).await,
+        Command::Phone(command) => Box::pin(phone::phone(context, command)).await,
+        Command::Registration(command) => Box::pin(people::registration(context, command)).await,
+        Command::Swap { key, unlock } => Box::pin(people::swap(context, key, unlock)).await,
         Command::Wipe { key, slot, unlock, key_pin } => {
-            people::wipe(context, key, slot, unlock, key_pin).await
+            Box::pin(people::wipe(context, key, slot, unlock, key_pin)).await
         }
-        Command::Welcome(command) => people::welcome(context, command).await,
-        Command::Sealed(command) => people::sealed(context, command).await,
-        Command::Cancel { key } => enroll::cancel(context, key).await,
-        Command::Run(command) => enroll::run(context, command).await,
-        Command::Verify { key, token, key_pin } => enroll::verify(context, key, token, key_pin).await,
+        Command::Welcome(command) => Box::pin(people::welcome(context, command)).await,
+        Command::Sealed(command) => Box::pin(people::sealed(context, command)).await,
+        Command::Cancel { key } => Box::pin(enroll::cancel(context, key)).await,
+        Command::Run(command) => Box::pin(enroll::run(context, command)).await,
+        Command::Verify { key, token, key_pin } => {
+            Box::pin(enroll::verify(context, key, token, key_pin)).await
+        }
         Command::Release { key, token, unlock, key_pin } => {
-            enroll::release(context, key, token, unlock, key_pin).await
+            Box::pin(enroll::release(context, key, token, unlock, key_pin)).await
         }
-        Command::Token(command) => manage::token(context, command).await,
-        Command::User(command) => manage::user(context, command).await,
-        Command::Server(command) => manage::server(context, command).await,
-        Command::Receipts(command) => records::receipts(context, command).await,
-        Command::Config(command) => records::config(context, command).await,
+        Command::Token(command) => Box::pin(manage::token(context, command)).await,
+        Command::User(command) => Box::pin(manage::user(context, command)).await,
+        Command::Server(command) => Box::pin(manage::server(context, command)).await,
+        Command::Receipts(command) => Box::pin(records::receipts(context, command)).await,
+        Command::Config(command) => Box::pin(records::config(context, command)).await,
         Command::Operators => {
             let operators = context.call(station.operators()).await?;
             context.print(&operators, render::operators).await
@@ -264,14 +267,16 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
             let audit = context.call(station.audit_list(&wanted)).await?;
             context.print(&audit, render::audit).await
         }
-        Command::Panel { follow } => station::panel(context, follow).await,
-        Command::Logs { follow, newest, level } => station::logs(context, follow, newest, level).await,
+        Command::Panel { follow } => Box::pin(station::panel(context, follow)).await,
+        Command::Logs { follow, newest, level } => {
+            Box::pin(station::logs(context, follow, newest, level)).await
+        }
         Command::Explain { code } => {
             let wanted = control::types::Explain { code: code.map(|code| code.to_uppercase()) };
             let explained = context.call(station.explain(&wanted)).await?;
             context.print(&explained, render::explanations).await
         }
-        Command::Schema { command } => station::schema(context, &command).await,
+        Command::Schema { command } => Box::pin(station::schema(context, &command)).await,
         Command::Version => {
             let version = context.call(station.version()).await?;
             context.print(&version, render::version).await

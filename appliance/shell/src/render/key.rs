@@ -109,7 +109,9 @@ pub fn profile(profile: &Profile) -> String {
 pub fn profile_fit(fit: &ProfileFit) -> String {
     let mut text = match (&fit.refusal, &fit.key) {
         (Some(refusal), _) => super::refusal(refusal),
-        (None, Some(key)) => format!("{} would enroll key {}.\n", clean(&fit.profile), clean(key)),
+        (None, Some(key)) => {
+            format!("{} fits key {}: it would be enrolled.\n", clean(&fit.profile), clean(key))
+        }
         (None, None) => format!("{} is sound. No key is plugged in to try it on.\n", clean(&fit.profile)),
     };
     text.push_str(&facts(&[

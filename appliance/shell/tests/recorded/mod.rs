@@ -29,6 +29,7 @@ pub(crate) struct Recorded {
     /// An enrollment waits for this, or for being cancelled.
     pub(crate) go_on: Notify,
     cancelled: Notify,
+    answered: Notify,
     /// Events that `Watch` sends a second time and again, this far apart.
     pub(crate) pace: Mutex<Option<Duration>>,
 }
@@ -55,6 +56,7 @@ impl Recorded {
             calls: Mutex::default(),
             go_on: Notify::new(),
             cancelled: Notify::new(),
+            answered: Notify::new(),
             pace: Mutex::default(),
         })
     }
@@ -110,6 +112,20 @@ impl Recorded {
             return Ok(Answer::Many(Box::pin(futures_util::StreamExt::chain(begins, ends))));
         }
         Ok(many(events))
+    }
+
+    /// A phone: what follows a question follows its answer.
+    fn phone(self: &Arc<Self>) -> Answer {
+        let news = self.answers["PhoneEnroll"].as_array().unwrap().clone();
+        let begun = (Arc::clone(self), news, 0_usize);
+        Answer::Many(Box::pin(futures_util::stream::unfold(begun, |(this, news, at)| async move {
+            let told = news.get(at)?.clone();
+            if at > 0 && ["part", "code"].contains(&news[at - 1]["wish"].as_str().unwrap()) {
+                this.answered.notified().await;
+            }
+            let continues = at + 1 < news.len();
+            Some((reply(&told, continues), (this, news, at + 1)))
+        })))
     }
 
     fn watch(self: &Arc<Self>) -> Answer {
@@ -177,6 +193,11 @@ impl Handler for Served {
                 one(&json!({ "enrollments": 1 }))
             }
             Method::Watch => Ok(self.0.watch()),
+            Method::PhoneEnroll => Ok(self.0.phone()),
+            Method::PhoneAnswer => {
+                self.0.answered.notify_one();
+                one(&json!({}))
+            }
             // What has "MISSING" in its arguments is not there.
             _ if text.contains("MISSING") => Err(refusal("E2041", "There is no such thing")),
             _ => {

@@ -312,6 +312,11 @@ pub(super) const fn english(code: Code) -> Text {
             "Something else is being done with this key.",
             "Wait until it is over, or cancel it.",
         ),
+        Code::NotIdentified => say(
+            "Identity not shown",
+            "Password or code is wrong, or the code was used.",
+            "Try again, or make a new registration code.",
+        ),
         Code::Released => say(
             "Released",
             "An operator released this key. Its token was deleted and its slot emptied.",

@@ -318,6 +318,11 @@ pub(super) const fn german(code: Code) -> Text {
             "Mit diesem Key geschieht gerade etwas anderes.",
             "Warten, bis es vorbei ist, oder abbrechen.",
         ),
+        Code::NotIdentified => say(
+            "Nicht ausgewiesen",
+            "Passwort oder Code falsch, oder Code verbraucht.",
+            "Noch einmal, oder einen neuen Code anlegen.",
+        ),
         Code::Released => say(
             "Freigegeben",
             "Ein Operator gab diesen Key frei. Token gelöscht, Slot geleert.",
