@@ -64,6 +64,22 @@ impl Display {
         true
     }
 
+    /// The token of the key in that port belongs to this person.
+    pub fn belongs(&mut self, port: &str, person: &str) {
+        if let Some(At { view: View::Done { user, .. }, .. }) = self.ports.get_mut(port) {
+            *user = Some(Text::new(person));
+        }
+    }
+
+    /// Whoever stands there has seen what is done: those keys are to be pulled out.
+    pub fn done_was_seen(&mut self) {
+        for at in self.ports.values_mut() {
+            if let View::Done { port, .. } = at.view {
+                *at = At { view: View::Remove { port }, line: (PortState::Remove, None) };
+            }
+        }
+    }
+
     /// The key in that port was pulled out.
     pub fn pulled(&mut self, port: &str) {
         self.ports.remove(port);
@@ -187,6 +203,23 @@ mod tests {
             attempts: 3,
         };
         Event { port: port.to_owned(), what }
+    }
+
+    #[test]
+    fn what_is_done_is_seen_before_the_key_is_to_be_removed() {
+        let mut display = Display::new(Language::English, View::Ready(panel::Station::default()));
+        let port = Port::new(3);
+        let done = View::Done { port, serial: "UBOM12345678_1".into(), user: None };
+        display.ports.insert("1-1.3".to_owned(), At { view: done, line: (PortState::Done, None) });
+        display.belongs("1-1.3", "alice@office");
+        let View::Done { user: Some(user), .. } = display.view() else { panic!("not done") };
+        assert_eq!(user.as_str(), "alice@office");
+        display.saw(&touch("1-1.4"));
+        display.done_was_seen();
+        display.pulled("1-1.4");
+        assert_eq!(display.view(), View::Remove { port });
+        display.belongs("1-1.3", "bob@office");
+        assert_eq!(display.view(), View::Remove { port });
     }
 
     #[test]

@@ -142,6 +142,23 @@ async fn a_wrong_address_is_named_with_the_right_one() {
     simulation.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_display_says_whose_token_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (simulation, client) = started(directory.path(), "", no_pins()).await;
+    let person = Some("alice@office".to_owned());
+    let wanted = Enroll { profile: Some("hotp6".to_owned()), person, ..Enroll::default() };
+    let mut events = client.enroll(&wanted).await.unwrap();
+    next(&mut events, EventKind::Touch).await;
+    client.sim_touch(&TouchKey::default()).await.unwrap();
+    next(&mut events, EventKind::Outcome).await;
+    until("the owner's name", async || {
+        client.panel().await.unwrap().words.iter().any(|word| word.contains("alice"))
+    })
+    .await;
+    simulation.stop().await.unwrap();
+}
+
 /// What pins were set to, one after the other.
 type Levels = Arc<Mutex<Vec<(u8, bool)>>>;
 

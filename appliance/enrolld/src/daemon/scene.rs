@@ -18,6 +18,9 @@ use crate::service::{Desk, Face, addresses};
 /// How long the host key is shown: as long as somebody needs to compare it.
 const KEY_SHOWN: Duration = Duration::from_secs(60);
 
+/// How long a token's serial and its owner are shown before "Remove the key": they take turns there.
+const DONE_SHOWN: Duration = Duration::from_secs(8);
+
 /// Draws until the floor has ended.
 pub(super) async fn draw(
     desk: Arc<Desk>,
@@ -29,7 +32,7 @@ pub(super) async fn draw(
     let mut events = floor.events();
     let (mut configs, mut door, mut server) = (desk.configs(), desk.door(), desk.server_changes());
     let mut display = Display::new(desk.config().station.language.language(), View::Starting { step: None });
-    let mut key_until = None;
+    let (mut key_until, mut done_until) = (None, None);
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
         display.set_idle(idle(&desk, &snapshot));
@@ -40,7 +43,15 @@ pub(super) async fn draw(
         face.show(host_key.map_or_else(|| display.view(), View::HostKey));
         tokio::select! {
             event = events.recv() => match event {
-                Ok(event) => take(&mut display, &event),
+                Ok(event) => {
+                    take(&mut display, &event);
+                    if let FloorEvent::Ended(ended) = event {
+                        done_until = Some(tokio::time::Instant::now() + DONE_SHOWN);
+                        if let Some(person) = desk.person_of(&ended.report.outcome).await {
+                            display.belongs(&ended.port, &person);
+                        }
+                    }
+                }
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
@@ -64,6 +75,10 @@ pub(super) async fn draw(
                 }
             }
             () = until(key_until) => key_until = None,
+            () = until(done_until) => {
+                done_until = None;
+                display.done_was_seen();
+            }
         }
     }
 }
@@ -138,6 +153,10 @@ fn idle(desk: &Desk, snapshot: &Snapshot) -> View {
         return View::Locked { reason: remedy(Code::Locked) };
     }
     if let Some(trouble) = server.trouble.as_ref().and_then(|refusal| trouble(&refusal.code)) {
+        // Without an address of its own the station reaches nobody.
+        if trouble == ServerTrouble::Unreachable && addresses().is_empty() {
+            return View::NoNetwork { detail: None };
+        }
         let host = config.server.url.as_ref().map(|url| url.host().to_owned()).unwrap_or_default();
         return View::Server { trouble, host: Text::new(&host) };
     }
