@@ -400,9 +400,10 @@ fn stranger(server: &mut ServerTwin) -> Result<(), NoWorld> {
     });
     // The first policy by name that says so counts.
     let rounds = serde_json::json!({
-        "scope": "enrollment", "action": "hotp_2step_difficulty=20, totp_2step_difficulty=20", "active": true,
+        "scope": "enrollment", "action": "hotp_2step_difficulty=20, totp_2step_difficulty=20",
+        "active": true, "realm": "",
     });
-    for (path, body) in [("/token/init", make), ("/policy/00-few-rounds", rounds)] {
+    for (path, body) in [("/token/init", make), ("/policy/AFewRounds", rounds)] {
         let made = server.handle(&Request::new("POST", path).token(&token).json(&body), EPOCH);
         if made.status != 200 {
             return Err(NoWorld(format!("{path}: status {}", made.status)));
