@@ -1,7 +1,8 @@
 //! Every operation, when all goes well or is refused.
 
 use keys::device::{
-    Answer, Credential, Digits, Family, Firmware, KeyError, KeySerial, Kind, Lock, Occupancy, Slot, Unlock,
+    Answer, Credential, Digits, Family, Firmware, Guard, KeyError, KeySerial, Kind, Lock, Occupancy,
+    Operation, Slot, Unlock,
 };
 use keys::secret::{AesKey, Pin, PrivateId};
 use keys::wire::Failure;
@@ -211,4 +212,49 @@ fn a_key_at_255_is_programmed_too() {
     assert_eq!(desk.key.with(|key| key.snapshot().sequence), 255);
     assert!(matches!(desk.run(hotp(2)), Ok(Answer::Programmed)));
     assert_eq!(desk.key.with(|key| key.snapshot().sequence), 1);
+}
+
+#[test]
+fn an_access_code_is_set_where_the_firmware_can_and_nothing_else_changes() {
+    for desk in Desk::every() {
+        let firmware = desk.firmware;
+        let set = |unlock, new_code| {
+            let (slot, kind, guard) = (Slot(1), Kind::Hotp, Guard::Nothing);
+            desk.run(Operation::SetCode { slot, kind, guard, unlock, new_code: code(new_code) })
+        };
+        assert!(matches!(desk.run(hotp(1)), Ok(Answer::Programmed)));
+        assert_eq!(desk.hotp(Press::Short), "755224");
+        let able = firmware >= Firmware::new(2, 3, 0)
+            && !(Firmware::new(4, 3, 2)..=Firmware::new(4, 3, 5)).contains(&firmware);
+        if !able {
+            let error = set(Unlock::None, CODE).unwrap_err();
+            assert!(matches!(error, Failure::Key(KeyError::NotAble { .. })), "{firmware}");
+            assert!(matches!(desk.run(erase(1, Unlock::None)), Ok(Answer::Erased)), "{firmware}");
+            continue;
+        }
+        assert!(matches!(set(Unlock::None, CODE), Ok(Answer::CodeSet)), "{firmware}");
+        assert_eq!(desk.hotp(Press::Short), "287082", "{firmware}");
+        assert!(refused(set(Unlock::None, [9; 6])), "{firmware}");
+        assert!(refused(desk.run(erase(1, Unlock::None))), "{firmware}");
+        assert!(matches!(set(Unlock::AccessCode(code(CODE)), [9; 6]), Ok(Answer::CodeSet)), "{firmware}");
+        assert!(refused(desk.run(erase(1, Unlock::AccessCode(code(CODE))))), "{firmware}");
+        assert!(matches!(desk.run(erase(1, Unlock::AccessCode(code([9; 6])))), Ok(Answer::Erased)));
+        let error = set(Unlock::None, CODE).unwrap_err();
+        assert!(matches!(error, Failure::Key(KeyError::Empty)), "{firmware}");
+    }
+}
+
+#[test]
+fn slots_are_swapped_where_the_firmware_can() {
+    for desk in Desk::every() {
+        assert!(matches!(desk.run(hotp(1)), Ok(Answer::Programmed)));
+        let swapped = desk.run(Operation::Swap { unlock: Unlock::None });
+        if desk.firmware < Firmware::new(2, 3, 0) {
+            assert!(matches!(swapped, Err(Failure::Key(KeyError::NotAble { .. }))), "{}", desk.firmware);
+            continue;
+        }
+        assert!(matches!(swapped, Ok(Answer::Swapped)), "{}: {swapped:?}", desk.firmware);
+        assert_eq!(desk.occupied(), [false, true]);
+        assert_eq!(desk.hotp(Press::Long), "755224");
+    }
 }
