@@ -85,6 +85,12 @@ impl Display {
         self.ports.remove(port);
     }
 
+    /// Whether there is anything to say of a key.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.ports.is_empty()
+    }
+
     /// What the panel shows.
     #[must_use]
     pub fn view(&self) -> View {

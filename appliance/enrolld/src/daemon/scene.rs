@@ -36,7 +36,9 @@ pub(super) async fn draw(
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
         display.set_idle(idle(&desk, &snapshot));
-        let host_key = key_until.filter(|until| *until > tokio::time::Instant::now()).and_then(|_| {
+        // Whoever has a key to touch is not kept waiting by it.
+        let shows_key = key_until.filter(|until| *until > tokio::time::Instant::now() && !display.is_busy());
+        let host_key = shows_key.and_then(|_| {
             let door = door.borrow().clone()?;
             Fingerprint::parse(&door.host_key).ok()
         });
