@@ -92,7 +92,15 @@ need_rust() {
 # compiled once. This is what `cargo clippy` sets up for `cargo check`.
 under_clippy() {
   export RUSTC_WORKSPACE_WRAPPER=clippy-driver
+  # Programs are linked to the dependencies that the tests have: without a test among what is
+  # built, cargo gives some of them other features, and compiles them and all of ours anew.
+  export STATION_BUILD_BESIDE=--test=files
   export CLIPPY_ARGS='-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__'
+}
+
+# cargo_build OPTION...: cargo build over the workspace, with what a stage names besides.
+cargo_build() {
+  cargo build --quiet --locked --workspace ${STATION_BUILD_BESIDE:+"$STATION_BUILD_BESIDE"} "$@"
 }
 
 # check WHAT COMMAND...: runs it, prints its outcome as one line to be counted,
