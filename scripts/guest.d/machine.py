@@ -13,6 +13,13 @@ class Trouble(Exception):
     """Something that was waited for did not come."""
 
 
+def free_port():
+    """A TCP port of the loopback interface that nobody uses now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
 class Lines:
     """Lines of a stream, kept, and waited for."""
 
@@ -110,22 +117,24 @@ class Machine:
     """QEMU, with a shell in it and its kernel's log beside."""
 
     def __init__(self, kind, kernel, device_tree, root, place, keys, odd=None):
-        self.place, self.qmp_path = place, os.path.join(place, "qmp")
+        self.place, self.qmp_path, self.ssh = place, os.path.join(place, "qmp"), free_port()
         self.shell_path = os.path.join(place, "shell")
-        append = "quiet loglevel=6 panic=5 usbcore.authorized_default=0 "
+        # A Pi has no clock, and certificates are not valid in 1970.
+        append = f"quiet loglevel=6 panic=5 usbcore.authorized_default=0 guest.date={int(time.time())} "
         command = ["nice", "-n", "5", "qemu-system-aarch64", "-display", "none", "-no-reboot", "-monitor", "none"]
         command += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", kernel, "-initrd", root]
+        network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:2222"
         shell = f"socket,id=shell,path={self.shell_path},server=on,wait=off"
         if kind == "virt":
             command += ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-serial", "stdio"]
             # Fifteen ports for keys, and some for whatever else is plugged in.
             command += ["-device", "qemu-xhci,id=xhci,p2=15,p3=1", "-device", "qemu-xhci,id=more,p2=4,p3=1", "-device", "virtio-rng-pci"]
-            command += ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+            command += ["-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile="]
             command += ["-chardev", shell, "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=shell"]
             append += "console=ttyAMA0,115200 guest.shell=hvc0"
         else:
             command += ["-M", "raspi3b", "-dtb", device_tree, "-chardev", shell, "-serial", "chardev:shell", "-serial", "stdio"]
-            command += ["-netdev", "user,id=net", "-device", "usb-net,netdev=net"]
+            command += ["-netdev", network, "-device", "usb-net,netdev=net"]
             append += "console=ttyS1,115200 guest.shell=ttyAMA0"
         command += ["-append", append]
         for number, key in enumerate(keys):
@@ -153,6 +162,12 @@ class Machine:
 
     def ready(self, within):
         self.lines.wait("GUEST-READY", within=within, what="the guest's shell")
+
+    def processor_seconds(self):
+        """What its emulation has cost."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def run(self, command, within=60):
         """What a command prints in the guest."""

@@ -1,9 +1,10 @@
 """The guest's kernel and root: Debian's own, unpacked; nothing of them is installed.
 
 The root is an initial file system in memory with busybox, udev and our rules, and the
-station's USB side as one program (`appliance/usb/examples/keys.rs`).
+station's own programs as the card has them.
 """
 
+import hashlib
 import lzma
 import os
 import re
@@ -16,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SUITE = "trixie"
 # Besides what they need.
-PACKAGES = ["udev", "busybox-static"]
+PACKAGES = ["udev", "busybox-static", "strace"]
 # All that the guest has: no driver for storage, network or serial ports on USB.
 MODULES = {
     "virt": ["virtio_net", "virtio_console", "virtio_rng", "xhci_pci", "usbhid", "hid_generic", "evdev"],
@@ -31,6 +32,7 @@ mkdir -p /run/udev; echo 1 >/proc/sys/kernel/panic_on_oops; echo 0 >/proc/sys/ke
 while read -r file options; do insmod /modules/$file $options; done </modules.list
 /usr/lib/systemd/systemd-udevd --daemon
 udevadm trigger --action=add --type=subsystems; udevadm trigger --action=add; udevadm settle
+date -s "@$(sed -n 's/.*guest.date=\\([^ ]*\\).*/\\1/p' /proc/cmdline)" >/dev/null
 console=$(sed -n 's/.*guest.shell=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
 while ! [ -c /dev/$console ]; do sleep 0.1; done
 exec </dev/$console >/dev/$console 2>&1
@@ -73,10 +75,13 @@ def apt(store, *arguments, **options):
 
 def packages(store):
     """Kernel and user land, unpacked below `store`, once."""
-    tree = os.path.join(store, "tree")
+    tree = os.path.join(store, "tree-" + hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8])
     if os.path.isdir(tree):
         return tree
     os.makedirs(store, exist_ok=True)
+    for earlier in os.listdir(store):
+        if earlier.startswith("tree"):
+            shutil.rmtree(os.path.join(store, earlier))
     plan = apt(store, "apt-get", "-s", "install", "--no-install-recommends", *PACKAGES)
     wanted = re.findall(r"^Inst (\S+)", plan, re.M)
     kernel = re.search(r"^ *Depends: (linux-image-\S+)", apt(store, "apt-cache", "depends", "linux-image-arm64"), re.M)
@@ -158,8 +163,8 @@ def cpio(entries, out):
             file.write(b"\0" * (-file.tell() % 4))
 
 
-def build(machine, program, out):
-    """Writes the initial file system; returns the kernel."""
+def build(machine, programs, settings, out):
+    """Writes the initial file system; returns the kernel. `programs` is a directory, `settings` are files by name."""
     store = os.path.join(CACHE, "guest")
     tree = packages(store)
     image, version = kernel(tree, store)
@@ -178,23 +183,29 @@ def build(machine, program, out):
     for directory in ("proc", "sys", "dev", "run", "tmp", "etc", "bin", "modules"):
         entries[directory] = (0o40755, b"")
     add("init", 0o100755, INIT.encode())
-    add("etc/passwd", 0o100644, b"root:x:0:0::/:/bin/sh\nenroll:x:5000:5001::/:/bin/sh\n")
-    groups = ["root:x:0:", "enroll-keys:x:5001:"]
+    add("etc/passwd", 0o100644, b"root:x:0:0::/:/bin/sh\nenrolld:x:900:902::/:/bin/sh\nenroll-shell:x:901:901::/:/bin/sh\n")
+    groups = ["root:x:0:", "enroll-shell:x:901:", "enroll-keys:x:902:"]
     with open(os.path.join(tree, "usr/lib/udev/rules.d/50-udev-default.rules")) as file:
         named = sorted(set(re.findall(r'GROUP="([^"]+)"', file.read())) - {"root"})
     groups += [f"{name}:x:{6000 + at}:" for at, name in enumerate(named)]
     add("etc/group", 0o100644, "\n".join(groups).encode() + b"\n")
     add("etc/nsswitch.conf", 0o100644, b"passwd: files\ngroup: files\n")
     take("bin/busybox", os.path.join(tree, "usr/bin/busybox"))
-    applets = "sh mount mkdir insmod sed sleep stty ip cat grep ls start-stop-daemon dmesg kill wc cut tr awk pidof poweroff head ps find readlink echo".split()
+    applets = "sh mount mkdir insmod sed sleep stty ip cat grep ls start-stop-daemon dmesg kill wc cut tr awk pidof poweroff head ps find readlink echo chown chmod touch stat timeout date".split()
     for applet in applets:
         entries[f"bin/{applet}"] = (0o120777, b"busybox")
     udevadm = os.path.join(tree, "usr/bin/udevadm")
     take("usr/bin/udevadm", udevadm)
     entries["bin/udevadm"] = (0o120777, b"../usr/bin/udevadm")
     add("usr/lib/systemd/systemd-udevd", 0o120777, b"../../bin/udevadm")
-    take("bin/guest", program)
-    needed = libraries(tree, udevadm) | libraries(tree, program)
+    strace = os.path.join(tree, "usr/bin/strace")
+    take("bin/strace", strace)
+    needed = libraries(tree, udevadm) | libraries(tree, strace)
+    for name in ("enrolld", "enroll-shell"):
+        take(f"bin/{name}", os.path.join(programs, name))
+        needed |= libraries(tree, os.path.join(programs, name))
+    for name, content in settings.items():
+        add(f"etc/enrollment/{name}", 0o100644, content)
     for name, path in needed.items():
         take(f"usr/lib/{name}", path)
     entries["lib"] = (0o120777, b"usr/lib")
