@@ -92,12 +92,17 @@ class Key:
         command = [program, *arguments, "--usbredir", self.usb, "--control", desk, "--unplugged"]
         self.process = subprocess.Popen(command)
         end = time.monotonic() + 20
-        while not (os.path.exists(self.usb) and os.path.exists(desk)):
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise Trouble(f"the twin {name} does not serve")
-            time.sleep(0.02)
-        self.desk = socket.socket(socket.AF_UNIX)
-        self.desk.connect(desk)
+        while True:
+            self.desk = socket.socket(socket.AF_UNIX)
+            try:
+                self.desk.connect(desk)
+                break
+            except OSError:
+                self.desk.close()
+                if self.process.poll() is not None or time.monotonic() > end:
+                    self.end()
+                    raise Trouble(f"the twin {name} does not serve") from None
+                time.sleep(0.02)
         self.file = self.desk.makefile("rw")
 
     def tell(self, line):
