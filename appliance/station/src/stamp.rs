@@ -58,12 +58,14 @@ impl Stamp {
             (None, Some((time, zone))) => (time, -1, zone),
             _ => return None,
         };
-        let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
+        // No field needs more than 16 bits: what is longer is no time, and cannot overflow below.
+        let number = |part: &str| part.parse::<u16>().ok().map(i64::from);
+        let mut date = date.split('-').map(number);
         let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-        let mut time = time.split([':', '.']).map(|part| part.parse::<i64>().ok());
+        let mut time = time.split([':', '.']).map(number);
         let (hour, minute, second, ms) = (time.next()??, time.next()??, time.next()??, time.next()??);
         let (zone_hour, zone_minute) = zone.split_once(':')?;
-        let zone = zone_hour.parse::<i64>().ok()? * 60 + zone_minute.parse::<i64>().ok()?;
+        let zone = number(zone_hour)? * 60 + number(zone_minute)?;
         let inside = (1970..=9999).contains(&year)
             && (1..=12).contains(&month)
             && (1..=31).contains(&day)
@@ -170,6 +172,9 @@ mod tests {
             "2026-11-21T22:38:30.123-00:00",
             "+2026-11-21T22:38:30.123+01:00",
             "1969-12-31T23:59:59.999+00:00",
+            "2026-11-21T22:38:30.123+999999999999999999:00",
+            "2026-11-21T22:38:30.123-00:9223372036854775807",
+            "9223372036854775807-11-21T22:38:30.123+01:00",
         ] {
             assert_eq!(Stamp::parse(text), Err(NotATime), "{text}");
         }
