@@ -158,11 +158,11 @@ impl Station {
                 self.tell(port, What::Entered(flow.phase()));
             }
             let started = self.clock.now().monotonic;
-            let name = name(&step);
+            let name = step_in_words(&step);
             let result = self.carry_out(step, port, key.as_deref_mut(), &mut cancel).await;
             let now = self.clock.now();
             let took = now.monotonic.saturating_sub(started);
-            let time = StepTime { step: name, phase: flow.phase(), took, trouble: trouble(&result) };
+            let time = StepTime { step: name, phase: flow.phase(), took, trouble: trouble_in_words(&result) };
             self.tell(port, What::Step(time.clone()));
             steps.push(time);
             if cancel.fired() {
@@ -241,7 +241,8 @@ pub(crate) fn kernel_random() -> impl rand::CryptoRng + Send + 'static {
 }
 
 /// What a step is called in reports.
-fn name(step: &Step) -> String {
+#[must_use]
+pub fn step_in_words(step: &Step) -> String {
     match step {
         Step::Recall(_) => "journal recall".to_owned(),
         Step::Record(record) => format!("journal {}", record.state.word()),
@@ -260,7 +261,8 @@ fn name(step: &Step) -> String {
 }
 
 /// What went wrong in a step, in words without secrets.
-fn trouble(result: &StepResult) -> Option<String> {
+#[must_use]
+pub fn trouble_in_words(result: &StepResult) -> Option<String> {
     match result {
         StepResult::NotRecorded(why) => Some(why.clone()),
         StepResult::Key(Err(fault)) | StepResult::Typed(Err(fault)) => Some(fault.to_string()),

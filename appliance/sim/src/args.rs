@@ -111,6 +111,10 @@ pub struct Explore {
     /// How many random worlds to play.
     #[arg(long, default_value_t = 1_000, value_name = "N")]
     pub rounds: u64,
+
+    /// Print each step in the random worlds, to see what went wrong in one of them.
+    #[arg(long)]
+    pub tell: bool,
 }
 
 /// Options of `run`.

@@ -69,18 +69,17 @@ impl Openers {
         let Some(code) = &self.1 else {
             return Ok(());
         };
-        let operation = Operation::SetCode {
-            slot: record.slot,
-            kind: record.kind,
-            guard: order.profile.guard,
-            unlock: Unlock::AccessCode(AccessCode::from_array(code.expose())),
-            new_code: AccessCode::from_array(&[0; 6]),
-        };
-        match desk.key(operation).await {
-            Ok(_) | Err(KeyFault::Protocol(KeyError::Empty)) => Ok(()),
-            Err(KeyFault::Protocol(KeyError::Refused)) => {
-                Err(Refusal::new(Code::AccessCode, format!("slot {}", record.slot)))
-            }
+        let refused = || Refusal::new(Code::AccessCode, format!("slot {}", record.slot));
+        let unlock = Unlock::AccessCode(AccessCode::from_array(code.expose()));
+        match desk.key(set_code(order, record, unlock, no_code())).await {
+            // The answer alone is not believed: a slot that is open can be shown to be.
+            Ok(_) => match is_open(desk, order, record).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(refused()),
+                Err(fault) => Err(early_fault(&fault)),
+            },
+            Err(KeyFault::Protocol(KeyError::Empty)) => Ok(()),
+            Err(KeyFault::Protocol(KeyError::Refused)) => Err(refused()),
             Err(fault) => Err(early_fault(&fault)),
         }
     }
@@ -193,6 +192,7 @@ pub(crate) async fn lock(
     record: &Record,
 ) -> Result<SlotLock, Refusal> {
     let missing = |what| Refusal::new(Code::AccessCode, what);
+    let not_taken = || Refusal::new(Code::WriteRefused, "the new access code");
     let copy = |code: &AccessCode| AccessCode::from_array(code.expose());
     let code = match order.profile.new_access_code {
         NewCode::None => return Ok(SlotLock::Open),
@@ -211,24 +211,38 @@ pub(crate) async fn lock(
             copy(&code)
         }
     };
-    let operation = Operation::SetCode {
-        slot: record.slot,
-        kind: record.kind,
-        guard: order.profile.guard,
-        unlock: Unlock::None,
-        new_code: code,
-    };
-    match desk.key(operation).await {
-        Ok(_) => Ok(SlotLock::Locked),
-        Err(KeyFault::Protocol(KeyError::Refused)) => {
-            Err(Refusal::new(Code::WriteRefused, "the new access code"))
-        }
+    match desk.key(set_code(order, record, Unlock::None, code)).await {
+        Ok(_) => match is_open(desk, order, record).await {
+            Ok(false) => Ok(SlotLock::Locked),
+            Ok(true) => Err(not_taken()),
+            Err(_) => Ok(SlotLock::Unknown),
+        },
+        Err(KeyFault::Protocol(KeyError::Refused)) => Err(not_taken()),
         Err(KeyFault::Protocol(error @ KeyError::NotAble { .. })) => {
             Err(Refusal::new(Code::AccessCodeFixed, error.to_string()))
         }
         // The key answers for its token, and its code, if it took it, is where it belongs.
         Err(_) => Ok(SlotLock::Unknown),
     }
+}
+
+/// Gives the slot of an enrollment another access code.
+fn set_code(order: &Order, record: &Record, unlock: Unlock, new_code: AccessCode) -> Operation {
+    Operation::SetCode { slot: record.slot, kind: record.kind, guard: order.profile.guard, unlock, new_code }
+}
+
+/// Whether a slot takes a change without an access code. The change leaves all as it is.
+async fn is_open(desk: &Desk, order: &Order, record: &Record) -> Result<bool, KeyFault> {
+    match desk.key(set_code(order, record, Unlock::None, no_code())).await {
+        Ok(_) => Ok(true),
+        Err(KeyFault::Protocol(KeyError::Refused)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Six zeros, which mean that a slot has no access code.
+fn no_code() -> AccessCode {
+    AccessCode::from_array(&[0; 6])
 }
 
 /// Puts a random code where the profile says, so that it cannot be lost with this process.

@@ -93,7 +93,7 @@ fn worlds(args: &Explore) -> (random::Round, u64) {
     let mut total = random::Round::default();
     let mut found = 0;
     for number in 0..args.rounds {
-        match random::round(args.seed.wrapping_add(number)) {
+        match random::round(args.seed.wrapping_add(number), args.tell) {
             Ok(round) => total += round,
             Err(what) => {
                 found += 1;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use enrolld::bench;
+use enrolld::drive::step_in_words;
 use enrolld::keys::conversation::Report;
 use enrolld::keys::device::{Answer, KeyInfo, Operation, ProofWay};
 use enrolld::keys::wire::{Clock, Wire, WireFault};
@@ -20,6 +21,7 @@ use super::defect::Defect;
 use super::key::Key;
 use super::phone::Phone;
 use super::power::{EPOCH, PowerCut};
+use super::story;
 use super::transport::{Handle, lock};
 use super::world::World;
 
@@ -45,7 +47,12 @@ pub fn drive<T>(world: &mut World, mut next: Next<T>, key: Option<usize>) -> Res
             Next::End(outcome) => return Ok(outcome),
         };
         world.point()?;
-        let result = carry_out(world, step, key, &mut known)?;
+        let words = world.tells.then(|| step_in_words(&step));
+        let result = carry_out(world, step, key, &mut known);
+        if let Some(words) = words {
+            story::step(&words, result.as_ref());
+        }
+        let result = result?;
         world.point()?;
         next = flow.advance(result, now(&world.shared));
     }

@@ -228,6 +228,18 @@ pub const FLOWS: &[Flow] = &[
         ended_well: nothing_left,
     },
     Flow {
+        // The code is kept with the token, so the token has to stay.
+        name: "re-enrollment-lock-stays-on",
+        begin: Beginning::default,
+        prepare: |world| {
+            insert(world, locked(NewCode::Random, CodeTo::Server))?;
+            lose_writes(world, 2);
+            Ok(())
+        },
+        act: |world| insert(world, anew()).map(drop),
+        ended_well: enrolled_and_locked,
+    },
+    Flow {
         name: "release-locked",
         begin: Beginning::default,
         prepare: |world| insert(world, locked(NewCode::Random, CodeTo::Server)).map(drop),
@@ -335,6 +347,15 @@ fn release(world: &mut World) -> Result<Outcome, PowerCut> {
         0,
         Errand { codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) },
     )
+}
+
+/// Lets key 0 count so many changes that it does not make.
+fn lose_writes(world: &mut World, times: u32) {
+    if let Some(key) = world.keys.first_mut().and_then(Key::yubikey) {
+        let mut faults = Faults::default();
+        faults.lose_writes = times;
+        key.set_faults(faults);
+    }
 }
 
 /// Lets key 0 be pulled out after so many reports.

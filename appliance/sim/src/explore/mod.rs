@@ -24,6 +24,7 @@ pub mod phone;
 pub mod power;
 pub mod random;
 mod run;
+mod story;
 pub mod transport;
 pub mod world;
 mod yubikey;

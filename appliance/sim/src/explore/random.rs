@@ -17,6 +17,7 @@ use super::driver::Touching;
 use super::flows;
 use super::key::{Key, Sort};
 use super::power::Power;
+use super::story;
 use super::transport::lock;
 use super::world::{Beginning, NoWorld, World};
 
@@ -102,8 +103,8 @@ const PATHS: [&str; 9] = [
 
 const MODES: [Mode; 6] = [Mode::Status, Mode::Html, Mode::Truncate, Mode::Slow, Mode::Cut, Mode::Lost];
 
-/// Plays one world to its end.
-pub fn round(seed: u64) -> Result<Round, Found> {
+/// Plays one world to its end. With `tells`, prints what happens in it.
+pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     let mut rng = StdRng::seed_from_u64(seed);
     let keys = rng.random_range(1..=4_u32);
     let policies = match rng.random_range(0..4) {
@@ -118,6 +119,7 @@ pub fn round(seed: u64) -> Result<Round, Found> {
     let anew = || flows::of(Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) });
     let mut world =
         World::new(&Beginning { seed, keys, sort, firmware, version: pick(&VERSIONS, &mut rng), policies })?;
+    world.tells = tells;
     let mut round = Round::default();
     let wrong = |violation| Found::Violation { seed, violation };
 
@@ -133,8 +135,10 @@ pub fn round(seed: u64) -> Result<Round, Found> {
             _ => flows::of(Profile::new(kind)),
         };
         round.enrollments += 1;
+        story::insertion(&world, key, &order);
         match world.insert(key, order) {
             Ok(outcome) => {
+                story::state(&world);
                 round.enrolled += u64::from(matches!(outcome.ending, Ending::Enrolled(_)));
                 check::always(&world).map_err(wrong)?;
             }
@@ -169,7 +173,9 @@ fn restart(world: &mut World, rng: &mut StdRng, round: &mut Round) -> Result<(),
         check::always(world)?;
         let cut = rng.random_bool(0.3).then(|| rng.random_range(0..60));
         world.restart(Power::until(cut));
-        if world.recover().is_ok() {
+        let settled = world.recover().is_ok();
+        story::state(world);
+        if settled {
             return check::always(world);
         }
     }
@@ -219,7 +225,11 @@ fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
         let _ = key.replug();
         key.calm();
         if rng.random_bool(0.2) {
-            round.fault(spoil(key, rng));
+            let what = spoil(key, rng);
+            if world.tells {
+                println!("{what}");
+            }
+            round.fault(what);
         }
     }
 }

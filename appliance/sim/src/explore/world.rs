@@ -61,6 +61,8 @@ pub struct World {
     pub defect: Option<Defect>,
     /// What was put into the hand-over file: it survives a power cut as the disk does.
     pub handed_over: Vec<HandOver>,
+    /// Whether each step is printed, for somebody who looks for what went wrong.
+    pub tells: bool,
     /// How often the station was started.
     pub starts: u64,
     /// How often a key was inserted.
@@ -166,6 +168,7 @@ impl World {
             touching: Touching::Right,
             defect: None,
             handed_over: Vec::new(),
+            tells: false,
             starts: 0,
             insertions: 0,
             registered: HashSet::new(),
