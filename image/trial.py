@@ -4,18 +4,26 @@
     image/trial.py IMAGE U-BOOT [TRIAL...]
 
 U-BOOT is U-Boot for QEMU's "virt". Each trial prints lines "ok: ..." or "FAILED: ...". `TRIAL_SECONDS` is how long one
-start may take (300), `TRIAL_CUTS` how many power cuts are tried (3), `TRIAL_SEED` where in the start (any number).
+start may take (300); `TRIAL_CUTS`, `TRIAL_SWITCHES` and `TRIAL_ENROLLMENTS` are how many power cuts are tried of first starts (4),
+of slot switches (4) and of enrollments (2), `TRIAL_SEED` chooses their instants (any number).
+Trials in which something is enrolled want a server: run all of them as
+
+    scripts/privacyidea-fixture run --tls emulated -- image/trial.py IMAGE U-BOOT
 """
 
 import os
-import random
 import re
 import sys
 import tempfile
 
+import board
+import power
+import settings
 import vm
+import whole
 
-GOOD = "slot A is"
+GOODS = ("slot A is", "slot B is")
+GOOD = GOODS[0]
 SECONDS = float(os.environ.get("TRIAL_SECONDS", 300))
 KEY = "eyJ0eXAi.eyJ1c2VybmFtZSI6InRyaWFsIn0.c2lnbmF0dXJl"
 failures = 0
@@ -36,7 +44,7 @@ class Trial:
         self.disk = vm.card(image, f"{directory}/card.img")
 
     def start(self, **how):
-        return vm.Machine(self.disk, log=os.environ.get("TRIAL_LOG"), **how)
+        return vm.Machine(self.disk, log=os.environ.get("TRIAL_LOG"), parts=self.directory, **how)
 
     def damage(self, slot, text):
         """Flips one bit of that text, wherever it is in the slot."""
@@ -129,37 +137,49 @@ def torn(trial):
 
 
 def cuts(trial):
-    """Power cuts at random instants of the first start; then it starts."""
-    seed = int(os.environ.get("TRIAL_SEED", random.randrange(1 << 32)))
-    chance = random.Random(seed)
-    count = int(os.environ.get("TRIAL_CUTS", 3))
-    reached = []
-    for _ in range(count):
-        with trial.start(cache="writeback") as machine:
-            machine.wait_for("begun", within=SECONDS) if chance.random() < 0.5 else None
-            # By processor time, since a busy machine is slower than its clock.
-            end = machine.processor_seconds() + chance.uniform(0, 25)
-            while machine.processor_seconds() < end and GOOD.encode() not in machine.text and machine.read(0.2):
-                pass
-            reached.append(f"{machine.processor_seconds():.1f}")
-    with trial.start() as machine:
-        machine.wait_for(GOOD, within=SECONDS)
-    check(f"it starts after {count} power cuts", True, f"seed {seed}, after {', '.join(reached)} s of processor time")
-    start, length = vm.partition(trial.disk, 4)
-    check("the state partition has grown", length > 300 << 20, f"{length >> 20} MiB")
+    """Power cuts at random instants of first starts and of the starts after them."""
+    power.first_starts(trial, check, SECONDS, GOOD)
 
 
-TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, cuts)}
+def switches(trial):
+    """Power cuts at random instants while slots are switched, through U-Boot."""
+    power.switches(trial, check, SECONDS, GOODS)
+
+
+def wrong(trial):
+    """A wrong enrollment.toml: named on the display; operators whose keys could be read get in; nothing is enrolled."""
+    settings.wrong(trial, check, SECONDS)
+
+
+def broken(trial):
+    """Power cuts at random instants of enrollments."""
+    power.enrollments(trial, check, SECONDS, GOOD)
+
+
+def pi(trial):
+    """A Pi 3B through U-Boot, with a display and a lamp. Slow: only when it is named."""
+    board.pi(trial, check, SECONDS, GOOD)
+
+
+def enrolls(trial):
+    """First start to a proven key: TLS with a private authority, OpenSSH's client, a YubiKey on USB."""
+    whole.whole(trial, check, SECONDS, GOOD)
+
+
+TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, wrong, cuts, switches, enrolls, broken, pi)}
+# Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
+SERVED = {enrolls, broken}
+NAMED = {pi}
 
 
 def main():
     image, uboot_path, *names = sys.argv[1:]
-    for name in names or TRIALS:
+    for name in names or [name for name, trial in TRIALS.items() if trial not in NAMED and (trial not in SERVED or "PI_URL" in os.environ)]:
         print(f"{name}: {TRIALS[name].__doc__}", flush=True)
         with tempfile.TemporaryDirectory(prefix="station-") as directory:
             try:
                 TRIALS[name](Trial(image, uboot_path, directory))
-            except vm.Gone as error:
+            except (vm.Gone, whole.Trouble) as error:
                 check(name, False, str(error))
     return failures > 0
 

@@ -4,6 +4,7 @@ For `scripts/boot-image` and the tests of the image. It needs QEMU 7.2 or newer 
 a card's partitions are read and written by this module, without mounting anything.
 """
 
+import contextlib
 import gzip
 import json
 import os
@@ -13,7 +14,10 @@ import socket
 import struct
 import subprocess
 import tempfile
+import threading
 import time
+
+import cut
 
 SIGNATURE = 0x656E726C
 RECORDS = (1 << 20, 2 << 20)
@@ -106,18 +110,12 @@ def free_port():
         return sock.getsockname()[1]
 
 
-def cached(path, key, make):
-    """A file made once for an image."""
-    if not os.path.exists(f"{path}.{key}"):
-        make(f"{path}.{key}.part")
-        os.replace(f"{path}.{key}.part", f"{path}.{key}")
-    return f"{path}.{key}"
-
-
 class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
-    def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, cache="unsafe"):
+    def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None):
+        """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
+        takes out of the card's slots is kept for the next."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
@@ -125,7 +123,9 @@ class Machine:
         self.log = open(log, "wb") if log else None
         qemu = ["qemu-system-aarch64", "-display", "none", "-monitor", "none", "-nodefaults",
                 "-serial", "stdio", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"]
-        drive = f"file={disk},format=raw,cache={cache},snapshot={'on' if snapshot else 'off'}"
+        drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
+        if writes:
+            drive = cut.drive(disk, writes)
         network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
         if kind == "virt":
             qemu += ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-drive", f"{drive},if=virtio",
@@ -137,28 +137,34 @@ class Machine:
         elif kind == "raspi3b":
             qemu += ["-M", "raspi3b", "-drive", f"{drive},if=sd", "-serial", f"file:{self.directory}/mini-uart"]
             console = "console=ttyAMA0,115200"
-            dtb = f"{self.directory}/dtb"
-            slot_file(disk, slot, "/boot/broadcom/bcm2837-rpi-3-b.dtb", dtb)
-            qemu += ["-dtb", dtb]
+            qemu += ["-dtb", self.part(disk, slot, "broadcom/bcm2837-rpi-3-b.dtb", parts)]
             if uboot:
                 qemu += ["-kernel", uboot]
         else:
             raise ValueError(kind)
         if not uboot:
             # What U-Boot would do, for a quicker start.
-            packed = slot_file(disk, slot, "/boot/Image.gz", f"{self.directory}/Image.gz")
-            with gzip.open(packed) as source, open(f"{self.directory}/Image", "wb") as target:
-                shutil.copyfileobj(source, target)
-            slot_file(disk, slot, "/boot/early.cpio.zst", f"{self.directory}/early")
-            said = slot_file(disk, slot, "/boot/words", f"{self.directory}/words")
+            kernel, early, said = (self.part(disk, slot, name, parts) for name in ("Image.gz", "early.cpio.zst", "words"))
             with open(said) as file:
                 usual = file.read().strip().removeprefix("words=")
-            qemu += ["-kernel", f"{self.directory}/Image", "-initrd", f"{self.directory}/early", "-no-reboot",
+            qemu += ["-kernel", kernel, "-initrd", early, "-no-reboot",
                      "-append", f"{console} card.slot={slot} {usual} {words}"]
         qemu += list(extra)
-        self.process = subprocess.Popen(["nice", "-n", "10", *qemu], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         os.set_blocking(self.process.stdout.fileno(), False)
+
+    def part(self, disk, slot, name, parts):
+        """A file of a slot's /boot, unpacked."""
+        to = os.path.join(parts or self.directory, f"{slot}-{os.path.basename(name)}")
+        if not os.path.exists(to):
+            slot_file(disk, slot, f"/boot/{name}", f"{to}.part")
+            if name.endswith(".gz"):
+                with gzip.open(f"{to}.part") as source, open(f"{to}.plain", "wb") as target:
+                    shutil.copyfileobj(source, target)
+                os.replace(f"{to}.plain", f"{to}.part")
+            os.replace(f"{to}.part", to)
+        return to
 
     def __enter__(self):
         return self
@@ -188,6 +194,23 @@ class Machine:
                 self.log.write(got)
                 self.log.flush()
         return bool(got) or self.process.poll() is None
+
+    @contextlib.contextmanager
+    def reading(self):
+        """Goes on taking what comes over the serial line while something else is waited for."""
+        over = threading.Event()
+
+        def read():
+            while not over.is_set() and self.read(0.5):
+                pass
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def wait_for(self, *wanted, within=180, since=0):
         """Waits until one of these is on the serial line; which one, and where it ends."""
