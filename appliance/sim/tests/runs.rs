@@ -222,6 +222,18 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
 }
 
 #[tokio::test]
+async fn who_asks_about_a_key_that_is_still_being_looked_at_waits_for_it() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let settings = settings(Mode::Attended, Profile::new(Kind::Hotp));
+    let mut room = Room::new(Some(site.port()), settings, state.path());
+    room.plug(&SimKey::yubikey(FIRMWARE, 104).unwrap(), "1-1.1").await;
+    assert!(matches!(room.events.recv().await.unwrap(), FloorEvent::Arrived { .. }));
+    let key = Selector::Serial("104".to_owned());
+    let inquiry = Inquiry { key, slot: None, secrets: Secrets::default(), by: operator() };
+    assert!(room.floor.check(inquiry, "desk".to_owned()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_key_that_is_in_two_ports_is_one_key() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room =

@@ -22,11 +22,36 @@ use crate::drive::{Cancel, Report};
 
 impl Task {
     /// Begins a release or a verification; whoever waits for it is told if it cannot be begun.
-    pub(super) fn errand(&mut self, inquiry: &Inquiry, asked: Asked) {
-        match self.ready_for(inquiry) {
-            Ok((name, info)) => self.run_errand(&name, info, inquiry, asked),
+    pub(super) fn errand(&mut self, inquiry: Inquiry, asked: Asked) {
+        match self.ready_for(&inquiry) {
+            Ok((name, info)) => self.run_errand(&name, info, &inquiry, asked),
+            Err(refusal) if self.is_looked_at(&inquiry, &refusal) => self.errands.push((inquiry, asked)),
             Err(refusal) => asked.refuse(refusal),
         }
+    }
+
+    /// Begins what has waited for a key to be looked at, unless whoever asked has gone.
+    pub(super) fn resume_errands(&mut self) {
+        for (inquiry, asked) in std::mem::take(&mut self.errands) {
+            if !asked.is_forgotten() {
+                self.errand(inquiry, asked);
+            }
+        }
+    }
+
+    /// Whether the key that is meant, or what may be it, is only being looked at by the station
+    /// itself: that is over in a moment, and no reason to send anybody away.
+    fn is_looked_at(&self, inquiry: &Inquiry, refusal: &Refusal) -> bool {
+        let may_be_meant = |name: &str, port: &Port| match &inquiry.key {
+            Selector::Next => true,
+            Selector::Port(wanted) => is_port(name, wanted),
+            Selector::Serial(wanted) => port.serial().is_none_or(|serial| is_serial(serial, wanted)),
+        };
+        matches!(refusal.code, Code::KeyBusy | Code::KeyAbsent)
+            && self.ports.iter().any(|(name, port)| {
+                matches!(port.doing, Doing::Inspecting | Doing::Settling | Doing::SameKey)
+                    && may_be_meant(name, port)
+            })
     }
 
     /// The port of the key that is meant, with nothing being done there.

@@ -120,6 +120,16 @@ pub(super) enum Asked {
 }
 
 impl Asked {
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_forgotten(&self) -> bool {
+        match self {
+            Self::Release(reply) => reply.is_closed(),
+            Self::Verify(reply) => reply.is_closed(),
+            Self::Swap(reply) | Self::Wipe(reply) => reply.is_closed(),
+            Self::Check(_, reply) => reply.is_closed(),
+        }
+    }
+
     /// Says that nothing came of it.
     pub(super) fn refuse(self, refusal: Refusal) {
         // Whoever asked may have gone.

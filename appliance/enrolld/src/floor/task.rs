@@ -14,11 +14,11 @@ use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::pace::Paced;
-use super::port::{Begun, Pending, Port, Work};
+use super::port::{Asked, Begun, Pending, Port, Work};
 use super::runs::Present;
 use super::view::{Doing, Ended, FloorEvent, Tally, Unsettled};
 use super::work::{self, Books, Finished};
-use super::{Command, FloorParts, FloorSettings, Rim};
+use super::{Command, FloorParts, FloorSettings, Inquiry, Rim};
 use crate::bench::Key;
 use crate::clock::SystemClock;
 use crate::drive::Station;
@@ -47,6 +47,8 @@ pub(super) struct Task {
     /// The serials that something is being done with.
     pub(super) locked: BTreeSet<KeySerial>,
     pub(super) wishes: Vec<Pending>,
+    /// Errands that wait for a key to be looked at.
+    pub(super) errands: Vec<(Inquiry, Asked)>,
     pub(super) tickets: u64,
     pub(super) present: Option<Present>,
     pub(super) unsettled: Vec<Unsettled>,
@@ -80,6 +82,7 @@ pub(super) async fn run(
         works: HashMap::new(),
         locked: BTreeSet::new(),
         wishes: Vec::new(),
+        errands: Vec::new(),
         tickets: 0,
         present: None,
         unsettled: Vec::new(),
@@ -122,6 +125,7 @@ pub(super) async fn run(
             break;
         }
         floor.consider_all().await;
+        floor.resume_errands();
     }
     floor.close_run().await;
     for reply in waits_for_end {
