@@ -76,19 +76,6 @@ async fn recognised(client: &Client) {
     }
 }
 
-/// What a profile would come to, as soon as nothing else is done with the key.
-async fn checked(client: &Client, check: &ProfileCheck) -> ProfileFit {
-    let begun = std::time::Instant::now();
-    loop {
-        let fit = client.profile_check(check).await.unwrap();
-        let busy = fit.refusal.as_ref().is_some_and(|refusal| refusal.code == "E4011");
-        if !busy || begun.elapsed() > PATIENCE {
-            return fit;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// The last event; the only key is touched whenever that is wanted.
 async fn last(client: &Client, mut events: Incoming<Event>) -> Event {
     let mut last = None;
@@ -293,7 +280,7 @@ async fn a_random_access_code_is_sealed_and_slots_are_handled() {
     assert_eq!(handled.key.as_deref(), Some("12345678"));
     // A dry run says what there would be, and leaves everything as it is.
     let check = ProfileCheck { profile: "hotp6".to_owned(), key: None };
-    let fit = checked(&client, &check).await;
+    let fit = client.profile_check(&check).await.unwrap();
     assert_eq!((fit.refusal.clone(), fit.token.as_deref()), (None, Some("UBOM12345678_1")), "{fit:?}");
     assert_eq!((fit.slot.as_deref(), fit.proof.is_some()), (Some("written"), true), "{fit:?}");
     assert!(client.token_show(&ByToken { serial: "UBOM12345678_1".to_owned() }).await.is_err());
@@ -322,7 +309,7 @@ async fn a_random_access_code_is_sealed_and_slots_are_handled() {
     assert_eq!(code(&swap), "E1006");
     let wipe = client.key_wipe(&KeyWipe { key: key(), slot: 1, ..KeyWipe::default() }).await.unwrap_err();
     assert_eq!(code(&wipe), "E1006");
-    let fit = checked(&client, &check).await;
+    let fit = client.profile_check(&check).await.unwrap();
     assert_eq!(fit.slot.as_deref(), Some("UBOM12345678_1 released first"), "{fit:?}");
     let release = Release { key: key(), token: Some("UBOM12345678_1".to_owned()), ..Release::default() };
     assert_eq!(
@@ -412,12 +399,12 @@ async fn old_parameter_files_welcome_rules_and_armed_profiles() {
     let rules = client.welcome_list().await.unwrap().rules;
     assert_eq!(rules.iter().map(|rule| rule.name.as_deref()).collect::<Vec<_>>(), [Some("stock")]);
     let check = ProfileCheck { profile: "hotp6".to_owned(), key: None };
-    let refused = checked(&client, &check).await.refusal.unwrap();
+    let refused = client.profile_check(&check).await.unwrap().refusal.unwrap();
     assert_eq!(refused.code, "E1016");
     assert!(client.welcome_remove(&WelcomeRemove { number: 2 }).await.is_err());
     client.welcome_remove(&WelcomeRemove { number: 1 }).await.unwrap();
     client.config_commit(&ConfigCommit::default()).await.unwrap();
-    assert_eq!(checked(&client, &check).await.refusal, None);
+    assert_eq!(client.profile_check(&check).await.unwrap().refusal, None);
 
     let mode = |mode, profile: &str| SetMode { mode: Some(mode), profile: Some(profile.to_owned()) };
     assert!(client.set_mode(&mode(Mode::Attended, "hotp8")).await.is_err());
