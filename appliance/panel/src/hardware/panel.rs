@@ -289,11 +289,17 @@ fn run_display(
             *slot = Some(display.status().clone());
         }
         drop(slot);
-        let animation = scene.next_change().and_then(|at| current.moment(at));
         let upkeep = start.checked_add(display.wake_at());
         let sleep = awake.then_some(current.awake_until);
-        deadline = [animation, upkeep, sleep].into_iter().flatten().min();
+        let picture = next_picture(&display, &scene).and_then(|at| current.moment(at));
+        deadline = [picture, upkeep, sleep].into_iter().flatten().min();
     }
+}
+
+/// When the glass has to show something else, if that can be seen: nobody is woken to turn
+/// pages on a glass that is dark.
+fn next_picture(display: &Display, scene: &Scene) -> Option<Duration> {
+    scene.next_change().filter(|_| display.status().is_working())
 }
 
 struct Lights {
@@ -369,5 +375,32 @@ fn run_button(mut contact: Box<dyn Edges>, turn: impl Fn(), presses: &Sender<Pre
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::Breadboard;
+    use super::super::bus::BusError;
+    use super::super::display::DisplayConfig;
+    use super::*;
+    use crate::view::Notice;
+
+    #[test]
+    fn pages_are_turned_only_where_they_can_be_seen() {
+        let text = |text: &str| crate::Text::new(text);
+        let cause = text(&"A cause that needs more than one page. ".repeat(4));
+        let view =
+            View::Fault(Notice { code: text("E1"), title: text("Title"), cause, remedy: text("Do it.") });
+        let scene = Scene::new(&view, Glass::Tall, Language::English, Duration::ZERO);
+        assert!(scene.page().count > 1);
+        let board = Breadboard::new(Glass::Tall, 0x3c);
+        let mut there = Display::new(DisplayConfig::default(), board.opener(0x3c));
+        there.refresh(Duration::ZERO, &scene.frame(), Brightness::Full);
+        assert_eq!(next_picture(&there, &scene), scene.next_change());
+        let mut missing = Display::new(DisplayConfig::default(), Box::new(|| Err(BusError::NoBus)));
+        missing.refresh(Duration::ZERO, &scene.frame(), Brightness::Full);
+        assert!(scene.next_change().is_some());
+        assert_eq!(next_picture(&missing, &scene), None);
     }
 }
