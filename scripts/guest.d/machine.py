@@ -9,6 +9,10 @@ import threading
 import time
 
 
+# The PCI slot of the first hostile device's controller.
+LIARS = 0x10
+
+
 class Trouble(Exception):
     """Something that was waited for did not come."""
 
@@ -121,7 +125,7 @@ class Key:
 class Machine:
     """QEMU, with a shell in it and its kernel's log beside."""
 
-    def __init__(self, kind, kernel, device_tree, root, place, keys, odd=None):
+    def __init__(self, kind, kernel, device_tree, root, place, keys, liars=()):
         self.place, self.qmp_path, self.ssh = place, os.path.join(place, "qmp"), free_port()
         self.shell_path = os.path.join(place, "shell")
         # A Pi has no clock, and certificates are not valid in 1970.
@@ -145,8 +149,10 @@ class Machine:
         for number, key in enumerate(keys):
             command += ["-chardev", f"socket,id=key{number},path={key.usb}"]
             command += ["-device", f"usb-redir,id=usb{number},chardev=key{number}" + (",bus=xhci.0" if kind == "virt" else "")]
-        if odd:
-            command += ["-chardev", f"socket,id=odd,path={odd.usb}", "-device", "usb-redir,id=oddusb,chardev=odd,bus=more.0"]
+        for number, liar in enumerate(liars):
+            # A controller each: the kernel looks at one device of a hub after the other, and waits seconds for one that hangs.
+            command += ["-device", f"qemu-xhci,id=liar{number},p2=1,p3=1,addr={LIARS + number:x}", "-chardev", f"socket,id=liar{number},path={liar.usb}"]
+            command += ["-device", f"usb-redir,id=liarusb{number},chardev=liar{number},bus=liar{number}.0"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.kernel = Lines(self.process.stdout, os.path.join(place, "kernel.log"))
         self.shell = self._connect(self.shell_path)
@@ -167,6 +173,12 @@ class Machine:
 
     def ready(self, within):
         self.lines.wait("GUEST-READY", within=within, what="the guest's shell")
+
+    def liar_port(self, number):
+        """What the guest calls the port of that hostile device."""
+        lines = self.run("for bus in /sys/bus/usb/devices/usb*; do echo $(cat $bus/busnum $bus/speed) $(readlink $bus); done")
+        (bus,) = [line.split()[0] for line in lines if f"0000:00:{LIARS + number:x}.0/" in line and line.split()[1] == "480"]
+        return f"{bus}-1"
 
     def processor_seconds(self):
         """What its emulation has cost."""

@@ -62,13 +62,13 @@ class Server:
         """All tokens, or the one with that serial."""
         return self.call(f"/token/?pagesize=1000&serial={serial}")["value"]["tokens"]
 
-    def settings(self, place, port=22):
-        """What an operator puts beside each other on a card; the operator's SSH key is made in `place`."""
+    def settings(self, place, port=22, more=""):
+        """What an operator puts beside each other on a card; the operator's SSH key is made in `place`. `more` ends the configuration."""
         public = client.keygen(place)
         with open(os.environ["PI_CA"], "rb") as file:
             authority = file.read()
         made = subprocess.run([FIXTURE, "apikey"], check=True, capture_output=True, text=True).stdout
-        text = SETTINGS.format(url=self.there, port=port, key=public, realm=self.realm)
+        text = SETTINGS.format(url=self.there, port=port, key=public, realm=self.realm) + more
         return {"enrollment.toml": text.encode(), "ca.pem": authority, "api.key": json.loads(made)["token"].encode() + b"\n"}
 
 
