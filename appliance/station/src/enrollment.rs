@@ -85,7 +85,7 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
         .ok_or_else(|| Refusal::new(Code::Internal, "this kind of credential has no token"))?;
 
     desk.enter(Phase::Checking);
-    let records = settled(desk, serial).await?;
+    let records = settled(desk, serial, &mut outcome.finished).await?;
     let token = TokenSerial::of(serial, profile.kind, profile.slot);
     let ground = preflight::ground(&info, &records, order, &token)?;
     let readiness = desk.prepare(id).await?;
@@ -96,8 +96,13 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
     Ok(Ready { ability, ground, kind, record })
 }
 
-/// The journal's records of a key, after whatever was unfinished has been put right.
-pub(crate) async fn settled(desk: &Desk, key: KeySerial) -> Result<Vec<Record>, Refusal> {
+/// The journal's records of a key, after whatever was unfinished has been put right; those go
+/// into `finished`, too.
+pub(crate) async fn settled(
+    desk: &Desk,
+    key: KeySerial,
+    finished: &mut Vec<Record>,
+) -> Result<Vec<Record>, Refusal> {
     let mut records = desk.recall(key).await?;
     for record in &mut records {
         if !record.state.is_final() {
@@ -105,6 +110,7 @@ pub(crate) async fn settled(desk: &Desk, key: KeySerial) -> Result<Vec<Record>, 
             recovery::settle(desk, record).await.map_err(|refusal| {
                 Refusal::new(Code::Unsettled, format!("{}: {}", refusal.code, refusal.detail))
             })?;
+            finished.push(record.clone());
             desk.enter(Phase::Checking);
         }
     }

@@ -7,7 +7,7 @@ use keys::secret::{AccessCode, Pin};
 
 use crate::access::Codes;
 use crate::profile::{KeyPin, Profile};
-use crate::record::{Actor, EnrollmentId};
+use crate::record::{Actor, EnrollmentId, Record};
 use crate::refusal::{Code, Refusal};
 use crate::server::Person;
 use crate::token::TokenSerial;
@@ -228,6 +228,8 @@ pub struct Outcome {
     pub lock: SlotLock,
     /// The PIN that the key got from the station.
     pub key_pin: NewKeyPin,
+    /// Earlier enrollments of the key that were unfinished, and were brought to their end first.
+    pub finished: Vec<Record>,
 }
 
 /// The PIN that a key got, for whoever owns the key: to be shown once, never logged.
@@ -300,6 +302,7 @@ impl Outcome {
             server: None,
             lock: SlotLock::Open,
             key_pin: NewKeyPin::None,
+            finished: Vec::new(),
         }
     }
 }

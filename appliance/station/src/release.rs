@@ -38,7 +38,7 @@ async fn run(desk: &Desk, errand: &Errand, outcome: &mut Outcome) -> Result<Endi
     desk.enter(Phase::Inspecting);
     let serial = errand::inspect(desk, &mut outcome.key).await?;
     desk.enter(Phase::Checking);
-    let records = settled(desk, serial).await?;
+    let records = settled(desk, serial, &mut outcome.finished).await?;
     let mut record = errand
         .meant(&records)?
         .cloned()

@@ -273,6 +273,10 @@ impl Run {
                 format!("in run '{}'", self.plan.name),
             ));
         }
+        // What recovery has still to finish keeps its place: it is for whom it was begun.
+        if let Some(line) = self.in_work.get(&key) {
+            return Claim::Take(*line);
+        }
         match &self.plan.target {
             Target::Endless => Claim::Take(None),
             Target::Count(_) if self.to_take() == Some(0) => Claim::Full,
@@ -338,11 +342,15 @@ impl Run {
     }
 
     /// Notes what recovery made of a key's enrollment, if the run still waits for that, and
-    /// gives back what is to be written down.
+    /// gives back what is to be written down. An enrollment for somebody else than the run's line
+    /// says was not begun by it.
     pub fn recovered(&mut self, record: &Record, unix: Duration, now: Duration) -> Option<KeyResult> {
         let waits = self.in_work.contains_key(&record.key)
             || self.standing(record.key) == Some(Standing::Quarantined);
-        let standing = Standing::of_record(record).filter(|_| waits && record.state.is_final())?;
+        let line = self.in_work.get(&record.key).copied();
+        let line = line.or_else(|| self.keys.get(&record.key).map(|result| result.line)).flatten();
+        let meant = line.is_none() || self.person(line) == record.person;
+        let standing = Standing::of_record(record).filter(|_| waits && meant && record.state.is_final())?;
         let code = record.reason.filter(|_| standing != Standing::Done);
         Some(self.settle(record.key, standing, code, unix, now))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use journal::StoredRun;
 use keys::device::{KeyInfo, KeySerial};
 use station::enrollment::Ending;
-use station::record::{Actor, Record};
+use station::record::{Actor, Record, State};
 use station::refusal::{Code, Refusal};
 use station::run::{Claim, Run, RunId, RunPlan, RunState, Standing};
 
@@ -122,6 +122,13 @@ impl Task {
         let (id, key) = (present.run.id, record.key);
         self.write(move |journal| journal.run_result(id, key, &result)).await;
         self.note_run().await;
+    }
+
+    /// Something else that was done with a key brought earlier enrollments of it to their end.
+    pub(super) async fn run_finished(&mut self, records: &[Record]) {
+        for record in records.iter().filter(|record| record.state == State::Done) {
+            self.run_recovered(record).await;
+        }
     }
 
     /// The present run did not take a key.

@@ -300,6 +300,7 @@ impl Task {
             }
             Some(Finished::Released { key, report, storage }) => {
                 self.storage(storage);
+                self.run_finished(&report.outcome.finished).await;
                 self.released(work, key, report);
             }
             Some(Finished::Verified { key, verified }) => self.verified(work, key, verified),
@@ -372,6 +373,7 @@ impl Task {
                 _ => {}
             }
         }
+        self.run_finished(&report.outcome.finished).await;
         if begun.why == Why::Run {
             self.run_settle(work.serial, ending).await;
         }

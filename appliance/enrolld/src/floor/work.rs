@@ -192,6 +192,7 @@ fn refused(info: KeyInfo, refusal: Refusal) -> Report {
         server: None,
         lock: SlotLock::Open,
         key_pin: station::enrollment::NewKeyPin::None,
+        finished: Vec::new(),
     };
     Report { outcome, steps: Vec::new() }
 }

@@ -130,6 +130,21 @@ pub const FLOWS: &[Flow] = &[
         ended_well: nothing_left,
     },
     Flow {
+        // The insertion finishes what the one before had to leave, and the run counts it.
+        name: "assigned-at-the-second-insertion",
+        begin: Beginning::default,
+        prepare: |world| {
+            let mut away = Fault::new("/token/assign", Mode::Status);
+            away.shots = 20;
+            lock(&world.shared).server.fault_add(away);
+            insert(world, for_alice())?;
+            lock(&world.shared).server.fault_clear();
+            Ok(())
+        },
+        act: |world| insert(world, for_alice()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
         name: "yubico-otp",
         begin: Beginning::default,
         prepare: nothing,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use enrolld::journal::{Journal, JournalError};
 use enrolld::keys::device::KeySerial;
 use enrolld::station::enrollment::Ending;
-use enrolld::station::record::{Actor, Record};
+use enrolld::station::record::{Actor, Record, State};
 use enrolld::station::run::{Claim, KeyResult, Run, RunId, RunPlan, Standing, Target};
 
 use super::driver;
@@ -76,6 +76,12 @@ impl World {
             Some(result) => self.write_result(self.run.id, record.key, &result),
             None => Ok(()),
         }
+    }
+
+    /// Something else that was done with a key brought earlier enrollments of it to their end.
+    pub(super) fn run_finished(&mut self, records: &[Record]) -> Result<(), PowerCut> {
+        let mut done = records.iter().filter(|record| record.state == State::Done);
+        done.try_for_each(|record| self.run_hears(record))
     }
 
     /// What the disk has of the run, but for the times.

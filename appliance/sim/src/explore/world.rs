@@ -287,6 +287,7 @@ impl World {
         let now = driver::now(&self.shared);
         let rng = self.chance();
         let outcome = driver::drive(self, enrollment::enroll(order, now, rng), Some(key))?;
+        self.run_finished(&outcome.finished)?;
         if let Some(serial) = taken {
             self.run_settles(serial, &outcome.ending)?;
         }
@@ -324,7 +325,9 @@ impl World {
     pub fn release(&mut self, key: usize, errand: Errand) -> Result<Outcome, PowerCut> {
         let now = driver::now(&self.shared);
         self.insertions += 1;
-        driver::drive(self, release::release(errand, now), Some(key))
+        let outcome = driver::drive(self, release::release(errand, now), Some(key))?;
+        self.run_finished(&outcome.finished)?;
+        Ok(outcome)
     }
 
     /// Asks whether a key still answers for its token.

@@ -153,12 +153,19 @@ fn what_recovery_finishes_or_takes_back_counts_as_that_and_keeps_its_line() {
     let time = Duration::ZERO;
     run.begin(key(1), Some(0));
     run.begin(key(2), Some(1));
-    // Proven, and then the power went: it may yet be finished, so nobody else gets its person.
+    let (ada, bob) = (run.person(Some(0)), run.person(Some(1)));
+    let of_ada = |state| Record { person: ada.clone(), ..record(1, state) };
+    // Proven, and then the power went: it may yet be finished, so nobody else gets its person,
+    // and the key, when it is inserted again, gets nobody else.
     assert_eq!(run.claim(key(3)), Claim::Full);
-    assert_eq!(run.recovered(&record(1, State::Proven), time, time), None);
-    let done = run.recovered(&record(1, State::Done), time, time).unwrap();
+    assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
+    assert_eq!(run.recovered(&of_ada(State::Proven), time, time), None);
+    // What was begun for somebody else, before the run, is not what it waits for.
+    assert_eq!(run.recovered(&Record { person: bob.clone(), ..record(1, State::Done) }, time, time), None);
+    let done = run.recovered(&of_ada(State::Done), time, time).unwrap();
     assert_eq!((done.standing, done.line, done.code), (Standing::Done, Some(0), None));
-    let back = run.recovered(&record(2, State::Undone), time, time).unwrap();
+    let back = Record { person: bob, ..record(2, State::Undone) };
+    let back = run.recovered(&back, time, time).unwrap();
     assert_eq!((back.standing, back.line), (Standing::Quarantined, Some(1)));
     assert_eq!(run.claim(key(3)), Claim::Take(Some(1)));
     // Another key's enrollment is none of the run's business.
