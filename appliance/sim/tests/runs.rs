@@ -5,157 +5,31 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use enrolld::clock::SystemClock;
-use enrolld::event::{Event, What};
-use enrolld::floor::{
-    Doing, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Inquiry, Rim, Secrets, Selector, Wish,
-};
+use enrolld::floor::{Doing, FloorEvent, Inquiry, Secrets, Selector, Wish};
 use enrolld::journal::Journal;
-use enrolld::journal::receipts::{Limits, check, entries};
-use enrolld::keys::device::{Firmware, Kind, Slot};
-use enrolld::privacyidea::transport::{Https, Trust};
-use enrolld::privacyidea::{Client, Credentials, SecretString};
-use enrolld::receipts::Receipts;
-use enrolld::server::{PrivacyIdea, ServerPort};
+use enrolld::journal::receipts::{check, entries};
+use enrolld::keys::device::{Kind, Slot};
 use enrolld::station::enrollment::{Ending, Order};
-use enrolld::station::mode::{Fits, Mode, NamedProfile, Wait};
+use enrolld::station::mode::{Mode, Wait};
 use enrolld::station::profile::{Overwrite, Profile};
-use enrolld::station::record::{Actor, State};
+use enrolld::station::record::State;
 use enrolld::station::refusal::Code;
-use enrolld::station::run::{RunPlan, RunState, Target};
-use enrolld::store::Store;
+use enrolld::station::run::{Assignment, RunPlan, RunState, Target};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sim::explore::world::{Beginning, World};
 use sim::explore::{check as check_world, flows};
-use sim::key::{Finger, SimKey};
-use tokio::sync::{broadcast, mpsc};
+use sim::key::SimKey;
 use twins::line::{Listener, Pace, Server as LineServer};
-use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
+use twins::privacyidea::{ADMIN, Fault};
 use twins::yubikey::{Model, YubiKeyTwin};
 
-const FIRMWARE: Firmware = Firmware::new(5, 4, 3);
+#[path = "runs/room.rs"]
+mod room;
 
-/// A server twin that listens, in this process.
-struct Site {
-    twin: Arc<Mutex<ServerTwin>>,
-    front: front::Server,
-}
-
-impl Site {
-    async fn new() -> Self {
-        let twin = Arc::new(Mutex::new(ServerTwin::new(Options { image_chars: 0, ..Options::default() })));
-        let listener = front::listen(0).await.unwrap();
-        let front = front::serve(Arc::clone(&twin), listener, None, Duration::ZERO).unwrap();
-        Self { twin, front }
-    }
-
-    fn port(&self) -> Arc<dyn ServerPort> {
-        let url = format!("http://{}", self.front.address());
-        let https = Https::builder(&url, Trust::system(), "test").allow_plain_http().build().unwrap();
-        let (user, password) = ADMIN;
-        let credentials = Credentials::password(user, SecretString::copy_of(password));
-        Arc::new(PrivacyIdea::new(Client::new(https, credentials)))
-    }
-
-    /// The serials of all tokens that count.
-    fn counting(&self) -> Vec<String> {
-        let twin = self.twin.lock().unwrap();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let serials = twin.tokens().map(|token| token.serial.clone());
-        serials.filter(|serial| twin.counts(serial, now)).collect()
-    }
-
-    fn tokens(&self) -> usize {
-        self.twin.lock().unwrap().tokens().count()
-    }
-}
-
-/// A floor with hands and fingers.
-struct Room {
-    floor: FloorHandle,
-    rim: mpsc::Sender<Rim>,
-    events: broadcast::Receiver<FloorEvent>,
-    fingers: Vec<(String, Arc<Finger>)>,
-}
-
-fn settings(mode: Mode, profile: Profile) -> FloorSettings {
-    FloorSettings {
-        mode,
-        profiles: vec![NamedProfile { name: "desk".to_owned(), fits: Fits::default(), profile }],
-        ..FloorSettings::new("test")
-    }
-}
-
-impl Room {
-    fn new(server: Option<Arc<dyn ServerPort>>, settings: FloorSettings, state: &Path) -> Self {
-        let clock = SystemClock::new();
-        let (rim, news) = mpsc::channel(16);
-        let floor = Floor::start(FloorParts {
-            settings,
-            server,
-            store: Store::open(&state.join("journal.db")).unwrap(),
-            clock,
-            watcher: Arc::new(|_: Event| ()),
-            receipts: Some(
-                Receipts::open(&state.join("receipts"), "test", Limits::default(), clock).unwrap(),
-            ),
-            rim: news,
-        });
-        let events = floor.events();
-        Self { floor, rim, events, fingers: Vec::new() }
-    }
-
-    async fn plug(&mut self, key: &SimKey, port: &str) {
-        let (plugged, finger) = key.plug(port);
-        self.fingers.push((port.to_owned(), Arc::new(finger)));
-        self.rim.send(Rim::Arrived(plugged)).await.ok().unwrap();
-    }
-
-    async fn pull(&mut self, key: &SimKey, port: &str) {
-        self.fingers.retain(|(known, _)| known != port);
-        self.rim.send(Rim::Left { port: port.to_owned() }).await.ok().unwrap();
-        key.pull().unwrap();
-    }
-
-    /// What is done in `port`, when it is the first that `wanted` takes. Keys are touched meanwhile.
-    async fn until(&mut self, port: &str, wanted: impl Fn(&Doing) -> bool) -> Doing {
-        loop {
-            match self.events.recv().await.unwrap() {
-                FloorEvent::Doing { port: at, doing } if at == port && wanted(&doing) => return doing,
-                FloorEvent::Step(Event { port: at, what: What::TouchWanted { way, .. } }) => {
-                    if let Some((_, finger)) = self.fingers.iter().find(|(known, _)| *known == at) {
-                        let finger = Arc::clone(finger);
-                        tokio::spawn(async move { finger.touch(way).await });
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    async fn over(&mut self, port: &str) -> Doing {
-        self.until(port, |doing| matches!(doing, Doing::Done(_) | Doing::Refused { .. })).await
-    }
-}
-
-fn refused(doing: &Doing) -> Option<Code> {
-    match doing {
-        Doing::Refused { refusal, .. } => Some(refusal.code),
-        _ => None,
-    }
-}
-
-fn operator() -> Actor {
-    Actor::Operator("ada".to_owned())
-}
-
-fn plan(name: &str, target: Target) -> RunPlan {
-    RunPlan { name: name.to_owned(), target, profile: None, overwrite_confirmed: false }
-}
+use room::{FIRMWARE, Room, Site, operator, plan, refused, settings};
 
 #[tokio::test]
 async fn an_armed_station_enrolls_what_comes_and_never_overwrites() {
@@ -231,6 +105,38 @@ async fn who_asks_about_a_key_that_is_still_being_looked_at_waits_for_it() {
     let key = Selector::Serial("104".to_owned());
     let inquiry = Inquiry { key, slot: None, secrets: Secrets::default(), by: operator() };
     assert!(room.floor.check(inquiry, "desk".to_owned()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_key_of_a_list_that_waits_for_the_server_keeps_its_person() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let settings = settings(Mode::Attended, Profile::new(Kind::Hotp));
+    let mut room = Room::new(Some(site.port()), settings, state.path());
+    let mut away = Fault::new("/token/assign", twins::privacyidea::Mode::Status);
+    away.shots = 100;
+    site.twin.lock().unwrap().fault_add(away);
+    let people = ["alice", "bob"].map(|user| Assignment {
+        key: None,
+        person: Some((user.to_owned(), "office".to_owned())),
+        random_pin: false,
+    });
+    let list = plan("people", Target::List(people.to_vec()));
+    room.floor.run_start(list, Secrets::default(), operator()).await.unwrap();
+    let (first, second) = (SimKey::yubikey(FIRMWARE, 105).unwrap(), SimKey::yubikey(FIRMWARE, 106).unwrap());
+    room.plug(&first, "1-1.1").await;
+    let postponed = room.over("1-1.1").await;
+    assert!(matches!(postponed, Doing::Refused { ending: "postponed", .. }), "{postponed:?}");
+    room.pull(&first, "1-1.1").await;
+    site.twin.lock().unwrap().fault_clear();
+    // Inserted again before the station comes back to it by itself.
+    room.plug(&first, "1-1.2").await;
+    room.over("1-1.2").await;
+    room.plug(&second, "1-1.3").await;
+    assert!(matches!(room.over("1-1.3").await, Doing::Done(_)));
+    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    assert_eq!((run.state, run.progress.done, run.progress.in_work), (RunState::Finished, 2, 0));
+    assert_eq!([site.owner("UBOM00000105_1"), site.owner("UBOM00000106_1")], ["alice", "bob"]);
+    room.floor.shutdown().await;
 }
 
 #[tokio::test]
