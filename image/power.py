@@ -119,7 +119,7 @@ def enrollments(trial, check, seconds, good):
         for turn in range(count + 1):
             if turn < count:
                 keys.append(Key(program, trial.directory, f"k{turn}", "yubikey", "--serial", str(FIRST + turn), "--seed", str(turn)))
-            with cuts.running(extra=whole.plugs(keys[-2:])) as machine:
+            with cuts.running(extra=whole.plugs(keys[max(0, turn - 1):])) as machine:
                 machine.wait_for(good, within=seconds)
                 cuts.whole = cuts.whole or machine.processor_seconds()
                 operator = client.Operator(machine.ssh, trial.directory)
@@ -127,7 +127,8 @@ def enrollments(trial, check, seconds, good):
                     operator.arrive(seconds)
                     if turn:
                         ends.append(judged(operator, server, keys[turn - 1], str(FIRST + turn - 1), seconds))
-                        keys[turn - 1].tell("UNPLUG")
+                        print(f"   {turn}: {ends[-1]}", flush=True)
+                        pulled(operator, keys[turn - 1], seconds)
                     told = operator.ask("receipts verify")
                     sound += told["good"] and told["receipts"] >= kept + told_of
                     kept = told["receipts"]
@@ -137,7 +138,6 @@ def enrollments(trial, check, seconds, good):
                 print(f"   {turn + 1}: {cuts.cut()}; {'a receipt was promised' if told_of else 'no receipt was promised'}", flush=True)
             if turn:
                 keys[turn - 1].end()
-                print(f"   {turn}: {ends[-1]}", flush=True)
     finally:
         for key in keys:
             key.end()
@@ -147,6 +147,15 @@ def enrollments(trial, check, seconds, good):
 
 def counted(ends):
     return ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends), key=str))
+
+
+def pulled(operator, key, seconds):
+    """Pulls a key out; the station knows it, so that an order waits for the next."""
+    news = operator.follow("watch --json", "news")
+    _, mark = news.wait(lambda event: event["kind"] == "snapshot", "a snapshot", within=seconds)
+    key.tell("UNPLUG")
+    news.wait(lambda event: event["kind"] == "left", "the end of a key", mark, within=seconds)
+    news.stop()
 
 
 def broken_off(operator, key, chance, seconds):

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import zlib
 
 import cut
 
@@ -39,8 +40,6 @@ def partition(image, number):
 
 def record(image):
     """The boot record that counts, as a dictionary; None when neither copy can be read."""
-    import zlib
-
     best = None
     with open(image, "rb") as file:
         for at in RECORDS:
@@ -56,8 +55,6 @@ def record(image):
 
 def write_record(image, **changes):
     """Changes both copies of the boot record."""
-    import zlib
-
     names = record(image) | changes
     data = b"".join(f"{name}={value}\0".encode() for name, value in sorted(names.items())) + b"\0"
     data = data.ljust(4092, b"\0")
@@ -91,6 +88,15 @@ def get(image, name):
     return subprocess.run(["mcopy", "-n", "-i", f"{image}@@{start}", f"::{name}", "-"], check=True, capture_output=True).stdout
 
 
+def tell_uboot(image, name, value):
+    """Sets a variable in uboot.env of the FAT partition; what was there before."""
+    before = get(image, "uboot.env")
+    data = before[4:].split(b"\0\0")[0] + f"\0{name}={value}\0".encode()
+    data = data.ljust(len(before) - 4, b"\0")
+    put(image, {"uboot.env": struct.pack("<I", zlib.crc32(data)) + data})
+    return before
+
+
 def slot_file(image, slot, path, to):
     """Copies a file out of a slot, with debugfs."""
     start, length = partition(image, 2 if slot == "A" else 3)
@@ -113,33 +119,41 @@ def free_port():
 class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
-    def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None):
+    def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None,
+                 emulator="qemu-system-aarch64"):
         """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
         takes out of the card's slots is kept for the next."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
         self.text = b""
+        self.restore = None
         self.log = open(log, "wb") if log else None
-        qemu = ["qemu-system-aarch64", "-display", "none", "-monitor", "none", "-nodefaults",
+        qemu = [emulator, "-display", "none", "-monitor", "none", "-nodefaults",
                 "-serial", "stdio", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"]
         drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
         if writes:
             drive = cut.drive(disk, writes)
         network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
         if kind == "virt":
-            qemu += ["-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-drive", f"{drive},if=virtio",
+            # Given a seed, the kernel parts its page tables from the programs'. Each entry into the kernel then costs
+            # an emulator all that it has translated, half of a start; the boards' processors need none of it.
+            board, separate = ("virt,dtb-randomness=off", "") if uboot else ("virt", " kpti=off")
+            qemu += ["-M", board, "-cpu", "cortex-a53", "-smp", "2", "-m", "1G", "-drive", f"{drive},if=virtio",
                      "-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci",
                      "-device", "qemu-xhci,id=xhci,p2=15,p3=4"]
-            console = "console=ttyAMA0,115200"
+            console = f"console=ttyAMA0,115200{separate}"
             if uboot:
                 qemu += ["-bios", uboot]
         elif kind == "raspi3b":
             qemu += ["-M", "raspi3b", "-drive", f"{drive},if=sd", "-serial", f"file:{self.directory}/mini-uart"]
             console = "console=ttyAMA0,115200"
             qemu += ["-dtb", self.part(disk, slot, "broadcom/bcm2837-rpi-3-b.dtb", parts)]
+            # QEMU's Pi starts anew as soon as its watchdog is set.
+            words += " systemd.watchdog_sec=0"
             if uboot:
                 qemu += ["-kernel", uboot]
+                self.restore = (disk, {"uboot.env": tell_uboot(disk, "more", words.strip())})
         else:
             raise ValueError(kind)
         if not uboot:
@@ -255,6 +269,8 @@ class Machine:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if self.restore:
+            put(*self.restore)
         if self.log:
             self.log.close()
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -79,7 +79,8 @@ echo "card: starting slot ${slot}; attempts left: A ${BOOT_A_LEFT}, B ${BOOT_B_L
 if load ${devtype} ${devnum}:${part} ${at_kernel} /boot/words; then
   env import -t ${at_kernel} ${filesize} words
 fi
-setenv bootargs "${console} card.slot=${slot} ${words}"
+# "more" is not set; an emulator's uboot.env may have it.
+setenv bootargs "${console} card.slot=${slot} ${words} ${more}"
 if load ${devtype} ${devnum}:${part} ${at_kernel} /boot/Image.gz; then
   if load ${devtype} ${devnum}:${part} ${at_early} /boot/early.cpio.zst; then
     setenv early_size ${filesize}
