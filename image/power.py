@@ -54,7 +54,7 @@ class Cuts:
         print(f"   {self.made + 1}: after {end:.1f} s of processor time; {self.cut()}", flush=True)
 
     def said(self):
-        return f"seed {self.seed}; {self.writes} writes, {self.lost} of them lost or torn; {self.whole:.0f} s of processor time a start"
+        return f"seed {self.seed}; {self.writes} writes, {self.lost} of them lost or torn; {self.whole or 0:.0f} s of processor time a start"
 
 
 def clean(machine):
