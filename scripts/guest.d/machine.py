@@ -71,22 +71,6 @@ class Lines:
                     raise Trouble(f"{what or wanted} did not come within {within} s; last: {last}")
                 self.changed.wait(left)
 
-    def wait_count(self, wanted, count, mark=0, within=60):
-        """So many different values of the first group of a pattern."""
-        pattern, end, at, found = re.compile(wanted), time.monotonic() + within, mark, {}
-        with self.changed:
-            while True:
-                while at < len(self.kept):
-                    if match := pattern.search(self.kept[at]):
-                        found[match.group(1)] = match
-                    at += 1
-                if len(found) >= count:
-                    return found
-                left = end - time.monotonic()
-                if self.over or left <= 0:
-                    raise Trouble(f"{len(found)} of {count} came of: {wanted}")
-                self.changed.wait(left)
-
 
 class Key:
     """A twin as a USB device, and its desk."""
@@ -109,10 +93,14 @@ class Key:
                 time.sleep(0.02)
         self.file = self.desk.makefile("rw")
 
-    def tell(self, line):
+    def ask(self, line):
+        """What it says to a command, which may be that it cannot."""
         self.file.write(line + "\n")
         self.file.flush()
-        reply = self.file.readline().strip()
+        return self.file.readline().strip()
+
+    def tell(self, line):
+        reply = self.ask(line)
         if not reply.startswith("OK"):
             raise Trouble(f"{line}: {reply}")
         return reply[3:]
@@ -151,7 +139,7 @@ class Machine:
             command += ["-device", f"usb-redir,id=usb{number},chardev=key{number}" + (",bus=xhci.0" if kind == "virt" else "")]
         for number, liar in enumerate(liars):
             # A controller each: the kernel looks at one device of a hub after the other, and waits seconds for one that hangs.
-            command += ["-device", f"qemu-xhci,id=liar{number},p2=1,p3=1,addr={LIARS + number:x}", "-chardev", f"socket,id=liar{number},path={liar.usb}"]
+            command += ["-device", f"qemu-xhci,id=liar{number},p2=4,p3=1,addr={LIARS + number:x}", "-chardev", f"socket,id=liar{number},path={liar.usb}"]
             command += ["-device", f"usb-redir,id=liarusb{number},chardev=liar{number},bus=liar{number}.0"]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.kernel = Lines(self.process.stdout, os.path.join(place, "kernel.log"))
@@ -193,7 +181,7 @@ class Machine:
         self.shell.sendall(f"{command}; echo {end[:3]}''{end[3:]}\n".encode())
         self.lines.wait(f"^{end}$", mark, within, command)
         lines = self.lines.since(mark)
-        return [line for line in lines[: lines.index(end)] if not line.startswith("@ ")]
+        return lines[: lines.index(end)]
 
     def qmp(self, name, **arguments):
         """A command to QEMU itself."""

@@ -29,6 +29,8 @@ INIT = """#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev; mount -t tmpfs run /run; mount -t tmpfs tmp /tmp
 mkdir -p /run/udev; echo 1 >/proc/sys/kernel/panic_on_oops; echo 0 >/proc/sys/kernel/sysrq
+# As on the card: what a hostile keyboard types before its nodes are ours starts nothing anew.
+echo 0 >/proc/sys/kernel/ctrl-alt-del; trap '' INT
 while read -r file options; do insmod /modules/$file $options; done </modules.list
 /usr/lib/systemd/systemd-udevd --daemon
 udevadm trigger --action=add --type=subsystems; udevadm trigger --action=add; udevadm settle
