@@ -102,18 +102,6 @@ impl Standing {
         Self::ALL.into_iter().find(|standing| standing.word() == word)
     }
 
-    /// How a key stands whose enrollment ended so, with that newest record. `None`: it is
-    /// proven, and recovery will finish it, or take it back.
-    #[must_use]
-    pub fn of_ending(ending: &Ending, newest: Option<&Record>) -> Option<Self> {
-        match ending {
-            Ending::Enrolled(_) => Some(Self::Done),
-            Ending::Postponed(_) if newest.is_some_and(|record| Self::of_record(record).is_none()) => None,
-            Ending::Quarantined(_) | Ending::Postponed(_) => Some(Self::Quarantined),
-            _ => Some(Self::Refused),
-        }
-    }
-
     /// How a key stands by the newest record of its enrollment. `None` while that is open: a
     /// proven key may be finished, or have to be taken back.
     #[must_use]
@@ -331,6 +319,12 @@ impl Run {
         }
     }
 
+    /// Whether a key is in work, recovery included.
+    #[must_use]
+    pub fn is_in_work(&self, key: KeySerial) -> bool {
+        self.in_work.contains_key(&key)
+    }
+
     /// Notes that a key is in work.
     pub fn begin(&mut self, key: KeySerial, line: Option<u32>) {
         self.in_work.insert(key, line);
@@ -347,12 +341,30 @@ impl Run {
     pub fn recovered(&mut self, record: &Record, unix: Duration, now: Duration) -> Option<KeyResult> {
         let waits = self.in_work.contains_key(&record.key)
             || self.standing(record.key) == Some(Standing::Quarantined);
-        let line = self.in_work.get(&record.key).copied();
-        let line = line.or_else(|| self.keys.get(&record.key).map(|result| result.line)).flatten();
-        let meant = line.is_none() || self.person(line) == record.person;
-        let standing = Standing::of_record(record).filter(|_| waits && meant && record.state.is_final())?;
+        let waits = waits && self.is_meant(record) && record.state.is_final();
+        let standing = Standing::of_record(record).filter(|_| waits)?;
         let code = record.reason.filter(|_| standing != Standing::Done);
         Some(self.settle(record.key, standing, code, unix, now))
+    }
+
+    /// Whether an enrollment is for whom the run has the key, as far as it says that.
+    fn is_meant(&self, record: &Record) -> bool {
+        let line = self.in_work.get(&record.key).copied();
+        let line = line.or_else(|| self.keys.get(&record.key).map(|result| result.line)).flatten();
+        line.is_none() || self.person(line) == record.person
+    }
+
+    /// How a key stands when what was done at its insertion has ended so, with the newest record of
+    /// each of its enrollments. `None`: it is proven, and recovery will finish that, or take it back.
+    #[must_use]
+    pub fn standing_after(&self, ending: &Ending, records: &[Record]) -> Option<Standing> {
+        let waits = |record: &Record| Standing::of_record(record).is_none() && self.is_meant(record);
+        match ending {
+            Ending::Enrolled(_) => Some(Standing::Done),
+            _ if records.iter().any(waits) => None,
+            Ending::Quarantined(_) | Ending::Postponed(_) => Some(Standing::Quarantined),
+            _ => Some(Standing::Refused),
+        }
     }
 
     /// Notes what became of a key, and gives back what is to be written down.

@@ -95,6 +95,10 @@ impl Task {
     pub(super) async fn run_begin(&mut self, key: KeySerial, line: Option<u32>) {
         let at = self.clock.now().unix;
         let Some(present) = &mut self.present else { return };
+        if present.run.is_in_work(key) {
+            // Recovery has not finished it yet: what the journal has of it belongs to the earlier claim.
+            return;
+        }
         present.run.begin(key, line);
         let id = present.run.id;
         self.write(move |journal| journal.run_claim(id, key, line, at)).await;
@@ -102,12 +106,13 @@ impl Task {
 
     /// A key of the present run is over.
     pub(super) async fn run_settle(&mut self, key: Option<KeySerial>, ending: &Ending) {
-        let records = match (ending, key) {
-            (Ending::Postponed(_), Some(key)) => self.store.recall(key).await.unwrap_or_default(),
-            _ => Vec::new(),
+        let records = match key {
+            Some(key) => self.store.recall(key).await.unwrap_or_default(),
+            None => Vec::new(),
         };
+        let Some(present) = &self.present else { return };
         // Whatever recovery is to finish stays in work: nobody else gets its person meanwhile.
-        let Some(standing) = Standing::of_ending(ending, records.last()) else {
+        let Some(standing) = present.run.standing_after(ending, &records) else {
             return self.note_run().await;
         };
         let code = ending.refusal().map(|refusal| refusal.code);

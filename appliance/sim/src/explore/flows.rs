@@ -131,7 +131,7 @@ pub const FLOWS: &[Flow] = &[
     },
     Flow {
         // The insertion finishes what the one before had to leave, and the run counts it.
-        name: "assigned-at-the-second-insertion",
+        name: "assigned-at-the-next-insertion",
         begin: Beginning::default,
         prepare: |world| {
             let mut away = Fault::new("/token/assign", Mode::Status);
@@ -139,6 +139,11 @@ pub const FLOWS: &[Flow] = &[
             lock(&world.shared).server.fault_add(away);
             insert(world, for_alice())?;
             lock(&world.shared).server.fault_clear();
+            // One that ends before anything is done changes nothing in that.
+            pull_out_after(world, 1);
+            insert(world, for_alice())?;
+            world.keys.iter_mut().for_each(Key::calm);
+            world.replug(0);
             Ok(())
         },
         act: |world| insert(world, for_alice()).map(drop),

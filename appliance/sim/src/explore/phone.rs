@@ -9,6 +9,8 @@ use enrolld::station::phone::Question;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::phone::base32;
+
 /// An app with one account.
 pub struct Phone {
     seed: Seed,
@@ -30,7 +32,7 @@ impl Phone {
             pairs.into_iter().find_map(|(key, value)| (key == name).then_some(value))
         };
         let size = |name: &str| field(name)?.parse::<usize>().ok();
-        let secret = base32(field("secret")?);
+        let secret = base32(field("secret")?)?;
         let digits = if size("digits") == Some(8) { Digits::Eight } else { Digits::Six };
         let counter = kind.starts_with("hotp").then_some(0);
         let Some(client_size) = size("2step_salt") else {
@@ -70,23 +72,4 @@ impl Phone {
     pub fn holds(&self, secret: &[u8]) -> bool {
         self.seed.expose() == secret
     }
-}
-
-/// RFC 4648, section 6; other letters are passed over.
-fn base32(text: &str) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-    let (mut bits, mut held) = (0_u32, 0);
-    for value in text.bytes().filter_map(|letter| match letter {
-        b'A'..=b'Z' => Some(letter - b'A'),
-        b'2'..=b'7' => Some(letter - b'2' + 26),
-        _ => None,
-    }) {
-        bits = bits << 5 | u32::from(value);
-        held += 5;
-        if held >= 8 {
-            held -= 8;
-            bytes.extend(u8::try_from(bits >> held & 0xff));
-        }
-    }
-    bytes
 }

@@ -7,7 +7,7 @@ use enrolld::journal::{Journal, JournalError};
 use enrolld::keys::device::KeySerial;
 use enrolld::station::enrollment::Ending;
 use enrolld::station::record::{Actor, Record, State};
-use enrolld::station::run::{Claim, KeyResult, Run, RunId, RunPlan, Standing, Target};
+use enrolld::station::run::{Claim, KeyResult, Run, RunId, RunPlan, Target};
 
 use super::driver;
 use super::power::PowerCut;
@@ -50,6 +50,9 @@ impl World {
         let Some(family) = self.keys.get(key).map(super::key::Key::family) else { return Ok(None) };
         let serial = KeySerial { family, number: serial(key) };
         let Claim::Take(line) = self.run.claim(serial) else { return Ok(None) };
+        if self.run.is_in_work(serial) {
+            return Ok(Some(serial));
+        }
         self.run.begin(serial, line);
         self.point()?;
         let now = driver::now(&self.shared).unix;
@@ -62,7 +65,7 @@ impl World {
     /// A key of the run is over.
     pub(super) fn run_settles(&mut self, key: KeySerial, ending: &Ending) -> Result<(), PowerCut> {
         let records = self.disk.recall(key).unwrap_or_default();
-        let Some(standing) = Standing::of_ending(ending, records.last()) else { return Ok(()) };
+        let Some(standing) = self.run.standing_after(ending, &records) else { return Ok(()) };
         let code = ending.refusal().map(|refusal| refusal.code);
         let now = driver::now(&self.shared);
         let result = self.run.settle(key, standing, code, now.unix, now.monotonic);

@@ -160,6 +160,10 @@ fn what_recovery_finishes_or_takes_back_counts_as_that_and_keeps_its_line() {
     assert_eq!(run.claim(key(3)), Claim::Full);
     assert_eq!(run.claim(key(1)), Claim::Take(Some(0)));
     assert_eq!(run.recovered(&of_ada(State::Proven), time, time), None);
+    // Whatever becomes of that insertion before recovery is through changes nothing.
+    let early = Ending::Refused(Refusal::new(Code::PulledEarly, ""));
+    assert_eq!(run.standing_after(&early, &[of_ada(State::Proven)]), None);
+    assert_eq!(run.standing_after(&early, &[of_ada(State::Undone)]), Some(Standing::Refused));
     // What was begun for somebody else, before the run, is not what it waits for.
     assert_eq!(run.recovered(&Record { person: bob.clone(), ..record(1, State::Done) }, time, time), None);
     let done = run.recovered(&of_ada(State::Done), time, time).unwrap();
