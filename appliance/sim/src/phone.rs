@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use data_encoding::BASE32_NOPAD;
 use enrolld::clock::SystemClock;
 use enrolld::drive::{Cancel, Station};
 use enrolld::keys::device::{Digits, HashAlgorithm};
@@ -180,7 +181,7 @@ impl App {
         };
         let number = |name: &str| field(name).and_then(|value| value.parse::<u32>().ok());
         let digits = if number("digits") == Some(8) { Digits::Eight } else { Digits::Six };
-        let secret = base32(field("secret").context("there is no secret in the code")?);
+        let secret = field("secret").and_then(base32).context("there is no secret in the code")?;
         let (Some(size), Some(output), Some(rounds)) =
             (number("2step_salt"), number("2step_output"), number("2step_difficulty"))
         else {
@@ -198,23 +199,9 @@ impl App {
     }
 }
 
-/// RFC 4648, section 6; other letters are passed over.
-fn base32(text: &str) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(64));
-    let (mut bits, mut held) = (0_u32, 0);
-    for value in text.bytes().filter_map(|letter| match letter {
-        b'A'..=b'Z' => Some(letter - b'A'),
-        b'2'..=b'7' => Some(letter - b'2' + 26),
-        _ => None,
-    }) {
-        bits = bits << 5 | u32::from(value);
-        held += 5;
-        if held >= 8 {
-            held -= 8;
-            bytes.extend(u8::try_from(bits >> held & 0xff));
-        }
-    }
-    bytes
+/// What a QR code writes of a secret: base32 (RFC 4648, section 6) without its padding.
+pub(crate) fn base32(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    BASE32_NOPAD.decode(text.trim_end_matches('=').as_bytes()).ok().map(Zeroizing::new)
 }
 
 /// A terminal with a person in front of it.

@@ -12,11 +12,10 @@ use clap::Parser;
 use enrolld::control::sim::{Plug, TouchKey};
 use enrolld::control::types::*;
 use enrolld::control::{CallError, Client, Incoming, Secret};
-use enrolld::keys::device::{Digits, HashAlgorithm};
-use enrolld::keys::otp;
-use enrolld::keys::secret::Seed;
 use enrolld::service::Ring;
+use enrolld::station::phone::Question;
 use sim::args::{Args, Command, Station};
+use sim::explore::phone::Phone;
 use sim::whole::Simulation;
 use zeroize::Zeroizing;
 
@@ -88,40 +87,16 @@ async fn last(client: &Client, mut events: Incoming<Event>) -> Event {
     last.unwrap()
 }
 
-/// An app: it knows what the QR code says.
-struct App {
-    seed: Seed,
+/// An app that has read a QR code; that a reader of its own reads the picture so is tried elsewhere.
+fn app(news: &PhoneNews) -> Phone {
+    assert!(news.rows.len() >= 21 && news.rows.iter().all(|row| row.expose().len() == news.rows.len()));
+    Phone::scan(news.address.as_ref().unwrap().expose(), 1).unwrap()
 }
 
-impl App {
-    /// Takes what the picture says; that a reader of its own reads the picture so is tried elsewhere.
-    fn told(news: &PhoneNews) -> Self {
-        assert!(news.rows.len() >= 21 && news.rows.iter().all(|row| row.expose().len() == news.rows.len()));
-        let address = news.address.as_ref().unwrap().expose();
-        assert!(address.starts_with("otpauth://totp/"), "{address}");
-        let base32 = address.split("secret=").nth(1).unwrap().split('&').next().unwrap();
-        Self { seed: Seed::new(&from_base32(base32)).unwrap() }
-    }
-
-    fn code(&self) -> String {
-        let unix = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
-        otp::totp(&self.seed, unix, 30, Digits::Six, HashAlgorithm::Sha1)
-    }
-}
-
-/// RFC 4648, section 6, without padding.
-fn from_base32(text: &str) -> Vec<u8> {
-    let (mut bits, mut held, mut bytes) = (0_u32, 0, Vec::new());
-    for letter in text.bytes() {
-        let value = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).unwrap();
-        bits = bits << 5 | u32::try_from(value).unwrap();
-        held += 5;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xff).unwrap());
-        }
-    }
-    bytes
+/// What its owner reads off it.
+fn read_off(app: &mut Option<Phone>, question: &Question) -> Secret {
+    let unix = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    Secret::new(app.as_mut().unwrap().answer(question, unix).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,19 +105,19 @@ async fn a_phone_is_enrolled_by_its_code_and_taken_back_without() {
     let (simulation, client) = started(directory.path(), &[], "").await;
     let wanted = |person: &str| PhoneEnroll { person: person.to_owned(), ..PhoneEnroll::default() };
     let mut news = client.phone_enroll(&wanted("alice@office")).await.unwrap();
-    let (mut app, mut wrong_first, mut outcome) = (None, true, None);
+    let (mut phone, mut wrong_first, mut outcome) = (None, true, None);
     while let Some(told) = next(&mut news).await {
         match told.wish {
-            PhoneWish::Show => app = Some(App::told(&told)),
+            PhoneWish::Show => phone = Some(app(&told)),
             PhoneWish::Code => {
                 assert_eq!(told.wrong.is_none(), wrong_first, "{:?}", told.wrong);
                 // Too short to be anybody's.
                 let code = if std::mem::take(&mut wrong_first) {
-                    "1".to_owned()
+                    secret("1")
                 } else {
-                    app.as_ref().unwrap().code()
+                    read_off(&mut phone, &Question::Code { wrong: None })
                 };
-                let answer = PhoneAnswer { ticket: told.ticket, answer: Some(secret(&code)) };
+                let answer = PhoneAnswer { ticket: told.ticket, answer: Some(code) };
                 client.phone_answer(&answer).await.unwrap();
             }
             PhoneWish::Part => panic!("nobody wanted two steps"),
@@ -202,6 +177,40 @@ async fn a_phone_is_enrolled_by_its_code_and_taken_back_without() {
         };
         assert!(refused.starts_with(why), "{person}: {refused}");
     }
+    simulation.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_phone_and_the_server_make_a_secret_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let (simulation, client) = started(directory.path(), &["--policy", "twostep-allow"], "").await;
+    let wanted =
+        PhoneEnroll { person: "carol@office".to_owned(), two_step: Some(true), ..PhoneEnroll::default() };
+    let mut news = client.phone_enroll(&wanted).await.unwrap();
+    let (mut phone, mut mistyped, mut outcome) = (None, true, None);
+    while let Some(told) = next(&mut news).await {
+        let answer = match told.wish {
+            PhoneWish::Show => {
+                phone = Some(app(&told));
+                continue;
+            }
+            PhoneWish::Part if std::mem::take(&mut mistyped) => secret("AAAA AAAA"),
+            PhoneWish::Part => {
+                assert!(told.wrong.is_some());
+                read_off(&mut phone, &Question::Component { letters: 20, typo: None })
+            }
+            PhoneWish::Code => read_off(&mut phone, &Question::Code { wrong: None }),
+            PhoneWish::Over => {
+                outcome = told.outcome;
+                continue;
+            }
+        };
+        client.phone_answer(&PhoneAnswer { ticket: told.ticket, answer: Some(answer) }).await.unwrap();
+    }
+    let outcome = outcome.unwrap();
+    assert_eq!(outcome.ending, Ending::Enrolled, "{outcome:?}");
+    let token = client.token_show(&ByToken { serial: outcome.token.unwrap() }).await.unwrap();
+    assert!(token.active && token.person.as_deref() == Some("carol@office"), "{token:?}");
     simulation.stop().await.unwrap();
 }
 
