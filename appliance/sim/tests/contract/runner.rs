@@ -18,8 +18,8 @@ use crate::story::Story;
 
 /// How many cases are played at the same time at twins: few that keep a processor busy, and many
 /// that wait most of the time.
-const BUSY: usize = 24;
-const WAITING: usize = 160;
+const BUSY: usize = 6;
+const WAITING: usize = 96;
 /// From this weight on a case waits more than it does.
 const HEAVY: u32 = 3;
 

@@ -176,7 +176,7 @@ fn plan(at: At, way: Way, shots: u32, expect: Expect, patience: Duration) -> Pla
 pub(super) fn plans(version: Version, real: bool) -> Vec<Plan> {
     let whole = version == Version::V3_14 && !real;
     // What is not slowed down must be there in time on a machine that is busy with four servers.
-    let patience = Duration::from_millis(if real { 5000 } else { 1000 });
+    let patience = Duration::from_millis(if real { 5000 } else { 3000 });
     let mut plans = Vec::new();
     for at in EVERYWHERE {
         for way in WAYS {

@@ -84,8 +84,8 @@ fn plans(version: Version) -> Vec<Plan> {
             .again()
             .twin_only(),
         plan("a server that hangs stops the batch for ever", Enrolled)
-            .patience(Duration::from_millis(1_500))
-            .fault(Fault { delay: Duration::from_secs(4), ..Fault::new("/token/enable", Mode::Slow) })
+            .patience(Duration::from_secs(4))
+            .fault(Fault { delay: Duration::from_secs(6), ..Fault::new("/token/enable", Mode::Slow) })
             .twin_only(),
     ];
     if version == Version::V3_14 {
