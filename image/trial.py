@@ -157,7 +157,7 @@ def broken(trial):
 
 
 def pi(trial):
-    """A Pi 3B through U-Boot, with a display and a lamp."""
+    """A Pi 3B through U-Boot, with a display and a lamp. Only when it is named."""
     board.pi(trial, check, SECONDS, GOOD)
 
 
@@ -169,11 +169,13 @@ def enrolls(trial):
 TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, wrong, cuts, switches, enrolls, broken, pi)}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken}
+# QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).
+NAMED = {pi}
 
 
 def main():
     image, uboot_path, *names = sys.argv[1:]
-    for name in names or [name for name, trial in TRIALS.items() if trial not in SERVED or "PI_URL" in os.environ]:
+    for name in names or [name for name, trial in TRIALS.items() if trial not in NAMED and (trial not in SERVED or "PI_URL" in os.environ)]:
         print(f"{name}: {TRIALS[name].__doc__}", flush=True)
         with tempfile.TemporaryDirectory(prefix="station-") as directory:
             try:
