@@ -73,7 +73,7 @@ def together(stage):
 def wakes(stage):
     """a NEO plugged in by QEMU itself: silent for three seconds, an empty status at first, then enrolled"""
     key, mark = stage.odd["neo"], stage.mark()
-    order = stage.operator.follow("enroll --profile desk --events --json", "enroll")
+    order = stage.operator.follow("enroll --key 6000001 --profile desk --events --json", "enroll")
     order.wait(lambda event: event["kind"] == "accepted", "an accepted order")
     key.tell("PLUG")
     backend = {"type": "socket", "data": {"addr": {"type": "unix", "data": {"path": key.usb}}, "server": False}}

@@ -105,7 +105,7 @@ class Stage:
             if "plugged" in key.tell("STATE").split():
                 key.tell("UNPLUG")
         self.operator.try_to("run stop --yes")
-        time.sleep(6)
+        self.until(lambda: not self.there(0), "that every port is empty")
 
     def health(self):
         """Threads and descriptors of the daemon."""
