@@ -196,6 +196,7 @@ def hostile(stage, count=200):
     """hundreds of hostile devices during a run: no liar is enrolled, other ports go on"""
     liars = [key for name, key in stage.odd.items() if name.startswith("liar")]
     ports = {stage.machine.liar_port(number): liar for number, liar in enumerate(liars)}
+    before = {one["serial"] for one in stage.server.tokens()}
     stage.operator.say("run start --endless --profile desk --name hostile")
     mark, until, busy, more = stage.mark(), {port: 0.0 for port in ports}, set(), set()
     for liar in liars:
@@ -247,8 +248,8 @@ def hostile(stage, count=200):
     for token in enrolled:
         (there,) = stage.server.tokens(token)
         assert there["count"] > 0, there
-    honest = {stage.serial(number) for number in range(len(stage.keys))}
-    left = lambda: [one["serial"] for one in stage.server.tokens() if one["serial"] not in enrolled and not any(key in one["serial"] for key in honest)]
+    honest = [stage.serial(number) for number in range(len(stage.keys))]
+    left = lambda: [one["serial"] for one in stage.server.tokens() if one["serial"] not in before | enrolled and not any(key in one["serial"] for key in honest)]
     stage.settled_soon(lambda: not left(), lambda: f"tokens of liars are left: {left()}")
     stage.kernel_is_well()
     stage.is_alive()
