@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) ready: Option<String>,
     /// Why it could not be opened yet.
     pub(crate) obstacle: Option<String>,
+    /// Whoever waited for the node has been told that there is none.
+    pub(crate) given_up: bool,
     /// Who hears what is typed.
     pub(crate) sink: Option<Sink>,
 }
@@ -46,7 +48,7 @@ impl Session {
         sysfs: PathBuf,
         signals: Arc<Signals>,
     ) -> std::io::Result<Arc<Self>> {
-        let state = State { gone: false, nodes, ready: None, obstacle: None, sink: None };
+        let state = State { gone: false, nodes, ready: None, obstacle: None, given_up: false, sink: None };
         Ok(Arc::new(Self {
             port,
             address,
@@ -122,6 +124,19 @@ impl Session {
                 return None;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The node for reports can be opened. Where nobody waits for it any more, the watch
+    /// tells of the key anew.
+    pub(crate) fn opens(&self, node: &str) {
+        let mut late = false;
+        self.change(|state| {
+            state.ready = Some(node.to_owned());
+            late = state.given_up;
+        });
+        if late {
+            self.signals.late(self.port.clone());
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) trait Source: Send {
 pub(crate) struct News {
     /// Where something came or went.
     pub(crate) ports: BTreeSet<PortPath>,
+    /// Whose node came when nobody waited for it any more.
+    pub(crate) late: BTreeSet<PortPath>,
     /// Everything has to be looked at.
     pub(crate) all: bool,
     /// What happened to the source: why it failed, or that it listens again.
@@ -53,6 +55,12 @@ impl Signals {
     /// Something happened on a port.
     pub(crate) fn port(&self, port: PortPath) {
         self.lock().news.ports.insert(port);
+        self.wake.wake();
+    }
+
+    /// The key of a port can be spoken to, and has been taken for silent.
+    pub(crate) fn late(&self, port: PortPath) {
+        self.lock().news.late.insert(port);
         self.wake.wake();
     }
 

@@ -100,10 +100,7 @@ fn rest(session: &Session) -> bool {
 fn open_for_trial(session: &Session, nodes: &Nodes, dev: &str) {
     let Some(node) = nodes.hidraw(|kind| session.speaks_through(kind)) else { return };
     match open_node(Path::new(dev), node, OFlags::RDWR) {
-        Ok(_) => {
-            let node = node.to_owned();
-            session.change(|state| state.ready = Some(node));
-        }
+        Ok(_) => session.opens(node),
         Err(error) => {
             let why = format!("{node} of port {} cannot be opened: {error}", session.port);
             session.lock().obstacle = Some(why);

@@ -67,8 +67,9 @@ pub struct Arrived {
     pub ids: UsbIds,
     /// bcdDevice; the firmware, with YubiKeys.
     pub bcd_device: u16,
-    /// It was there a moment ago and was not told to have left: its contact bounced, or
-    /// it gave itself another product id. The wire of before is dead.
+    /// It was there a moment ago and was not told to have left: its contact bounced, it gave itself
+    /// another product id, or its nodes came so late that it was taken for silent. The wire of
+    /// before is dead.
     pub again: bool,
     /// Its reports.
     pub wire: HidWire,
@@ -176,7 +177,11 @@ impl Watch {
             for told in std::mem::take(&mut news.source) {
                 (self.on)(told.map_or_else(Event::Lost, |()| Event::Found));
             }
+            let late = std::mem::take(&mut news.late);
             self.look(news);
+            for port in late {
+                self.begin_anew(&port);
+            }
         }
         for session in self.sessions.values() {
             session.end();
@@ -259,6 +264,17 @@ impl Watch {
             }
             Change::Left { port } => (self.on)(Event::Left(port)),
             Change::Stranger { port, what } => (self.on)(Event::Stranger { port, what }),
+        }
+    }
+
+    /// A key that was taken for silent opens now: it is told of as one that came back, unless it has left.
+    fn begin_anew(&mut self, port: &PortPath) {
+        let given_up = |session: &Arc<Session>| session.lock().given_up;
+        let (Some(device), Some(session)) = (self.known.get(port), self.sessions.get(port)) else { return };
+        if given_up(session) {
+            session.end();
+            let device = device.clone();
+            self.tell(Change::Came { device, again: true });
         }
     }
 

@@ -71,6 +71,10 @@ struct Station {
 
 impl Station {
     fn start(tree: Tree, failures: &[&str]) -> Self {
+        Self::patient(tree, failures, Limits::default())
+    }
+
+    fn patient(tree: Tree, failures: &[&str], limits: Limits) -> Self {
         let dev = tempfile::tempdir().unwrap();
         let (told, events) = channel();
         let (listening, heard) = channel();
@@ -80,7 +84,7 @@ impl Station {
         }
         let again = (Duration::from_millis(1), Duration::from_millis(2));
         let source = Box::new(Told { failures: reasons, listening });
-        let parts = Parts { door: Arc::new(FileDoor), source, again, limits: Limits::default() };
+        let parts = Parts { door: Arc::new(FileDoor), source, again, limits };
         let places = Places { sysfs: tree.root().to_owned(), dev: dev.path().to_owned() };
         let told = Mutex::new(told);
         let on = Box::new(move |event| told.lock().unwrap().send(event).unwrap());
@@ -195,6 +199,23 @@ fn a_source_that_fails_is_told_and_begun_again() {
     let station = Station::start(tree, &["no bus", "still none"]);
     let told: Vec<String> = (0..3).map(|_| name(&station.next())).collect();
     assert_eq!(told, ["lost: no bus", "lost: still none", "found"]);
+}
+
+#[test]
+fn a_key_whose_nodes_come_after_it_was_given_up_is_told_of_anew() {
+    let limits = Limits { nodes: Duration::from_millis(20), ..Limits::default() };
+    let station = Station::patient(Tree::new(), &[], limits);
+    station.plug("1-3", 5, YUBIKEY);
+    let mut silent = station.arrival();
+    assert!(matches!(silent.wire.ready(), Err(WireFault::Failed(_))));
+    station.bind("1-3", 2, [0, 5, 4, 3, 1, 2, 3, 0]);
+    let mut key = station.arrival();
+    assert!(key.again);
+    assert_eq!(silent.wire.ready(), Err(WireFault::Gone));
+    assert_eq!(key.wire.feature(8).unwrap().bytes(), [0, 5, 4, 3, 1, 2, 3, 0]);
+    // It is the same one, and leaves once.
+    station.pull("1-3");
+    assert_eq!(name(&station.next()), "left 1-3");
 }
 
 #[test]

@@ -21,8 +21,9 @@ use crate::session::Session;
 /// one that hangs while a third is plugged in (10.2 s were measured).
 pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
 
-/// How long the nodes of a key may take to appear and become ours. For 15 keys at once udev
-/// took over 20 s in an emulated machine that had a fifth of a processor.
+/// How long the nodes of a key may take to appear and become ours before it is said to be silent. For 15
+/// keys at once udev took over 20 s in an emulated machine that had a fifth of a processor, and
+/// over a minute in one that had less. A key whose nodes come later still is told of anew.
 pub(crate) const NODES: Duration = Duration::from_secs(60);
 
 /// How long after a failed transfer the kernel may take to say that the key was pulled.
@@ -99,8 +100,13 @@ impl HidWire {
             if state.gone { Some(Err(WireFault::Gone)) } else { state.ready.clone().map(Ok) }
         });
         found.unwrap_or_else(|| {
-            let obstacle = self.session.lock().obstacle.clone();
-            let why = obstacle.unwrap_or_else(|| {
+            let mut state = self.session.lock();
+            // It opened in the last moment.
+            if let Some(node) = &state.ready {
+                return Ok(node.clone());
+            }
+            state.given_up = true;
+            let why = state.obstacle.clone().unwrap_or_else(|| {
                 "the kernel made no node for it; the rules of udev may keep this port or vendor out"
                     .to_owned()
             });
