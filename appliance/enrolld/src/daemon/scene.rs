@@ -10,6 +10,7 @@ use station::mode::Mode;
 use station::refusal::Code;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::display::{Display, notice};
 use crate::floor::{Cancelled, Doing, FloorEvent, FloorHandle, Snapshot};
@@ -17,6 +18,9 @@ use crate::service::{Desk, Face, addresses};
 
 /// How long the host key is shown: as long as somebody needs to compare it.
 const KEY_SHOWN: Duration = Duration::from_secs(60);
+
+/// How long what the station waits for and the host key are shown by turns after a start.
+const TURN: Duration = Duration::from_secs(6);
 
 /// How long a token's serial and its owner are shown before "Remove the key": they take turns there.
 const DONE_SHOWN: Duration = Duration::from_secs(8);
@@ -32,23 +36,22 @@ pub(super) async fn draw(
     let mut events = floor.events();
     let (mut configs, mut door, mut server) = (desk.configs(), desk.door(), desk.server_changes());
     let mut display = Display::new(desk.config().station.language.language(), View::Starting { step: None });
-    let (mut key_until, mut done_until) = (None, None);
+    let (mut host_key, mut done_until): (Option<HostKey>, _) = (None, None);
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
         display.set_idle(idle(&desk, &snapshot));
+        let now = Instant::now();
         // Whoever has a key to touch is not kept waiting by it.
-        let shows_key = key_until.filter(|until| *until > tokio::time::Instant::now() && !display.is_busy());
-        let host_key = shows_key.and_then(|_| {
-            let door = door.borrow().clone()?;
-            Fingerprint::parse(&door.host_key).ok()
-        });
-        face.show(host_key.map_or_else(|| display.view(), View::HostKey));
+        let its_turn = host_key.is_some_and(|host_key| host_key.has_its_turn(now)) && !display.is_busy();
+        let fingerprint = its_turn.then(|| door.borrow().clone()).flatten();
+        let fingerprint = fingerprint.and_then(|door| Fingerprint::parse(&door.host_key).ok());
+        face.show(fingerprint.map_or_else(|| display.view(), View::HostKey));
         tokio::select! {
             event = events.recv() => match event {
                 Ok(event) => {
                     take(&mut display, &event);
                     if let FloorEvent::Ended(ended) = event {
-                        done_until = Some(tokio::time::Instant::now() + DONE_SHOWN);
+                        done_until = Some(Instant::now() + DONE_SHOWN);
                         if let Some(person) = desk.person_of(&ended.report.outcome).await {
                             display.belongs(&ended.port, &person);
                         }
@@ -58,10 +61,11 @@ pub(super) async fn draw(
                 Err(RecvError::Closed) => return,
             },
             changed = configs.changed() => if changed.is_err() { return },
-            // A door that opens shows its key, so that the first login can be compared.
+            // A door that opens shows its key, so that the first login can be compared. Keys are taken
+            // meanwhile, so it does not hide for long that one is waited for.
             changed = door.changed() => {
                 if changed.is_err() { return }
-                key_until = Some(tokio::time::Instant::now() + KEY_SHOWN);
+                host_key = Some(HostKey { from: Instant::now(), by_turns: true });
             }
             _ = server.recv() => {}
             Some(press) = presses.recv() => {
@@ -72,11 +76,11 @@ pub(super) async fn draw(
                             // It may be over already.
                             let _ = floor.cancel(Cancelled::Port(port)).await;
                         }
-                        None => key_until = Some(tokio::time::Instant::now() + KEY_SHOWN),
+                        None => host_key = Some(HostKey { from: Instant::now(), by_turns: false }),
                     }
                 }
             }
-            () = until(key_until) => key_until = None,
+            () = until(host_key.and_then(|host_key| host_key.next_turn(now))) => {}
             () = until(done_until) => {
                 done_until = None;
                 display.done_was_seen();
@@ -85,7 +89,32 @@ pub(super) async fn draw(
     }
 }
 
-async fn until(at: Option<tokio::time::Instant>) {
+/// Since when the host key is shown, and whether all the time.
+#[derive(Debug, Clone, Copy)]
+struct HostKey {
+    from: Instant,
+    by_turns: bool,
+}
+
+impl HostKey {
+    /// Whether it is shown at `now`; by turns it comes second.
+    fn has_its_turn(self, now: Instant) -> bool {
+        let shown = now.saturating_duration_since(self.from);
+        let turn = shown.as_millis() / TURN.as_millis();
+        shown < KEY_SHOWN && (!self.by_turns || turn % 2 == 1)
+    }
+
+    /// When something else is to be shown; `None` once that is over.
+    fn next_turn(self, now: Instant) -> Option<Instant> {
+        let shown = now.saturating_duration_since(self.from);
+        let turn = if self.by_turns { TURN } else { KEY_SHOWN };
+        let turns = u32::try_from(shown.as_millis() / turn.as_millis()).ok()?;
+        let next = turn.checked_mul(turns.checked_add(1)?)?;
+        (next <= KEY_SHOWN).then(|| self.from + next)
+    }
+}
+
+async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
@@ -194,4 +223,32 @@ fn trouble(code: &str) -> Option<ServerTrouble> {
         Code::ClockWrong => ServerTrouble::ClockWrong,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(by_turns: bool) -> Vec<bool> {
+        let from = Instant::now();
+        let host_key = HostKey { from, by_turns };
+        let (mut at, mut shown) = (from, vec![host_key.has_its_turn(from)]);
+        while let Some(next) = host_key.next_turn(at) {
+            assert!(next > at && next <= from + KEY_SHOWN);
+            assert_eq!(host_key.has_its_turn(next - Duration::from_millis(1)), shown[shown.len() - 1]);
+            shown.push(host_key.has_its_turn(next));
+            at = next;
+        }
+        shown
+    }
+
+    #[test]
+    fn after_a_start_a_call_for_a_key_comes_first_and_the_host_key_by_turns() {
+        assert_eq!(shown(true), [false, true, false, true, false, true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn at_the_button_the_host_key_is_shown_at_once_and_for_a_minute() {
+        assert_eq!(shown(false), [true, false]);
+    }
 }
