@@ -1,10 +1,17 @@
 //! Word to the service manager (sd_notify(3)), when there is one. Nothing depends on it.
 
+use std::convert::Infallible;
 use std::ffi::OsStr;
+use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 /// The service manager of this process; by default, none.
 #[derive(Debug, Default)]
@@ -51,6 +58,40 @@ impl Manager {
     }
 }
 
+/// The watchdog's beat, which a thread of its own waits for. tokio's sleep of many seconds wakes its thread
+/// once or twice before the end, to see how much is left; an idle station has nothing else to wake for.
+pub struct Beat {
+    due: Arc<Notify>,
+    /// Its end is the thread's.
+    _stop: Option<Sender<Infallible>>,
+}
+
+impl Beat {
+    /// At once, and then so often; never without a time.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no thread left.
+    pub fn new(every: Option<Duration>) -> io::Result<Self> {
+        let due = Arc::new(Notify::new());
+        let Some(every) = every else { return Ok(Self { due, _stop: None }) };
+        let (stop, stopped) = mpsc::channel();
+        let beat = Arc::clone(&due);
+        thread::Builder::new().name("beat".to_owned()).spawn(move || {
+            beat.notify_one();
+            while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                beat.notify_one();
+            }
+        })?;
+        Ok(Self { due, _stop: Some(stop) })
+    }
+
+    /// Waits for the next one; those that were missed meanwhile are one. It can be dropped at any time.
+    pub async fn tick(&self) {
+        self.due.notified().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +111,18 @@ mod tests {
         drop((heard, directory));
         manager.tell("STOPPING=1");
         Manager::default().tell("READY=1");
+    }
+
+    #[tokio::test]
+    async fn a_beat_comes_at_once_and_again_and_without_a_time_never() {
+        let beat = Beat::new(Some(Duration::from_millis(2))).unwrap();
+        for _ in 0..3 {
+            beat.tick().await;
+        }
+        let never = Beat::new(None).unwrap();
+        tokio::select! {
+            () = never.tick() => panic!("a beat without a watchdog"),
+            () = beat.tick() => {}
+        }
     }
 }

@@ -8,7 +8,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
-use std::time::Duration;
 
 use journal::receipts::Limits;
 use panel::hardware::{DisplayConfig, LampPins, OpenBus, Panel, PanelConfig, PinError, Pins};
@@ -20,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::config::{Config, DisplayKind, Speech};
 use crate::event::Event;
 use crate::floor::{Floor, FloorParts, Rim};
-use crate::notify::Manager;
+use crate::notify::{Beat, Manager};
 use crate::receipts::Receipts;
 use crate::service::door::{Admitted, More};
 use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
@@ -112,6 +111,9 @@ pub enum DaemonError {
     /// The control socket failed.
     #[error("the control socket failed: {0}. The station has to be restarted.")]
     Control(io::Error),
+    /// The kernel has no thread for the service manager's watchdog.
+    #[error("there is no thread for the watchdog: {0}. The station has to be restarted.")]
+    Watchdog(io::Error),
 }
 
 /// What somebody wants of a running station.
@@ -169,7 +171,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     manager.tell("READY=1\nSTATUS=ready");
     tracing::info!("station {} is ready, its control socket is {}", config.station.name, control.display());
 
-    let mut beat = tokio::time::interval(manager.watchdog.unwrap_or(Duration::from_secs(3600)));
+    let beat = Beat::new(manager.watchdog).map_err(DaemonError::Watchdog)?;
     let ended = loop {
         tokio::select! {
             served = &mut serving => break served.map_err(DaemonError::Control),
@@ -182,7 +184,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
                 Some(Signal::Stop) | None => break Ok(()),
             },
             // The floor answers, so the station is alive; a floor that has ended is silent.
-            _ = beat.tick(), if manager.watchdog.is_some() => {
+            () = beat.tick() => {
                 if floor.snapshot().await.is_some() {
                     manager.tell("WATCHDOG=1");
                 }
