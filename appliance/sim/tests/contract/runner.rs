@@ -30,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(180);
 #[derive(Default)]
 struct Wanted {
     words: Vec<String>,
+    /// Cases that are left out: those whose name contains one of these.
+    skip: Vec<String>,
     exact: bool,
     list: bool,
     quiet: bool,
@@ -46,6 +48,7 @@ impl Wanted {
                 "--exact" => wanted.exact = true,
                 "--list" => wanted.list = true,
                 "-q" | "--quiet" => wanted.quiet = true,
+                "--skip" => wanted.skip.extend(arguments.next()),
                 "--part" => wanted.part = Some(part(&arguments.next().unwrap_or_default())?),
                 "--nocapture" | "--no-capture" | "--show-output" | "--include-ignored" => {}
                 "--test-threads" | "--color" | "--format" => drop(arguments.next()),
@@ -59,7 +62,8 @@ impl Wanted {
 
     fn is(&self, name: &str) -> bool {
         let fits = |word: &String| if self.exact { name == word } else { name.contains(word.as_str()) };
-        self.words.is_empty() || self.words.iter().any(fits)
+        (self.words.is_empty() || self.words.iter().any(fits))
+            && !self.skip.iter().any(|word| name.contains(word.as_str()))
     }
 }
 
