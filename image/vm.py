@@ -129,7 +129,8 @@ class Machine:
         self.text = b""
         self.restore = None
         self.log = open(log, "wb") if log else None
-        qemu = [emulator, "-display", "none", "-monitor", "none", "-nodefaults",
+        # It ends with this program, however that ends.
+        qemu = ["setpriv", "--pdeathsig", "KILL", emulator, "-display", "none", "-monitor", "none", "-nodefaults",
                 "-serial", "stdio", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"]
         drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
         if writes:

@@ -87,7 +87,12 @@ class Following:
         while True:
             for line in self.lines.since(at):
                 at += 1
-                if line.startswith("{") and fits(event := json.loads(line)):
+                if not line.startswith("{"):
+                    continue
+                event = json.loads(line)
+                if "code" in event and "kind" not in event:
+                    raise Trouble(f"instead of {what}: {line}")
+                if fits(event):
                     return event, at
             left = until - time.monotonic()
             if left <= 0 or (self.lines.over and self.lines.mark() == at):

@@ -118,7 +118,8 @@ class Machine:
         self.shell_path = os.path.join(place, "shell")
         # A Pi has no clock, and certificates are not valid in 1970.
         append = f"quiet loglevel=6 panic=5 usbcore.authorized_default=0 guest.date={int(time.time())} "
-        command = ["nice", "-n", "5", "qemu-system-aarch64", "-display", "none", "-no-reboot", "-monitor", "none"]
+        # It ends with this program, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", "nice", "-n", "5", "qemu-system-aarch64", "-display", "none", "-no-reboot", "-monitor", "none"]
         command += ["-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", kernel, "-initrd", root]
         network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:2222"
         shell = f"socket,id=shell,path={self.shell_path},server=on,wait=off"
@@ -130,9 +131,10 @@ class Machine:
             command += ["-chardev", shell, "-device", "virtio-serial-pci", "-device", "virtconsole,chardev=shell"]
             append += "console=ttyAMA0,115200 guest.shell=hvc0"
         else:
-            command += ["-M", "raspi3b", "-dtb", device_tree, "-chardev", shell, "-serial", "chardev:shell", "-serial", "stdio"]
+            # The first serial line is the Bluetooth module's by the device tree: the kernel prints to it, and nobody else has it.
+            command += ["-M", "raspi3b", "-dtb", device_tree, "-serial", "stdio", "-chardev", shell, "-serial", "chardev:shell"]
             command += ["-netdev", network, "-device", "usb-net,netdev=net"]
-            append += "console=ttyS1,115200 guest.shell=ttyAMA0"
+            append += "console=ttyAMA0,115200 guest.shell=ttyS1"
         command += ["-append", append]
         for number, key in enumerate(keys):
             command += ["-chardev", f"socket,id=key{number},path={key.usb}"]

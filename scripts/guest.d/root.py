@@ -39,7 +39,8 @@ console=$(sed -n 's/.*guest.shell=\\([^ ]*\\).*/\\1/p' /proc/cmdline)
 while ! [ -c /dev/$console ]; do sleep 0.1; done
 exec </dev/$console >/dev/$console 2>&1
 stty -echo -onlcr
-for card in /sys/class/net/e*; do card=${card##*/}; ip link set "$card" up; ip addr add 10.0.2.15/24 dev "$card"; done
+tries=0; until ls -d /sys/class/net/[eu]* >/dev/null 2>&1 || [ $tries = 300 ]; do tries=$((tries + 1)); sleep 0.1; done
+for card in /sys/class/net/[eu]*; do card=${card##*/}; ip link set "$card" up; ip addr add 10.0.2.15/24 dev "$card"; done
 ip route add default via 10.0.2.2; ip link set lo up
 echo GUEST-READY
 while IFS= read -r line; do eval "$line"; done
@@ -217,8 +218,11 @@ def build(machine, programs, settings, out):
         take(f"usr/lib/udev/rules.d/{rule}", os.path.join(rules, rule), 0o100644)
     if machine == "raspi3b":
         # The machine's network is a stick, which the image's rules would keep out.
-        allow = 'ACTION=="add", SUBSYSTEM=="usb", ATTRS{idVendor}=="0525", ATTRS{idProduct}=="a4a2", ATTR{authorized}="1"'
-        add("usr/lib/udev/rules.d/72-test-network.rules", 0o100644, (allow + ', ATTR{[subsystem/usb]drivers_probe}="%k"\n').encode())
+        its = 'ACTION=="add", SUBSYSTEM=="usb", ATTRS{idVendor}=="0525", ATTRS{idProduct}=="a4a2"'
+        allow = its + ', ATTR{authorized}="1", ATTR{[subsystem/usb]drivers_probe}="%k"\n'
+        # The driver of its first interface wants the second one, too.
+        again = its + ', ATTR{bInterfaceNumber}=="01", ATTR{[subsystem/usb]drivers_probe}="$id:1.0"\n'
+        add("usr/lib/udev/rules.d/72-test-network.rules", 0o100644, (allow + again).encode())
     lines = []
     for name, content in modules(tree, version, MODULES[machine]).items():
         add(f"modules/{name}.ko", 0o100644, content)
