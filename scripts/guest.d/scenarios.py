@@ -4,6 +4,7 @@ Each scenario leaves every port empty. What happens is read from `watch --json`,
 from the server, by a second administrator.
 """
 
+import os
 import re
 import time
 from datetime import datetime
@@ -271,10 +272,9 @@ def idle(stage):
         threads, descriptors = stage.health()
         print(f"   {len(numbers)} keys: {counts[-1]} switches a minute, {threads} threads, {descriptors} descriptors", flush=True)
         if numbers:
-            calls = wakings(stage)
+            calls, beats = wakings(stage)
         stage.pull(ports)
     assert counts[1] <= counts[0] + 4, counts
-    beats = [line for line in calls if "WATCHDOG=1" in line]
     print(f"   {len(calls)} calls in 60 s, with {len(beats)} beats for the watchdog", flush=True)
     assert 3 <= len(beats) <= 5, calls[:5]
     # Every call belongs to a beat: there is none more than a second away from it.
@@ -284,10 +284,13 @@ def idle(stage):
 
 
 def wakings(stage):
-    """The calls of an idle daemon in a minute: those that ended in it, since what it waits in was begun before."""
+    """The calls of an idle daemon in a minute, those that ended in it, since what it waits in was begun before; and its beats."""
     stage.machine.run(f"timeout 60 strace -f -ttt -s 40 -p {stage.pid} -o /tmp/calls", 150)
     lines = stage.machine.run("cat /tmp/calls")
+    with open(os.path.join(stage.machine.place, "calls.log"), "w") as log:
+        log.write("\n".join(lines) + "\n")
     # What strace itself interrupts begins anew at its start, and is not over at its end.
     first = float(lines[0].split()[1])
     ended = [line for line in lines if re.match(r"\d+ +[0-9.]+ ", line) and not line.endswith("<unfinished ...>")]
-    return [line for line in ended if float(line.split()[1]) > first + 3 and "<detached ...>" not in line and "restart_syscall" not in line]
+    late = [line for line in ended if float(line.split()[1]) > first + 3 and "<detached ...>" not in line and "restart_syscall" not in line]
+    return late, [line for line in lines if "WATCHDOG=1" in line]
