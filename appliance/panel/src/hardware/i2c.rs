@@ -7,8 +7,12 @@ use rppal::i2c::{Error, I2c};
 use super::bus::{Bus, BusError, OpenBus};
 
 /// The longest that one transfer may hang, in units of 10 ms (the kernel's
-/// `I2C_TIMEOUT`). The longest of ours takes 12 ms on a bus of 100 kHz.
-const TIMEOUT: u32 = 20;
+/// `I2C_TIMEOUT`). The longest of ours takes 12 ms on a bus of 100 kHz, and a
+/// machine that is busy may be late with its end. It has to be far from both: when
+/// a transfer ends just as its time is up, the interrupt handler of the kernel's
+/// `i2c-bcm2835.c` follows a pointer that `bcm2835_i2c_xfer` has cleared meanwhile, and
+/// the machine goes down.
+const TIMEOUT: u32 = 200;
 
 /// Opens `/dev/i2c-<bus>` for the device at `address`.
 ///
