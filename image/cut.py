@@ -38,24 +38,44 @@ def entries(log):
             yield start * SECTOR, flags, b"" if flags & DISCARD else file.read(length * SECTOR)
 
 
+def count(log):
+    """How many writes there are in the log by now."""
+    with open(log, "rb") as file:
+        head = file.read(SECTOR)
+    return struct.unpack_from("<QQQ", head)[2] if len(head) == SECTOR else 0
+
+
+def survivors(written, chance):
+    """What a cut after these writes leaves of them, each with its number; how many were lost or torn."""
+    safe = max((number + 1 for number, (_, flags, _) in enumerate(written) if flags & FLUSH), default=0)
+    kept, lost = [], 0
+    for number, (place, flags, content) in enumerate(written):
+        if number >= safe and not flags & FUA and content:
+            fate = chance.random()
+            if fate < 0.6:
+                lost += 1
+            if fate < 0.4:
+                continue
+            if fate < 0.6:
+                content = content[:chance.randrange(len(content) // SECTOR) * SECTOR]
+        if content:
+            kept.append((number, place, content))
+    return kept, lost
+
+
+def make(before, to, kept):
+    """The card as it was, with these writes."""
+    subprocess.run(["cp", "--sparse=always", before, to], check=True)
+    with open(to, "r+b") as card:
+        for _, place, content in kept:
+            card.seek(place)
+            card.write(content)
+
+
 def after(before, log, to, chance):
     """Makes the card as it is after a cut; how many writes there were, and how many of them were lost or torn."""
-    subprocess.run(["cp", "--sparse=always", before, to], check=True)
-    all_of_them = list(entries(log))
-    safe = max((number + 1 for number, (_, flags, _) in enumerate(all_of_them) if flags & FLUSH), default=0)
-    lost = 0
-    with open(to, "r+b") as card:
-        for number, (place, flags, content) in enumerate(all_of_them):
-            if number >= safe and not flags & FUA and content:
-                fate = chance.random()
-                if fate < 0.4:
-                    lost += 1
-                    continue
-                if fate < 0.6:
-                    lost += 1
-                    content = content[:chance.randrange(len(content) // SECTOR) * SECTOR]
-            if content:
-                card.seek(place)
-                card.write(content)
+    written = list(entries(log))
+    kept, lost = survivors(written, chance)
+    make(before, to, kept)
     os.remove(log)
-    return len(all_of_them), lost
+    return len(written), lost

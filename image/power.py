@@ -57,6 +57,12 @@ class Cuts:
         return f"seed {self.seed}; {self.writes} writes, {self.lost} of them lost or torn; {self.whole or 0:.0f} s of processor time a start"
 
 
+def taken_over(card):
+    """Whether the settings are as they were, their secret is blanked, and the state partition has grown."""
+    left = vm.get(card, "enrollment.toml")
+    return KEY not in left and len(left) == len(SETTINGS) and left.startswith(SETTINGS[:60]) and vm.partition(card, 4)[1] > 300 << 20
+
+
 def clean(machine):
     return b"it had errors" not in machine.text
 
@@ -77,8 +83,7 @@ def first_starts(trial, check, seconds, good):
             machine.wait_for(good, within=seconds)
             cuts.whole = cuts.whole or machine.processor_seconds()
             clean_ones += clean(machine)
-        left = vm.get(trial.disk, "enrollment.toml")
-        kept += KEY not in left and len(left) == len(SETTINGS) and left.startswith(SETTINGS[:60]) and vm.partition(trial.disk, 4)[1] > 300 << 20
+        kept += taken_over(trial.disk)
         rounds += 1
     check(f"it starts after {count} power cuts of first starts", True, cuts.said())
     check("the state partition is clean, or was replayed", clean_ones == rounds, f"{clean_ones} of {rounds} times")

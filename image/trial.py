@@ -5,7 +5,8 @@
 
 U-BOOT is U-Boot for QEMU's "virt". Each trial prints lines "ok: ..." or "FAILED: ...". `TRIAL_SECONDS` is how long one
 start may take (600); `TRIAL_CUTS`, `TRIAL_SWITCHES` and `TRIAL_ENROLLMENTS` are how many power cuts are tried of first starts (4),
-of slot switches (4) and of enrollments (2), `TRIAL_SEED` chooses their instants (any number).
+of slot switches (4) and of enrollments (2), `TRIAL_SEED` chooses their instants (any number). `TRIAL_REPLAYS` is how many cuts
+are made of recorded starts (200), and `TRIAL_REPLAYED_STARTS` how many of the cards that they leave are started (2).
 Trials in which something is enrolled want a server: run all of them as
 
     scripts/privacyidea-fixture run --tls emulated -- image/trial.py IMAGE U-BOOT
@@ -18,6 +19,7 @@ import tempfile
 
 import board
 import power
+import replay
 import settings
 import vm
 import whole
@@ -146,6 +148,11 @@ def switches(trial):
     power.switches(trial, check, SECONDS, GOODS)
 
 
+def replays(trial):
+    """Many power cuts of two recorded starts, without as many starts."""
+    replay.thousand(trial, check, SECONDS, GOOD)
+
+
 def wrong(trial):
     """A wrong enrollment.toml: named on the display; operators whose keys could be read get in; nothing is enrolled."""
     settings.wrong(trial, check, SECONDS)
@@ -166,7 +173,7 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, wrong, cuts, switches, enrolls, broken, pi)}
+TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, wrong, cuts, replays, switches, enrolls, broken, pi)}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken}
 # QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).

@@ -55,9 +55,9 @@ def enroll(server, key, operator, machine, check, seconds):
     """With an operator who watches, and one who orders."""
     print(f"   {operator.arrive(seconds).strip()}", flush=True)
     panel = operator.follow("panel --follow --json", "panel")
-    # For a minute after the start it shows the host key, so that somebody can compare it.
+    # For a minute after the start the host key has its turns, so that somebody can compare it.
     picture, _ = panel.wait(lambda picture: "Insert a key" in " ".join(picture["words"]), "the call for a key", within=seconds)
-    check("the display says to insert a key", True, " ".join(picture["words"]))
+    check("the display says to insert a key", True, f"{' '.join(picture['words'])}; seen {machine.seconds():.1f} s after the start")
     status = operator.ask("status")
     check("the station is ready", not status.get("not_ready"), json.dumps(status)[:300])
     watching = operator.watch()
