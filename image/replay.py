@@ -16,10 +16,8 @@ import cut
 import power
 import vm
 
-# appliance/card/src/layout.rs, and what it makes of that partition's file system once it is whole.
-STATE, LABEL = 4, b"state"
-# ext4's superblock: where it is, and in it its magic number and its label.
-SUPERBLOCK, MAGIC, NAME = 1024, 0x38, 0x78
+# appliance/card/src/layout.rs and state.rs: which partition it is, and what it begins with once its file system is whole.
+STATE, MARK = 4, b"enrollment state"
 
 
 class Record:
@@ -88,16 +86,16 @@ def examined(card, directory):
     if len(left) != len(power.SETTINGS) or left[:begin] != power.SETTINGS[:begin]:
         yield f"the settings are not as they were: {left}"
     there = power.KEY in left
-    start, _ = vm.partition(card, STATE)
-    # So e2fsprogs find a file system within a file.
-    state = f"{card}?offset={start}"
-    with open(card, "rb") as file:
-        file.seek(start + SUPERBLOCK)
-        block = file.read(1024)
-    if len(block) == 1024 and block[MAGIC:MAGIC + 2] == b"\x53\xef" and block[NAME:NAME + 16].rstrip(b"\0") == LABEL:
-        # The journal is replayed, as the first process has it done. What may be wrong then is what e2fsck mends unasked, such as
-        # sums that the kernel counts anew.
+    state = f"{directory}/state.img"
+    extracted(card, state)
+    with open(state, "rb") as file:
+        whole = file.read(len(MARK)) == MARK
+    if whole:
+        # As the first process has it done. What may be wrong beside what is in the journal is what e2fsck mends unasked, such as
+        # sums that the kernel counts anew, and a superblock that was torn.
         mended = subprocess.run(["/sbin/e2fsck", "-f", "-p", state], capture_output=True, text=True)
+        if mended.returncode not in (0, 1):
+            mended = subprocess.run(["/sbin/e2fsck", "-f", "-y", state], capture_output=True, text=True)
         checked = subprocess.run(["/sbin/e2fsck", "-f", "-n", state], capture_output=True, text=True)
         if mended.returncode not in (0, 1) or checked.returncode:
             yield f"the state partition is not clean: {mended.stdout}{checked.stdout}"
@@ -105,6 +103,22 @@ def examined(card, directory):
         yield from journal(state, directory)
     if not there:
         yield "the secret is nowhere"
+
+
+def extracted(card, to):
+    """The state partition, without its holes: e2fsck loses its place in a file when it has replayed a journal."""
+    start, length = vm.partition(card, STATE)
+    with open(card, "rb") as source, open(to, "wb") as target:
+        target.truncate(length)
+        at = start
+        while at < start + length:
+            try:
+                at = os.lseek(source.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                break  # Nothing but a hole is left.
+            end = min(os.lseek(source.fileno(), at, os.SEEK_HOLE), start + length)
+            while at < end:
+                at += os.copy_file_range(source.fileno(), target.fileno(), end - at, at, at - start)
 
 
 def dumped(state, path, directory):

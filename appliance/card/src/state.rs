@@ -1,16 +1,17 @@
 //! The state partition: made at the first start, looked after at every other.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::process::{Command, Stdio};
 
-use crate::ext4::{self, Superblock};
 use crate::layout::STATE_LABEL;
 
-/// The label while the file system is being made: one that a power cut left unfinished bears it, or
-/// none, and is made anew.
-const UNFINISHED: &str = "unfinished";
+/// What the partition begins with once its file system is whole; without it, it is made anew. ext4 leaves
+/// the first 1024 bytes to boot loaders (Linux, Documentation/filesystems/ext4/overview.rst). The superblock
+/// is no place for it: that is written again and again, a power cut may tear it, and what e2fsck puts in its
+/// place is a copy from an earlier time.
+const MARK: &[u8; 16] = b"enrollment state";
 
 /// Where e2fsprogs keeps its programs. The first process has no PATH.
 const PROGRAMS: &str = "/usr/sbin";
@@ -56,11 +57,9 @@ pub enum NoState {
 /// When neither can be done, not even with all of e2fsck's repairs.
 pub fn prepare(partition: &str) -> Result<Done, NoState> {
     let unreadable = |error| NoState::Unreadable { partition: partition.to_owned(), error };
-    let mut first = [0; ext4::LENGTH];
-    File::open(partition)
-        .and_then(|device| device.read_exact_at(&mut first, ext4::START))
-        .map_err(unreadable)?;
-    if Superblock::read(&first).is_some_and(|made| made.label == STATE_LABEL) {
+    let mut begin = [0; MARK.len()];
+    File::open(partition).and_then(|device| device.read_exact_at(&mut begin, 0)).map_err(unreadable)?;
+    if begin == *MARK {
         // 0: clean, 1: mended. Where the safe repairs are not enough, nobody is there to be asked.
         if run("e2fsck", &["-p", partition], partition, &[0, 1]).is_err() {
             run("e2fsck", &["-f", "-y", partition], partition, &[0, 1])?;
@@ -70,13 +69,21 @@ pub fn prepare(partition: &str) -> Result<Done, NoState> {
     }
     // A card's own bad blocks stay hidden from us, so nothing is reserved for root to find them with.
     let options =
-        ["-q", "-F", "-t", "ext4", "-m", "0", "-L", UNFINISHED, "-E", "lazy_itable_init=1", partition];
+        ["-q", "-F", "-t", "ext4", "-m", "0", "-L", STATE_LABEL, "-E", "lazy_itable_init=1", partition];
     run("mke2fs", &options, partition, &[0])?;
     sync(partition).map_err(unreadable)?;
     // One sector that makes it ours: before, it is made anew; after, it is whole.
-    run("tune2fs", &["-L", STATE_LABEL, partition], partition, &[0])?;
-    sync(partition).map_err(unreadable)?;
+    mark(partition).map_err(unreadable)?;
     Ok(Done::Made)
+}
+
+fn mark(partition: &str) -> io::Result<()> {
+    // A whole sector, so that no other's content has to be read for it.
+    let mut sector = MARK.to_vec();
+    sector.resize(512, 0);
+    let device = OpenOptions::new().write(true).open(partition)?;
+    device.write_all_at(&sector, 0)?;
+    device.sync_all()
 }
 
 fn sync(partition: &str) -> io::Result<()> {
@@ -129,8 +136,24 @@ mod tests {
         e2fsprogs();
         let file = image();
         let path = file.path().to_str().unwrap();
-        run("mke2fs", &["-q", "-F", "-t", "ext4", "-L", UNFINISHED, path], path, &[0]).unwrap();
+        run("mke2fs", &["-q", "-F", "-t", "ext4", "-L", STATE_LABEL, path], path, &[0]).unwrap();
         assert_eq!(prepare(path).unwrap(), Done::Made);
+    }
+
+    #[test]
+    fn one_whose_superblock_a_power_cut_tore_is_repaired_and_stays() {
+        e2fsprogs();
+        let file = image();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(prepare(path).unwrap(), Done::Made);
+        // As long ago as its copies may be: under another name, and before anything was in it.
+        run("tune2fs", &["-L", "earlier", path], path, &[0]).unwrap();
+        for torn in [&[0x55; 512][..], &[0; 1024]] {
+            // The superblock's end with its checksum; then all of it.
+            file.as_file().write_all_at(torn, 2048 - torn.len() as u64).unwrap();
+            assert_eq!(prepare(path).unwrap(), Done::Repaired);
+            assert_eq!(prepare(path).unwrap(), Done::Checked);
+        }
     }
 
     #[test]
