@@ -82,8 +82,9 @@ fn so_far() -> String {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
         let numbered =
             entry.file_name().to_str().is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-        // A thread of the kernel has no command line.
-        numbered && std::fs::read(entry.path().join("cmdline")).is_ok_and(|line| !line.is_empty())
+        let read = |name| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        // A thread of the kernel has no command line; udev's workers end when they had nothing to do for some seconds.
+        numbered && !read("cmdline").is_empty() && !read("comm").starts_with(b"(udev-worker")
     });
     format!(
         "; {seconds:.1} s after the start, {} MB used by {} processes ({} MB), files in memory ({} MB) and kernel",
