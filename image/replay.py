@@ -9,7 +9,6 @@ import bisect
 import os
 import random
 import sqlite3
-import struct
 import subprocess
 
 import cut
