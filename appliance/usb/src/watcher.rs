@@ -69,7 +69,7 @@ pub struct Arrived {
     pub bcd_device: u16,
     /// It was there a moment ago and was not told to have left: its contact bounced, it gave itself
     /// another product id, or its nodes came so late that it was taken for silent. The wire of
-    /// before is dead.
+    /// before is of no use.
     pub again: bool,
     /// Its reports.
     pub wire: HidWire,
@@ -268,13 +268,12 @@ impl Watch {
     }
 
     /// A key that was taken for silent opens now: it is told of as one that came back, unless it has left.
+    /// It is the same session, which has its keyboard grabbed already.
     fn begin_anew(&mut self, port: &PortPath) {
-        let given_up = |session: &Arc<Session>| session.lock().given_up;
         let (Some(device), Some(session)) = (self.known.get(port), self.sessions.get(port)) else { return };
-        if given_up(session) {
-            session.end();
-            let device = device.clone();
-            self.tell(Change::Came { device, again: true });
+        if std::mem::take(&mut session.lock().given_up) {
+            let arrived = self.arrived(Arc::clone(session), device.bcd_device, true);
+            (self.on)(Event::Arrived(arrived));
         }
     }
 
@@ -283,10 +282,16 @@ impl Watch {
         let dev = self.places.dev.to_string_lossy().into_owned();
         let key = (port.clone(), address, ids);
         let session = Session::new(key, nodes, self.places.sysfs.clone(), Arc::clone(&self.signals))?;
-        typist::start(Arc::clone(&session), dev.clone())?;
-        self.sessions.insert(port.clone(), Arc::clone(&session));
+        typist::start(Arc::clone(&session), dev)?;
+        self.sessions.insert(port, Arc::clone(&session));
+        Ok(self.arrived(session, bcd_device, again))
+    }
+
+    fn arrived(&self, session: Arc<Session>, bcd_device: u16, again: bool) -> Arrived {
+        let (port, ids) = (session.port.clone(), session.ids);
+        let dev = self.places.dev.to_string_lossy().into_owned();
         let wire = HidWire::new(Arc::clone(&session), Arc::clone(&self.door), dev, self.limits);
-        Ok(Arrived { port, ids, bcd_device, again, wire, typing: Typing { session } })
+        Arrived { port, ids, bcd_device, again, wire, typing: Typing { session } }
     }
 }
 
