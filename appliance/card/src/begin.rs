@@ -93,7 +93,7 @@ fn take_over(partition: &str) -> Result<(), String> {
 }
 
 fn read_and_keep(plain: MountFlags) -> Result<(), String> {
-    let kept = settings::Kept::read(Path::new(KEPT));
+    let kept = settings::Kept::new(Path::new(KEPT));
     let settings = Settings::read(Path::new(FAT), &kept).map_err(|error| error.to_string())?;
     if settings.keep(Path::new(KEPT), group(DAEMON)).map_err(|error| format!("{KEPT}: {error}"))? {
         log("the settings on the card are new, and kept");
@@ -101,8 +101,10 @@ fn read_and_keep(plain: MountFlags) -> Result<(), String> {
     // Only once they are safe elsewhere.
     if settings.has_secrets() {
         mount_remount(FAT, plain, c"").map_err(|error| format!("{FAT}: {error}"))?;
-        settings.blank(Path::new(FAT)).map_err(|error| format!("{FAT}: {error}"))?;
+        settings.blank(Path::new(FAT), &kept).map_err(|error| format!("{FAT}: {error}"))?;
         log("secrets in the settings are kept by the station and blanked on the card");
+    } else {
+        kept.settle().map_err(|error| format!("{KEPT}: {error}"))?;
     }
     Ok(())
 }

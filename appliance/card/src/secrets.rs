@@ -4,9 +4,14 @@
 //! too. Each line keeps its length and its number, so the file is overwritten in place, and a mistake is
 //! still where it was.
 //!
-//! Two fields hold secrets: `api-key` in `[server]`, and `api-key-file`, which names a file that does.
+//! Two fields hold the server's: `api-key` in `[server]`, and `api-key-file`, which names a file that does.
 //! Once it is kept, a comment stands in the field's place. While that comment is there, the station uses what it
 //! keeps; whoever deletes the line has the key forgotten at the next start.
+//!
+//! Three fields of `[access-codes]` name files with codes. Those lines stay as they are: the daemon reads
+//! the files under their names, and only the card's copies are blanked ([`files`]).
+
+use std::ops::Range;
 
 /// The file, beside the daemon's settings, that the key is kept in.
 pub const KEPT_IN: &str = "server.api-key";
@@ -28,12 +33,48 @@ pub enum Found<'t> {
     Kept,
 }
 
-/// The secret of a configuration: where its line is, and what it is.
+/// Fields of `[access-codes]` that name a file with secrets.
+const NAMING: [&str; 3] = ["table-file", "fixed-file", "secret-file"];
+
+/// The server's secret in a configuration: where its line is, and what it is.
 #[must_use]
-pub fn find(text: &str) -> Option<(std::ops::Range<usize>, Found<'_>)> {
+pub fn find(text: &str) -> Option<(Range<usize>, Found<'_>)> {
+    lines(text).find_map(|line| match line {
+        Line::Comment { range } => Some((range, Found::Kept)),
+        Line::Field { range, section: "server", name, value } => match name.as_str() {
+            "api-key" => Some((range, Found::Value(value))),
+            "api-key-file" => Some((range, Found::File(value))),
+            _ => None,
+        },
+        Line::Field { .. } => None,
+    })
+}
+
+/// The files with access codes that a configuration names.
+#[must_use]
+pub fn files(text: &str) -> Vec<&str> {
+    lines(text)
+        .filter_map(|line| match line {
+            Line::Field { section: "access-codes", name, value, .. } => {
+                NAMING.contains(&name.as_str()).then_some(value)
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What a line may be, with where it is.
+enum Line<'t> {
+    /// `name = "value"`, not empty.
+    Field { range: Range<usize>, section: &'t str, name: String, value: &'t str },
+    /// The comment in the place of a secret.
+    Comment { range: Range<usize> },
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut at = 0;
     let mut section = "";
-    for line in text.split_inclusive('\n') {
+    text.split_inclusive('\n').filter_map(move |line| {
         let begin = at;
         at += line.len();
         let content = line.trim_end_matches(['\n', '\r']);
@@ -41,24 +82,23 @@ pub fn find(text: &str) -> Option<(std::ops::Range<usize>, Found<'_>)> {
         let trimmed = content.trim();
         if let Some(name) = trimmed.strip_prefix('[') {
             section = name.split(']').next().unwrap_or_default().trim();
-        } else if trimmed.starts_with(COMMENT) {
-            return Some((range, Found::Kept));
-        } else if let Some((name, value)) = trimmed.split_once('=') {
-            let name: String = name.split_whitespace().collect();
-            let name = match section {
-                "server" => name.as_str(),
-                "" => name.strip_prefix("server.").unwrap_or_default(),
-                _ => "",
-            };
-            let value = quoted(value.trim());
-            match (name, value) {
-                ("api-key", Some(value)) => return Some((range, Found::Value(value))),
-                ("api-key-file", Some(value)) => return Some((range, Found::File(value))),
-                _ => {}
-            }
+            return None;
         }
-    }
-    None
+        if trimmed.starts_with(COMMENT) {
+            return Some(Line::Comment { range });
+        }
+        let (name, value) = trimmed.split_once('=')?;
+        let name: String = name.split_whitespace().collect();
+        let value = quoted(value.trim())?;
+        match (section, name.split_once('.')) {
+            // A dotted name in front of all sections.
+            ("", Some((first, rest))) => {
+                let section = ["server", "access-codes"].into_iter().find(|section| *section == first)?;
+                Some(Line::Field { range, section, name: rest.to_owned(), value })
+            }
+            _ => Some(Line::Field { range, section, name, value }),
+        }
+    })
 }
 
 /// What stands between the quotes of a one-line string.
@@ -127,6 +167,14 @@ mod tests {
     fn a_mistake_elsewhere_hides_no_secret() {
         let text = "[station\nname = \n[server]\napi-key = \"a.b.c\"\n";
         assert_eq!(find(text).unwrap().1, Found::Value("a.b.c"));
+    }
+
+    #[test]
+    fn files_with_access_codes_are_found() {
+        let text = "[access-codes]\ntable-file = \"codes.csv\"\n secret-file='secret.key' # keep a copy\nother = \"x\"\n[server]\nfixed-file = \"no\"\n";
+        assert_eq!(files(text), ["codes.csv", "secret.key"]);
+        assert_eq!(files("access-codes.fixed-file = \"code.txt\"\nfixed-file = \"no\""), ["code.txt"]);
+        assert_eq!(find(text), None);
     }
 
     proptest! {

@@ -2,14 +2,17 @@
 //!
 //! `enrollment.toml` and the small files beside it (operators' SSH keys, authorities) are copied to the state
 //! partition at every start, where only the daemon may read them. The copy is whole: the new directory takes the
-//! place of the old one in one step. Then the secrets are overwritten on the card, in place, so that no power cut
-//! leaves a file half there.
+//! place of the old one in one step. Then the secrets are overwritten on the card, in place.
+//!
+//! A power cut may leave any part of such a file overwritten and the rest not. So what is about to be
+//! overwritten stands in a note on the state partition until it is done, and a start that finds a note and a
+//! file that is a mixture of both begins again with what the file had been.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, PermissionsExt as _, chown};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
@@ -26,25 +29,87 @@ const MOST: usize = 64;
 /// Endings of the files that are taken over. What else is on the partition belongs to the firmware and U-Boot.
 const ENDINGS: [&str; 8] = ["toml", "pem", "crt", "cer", "pub", "key", "keys", "token"];
 
+/// What no line of the settings may have overwritten: without these, the board does not start.
+const FIRMWARE: [&str; 7] = ["elf", "dat", "bin", "dtb", "dtbo", "env", "scr"];
+
 type Bytes = Zeroizing<Vec<u8>>;
 
 /// What is on the partition.
 pub struct Settings {
     files: BTreeMap<String, Bytes>,
+    /// The server's secret, wherever it comes from.
     secret: Option<Bytes>,
-    /// The file, apart from the settings, that has to be blanked.
+    /// The file that has it, apart from the settings.
     secret_file: Option<String>,
+    /// The files, apart from the settings, that have to be blanked.
+    to_blank: Vec<String>,
 }
 
-/// What an earlier start kept.
-pub struct Kept(Option<Bytes>);
+/// What an earlier start kept, and what it had begun to overwrite.
+pub struct Kept(PathBuf);
 
 impl Kept {
-    /// Reads it; it may be nothing.
+    /// What is kept in that directory; it may be nothing.
     #[must_use]
-    pub fn read(kept: &Path) -> Self {
-        Self(fs::read(kept.join(KEPT_IN)).ok().map(Zeroizing::new))
+    pub fn new(kept: &Path) -> Self {
+        Self(kept.to_owned())
     }
+
+    fn file(&self, name: &str) -> Option<Bytes> {
+        fs::read(self.0.join(name)).ok().map(Zeroizing::new)
+    }
+
+    /// What a file on the card was before a power cut came between: it is on the card as it is now.
+    fn before(&self, name: &str, now: &[u8]) -> Option<Bytes> {
+        let before = fs::read(self.notes().join(name)).ok().map(Zeroizing::new)?;
+        let after = blank_of(name, &before);
+        let mixture = before.len() == now.len()
+            && after.len() == now.len()
+            && now
+                .iter()
+                .zip(before.iter().zip(after.iter()))
+                .all(|(now, (old, new))| now == old || now == new);
+        mixture.then_some(before)
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.0.with_extension("blanking")
+    }
+
+    /// Forgets what an earlier start had begun to overwrite, where there is nothing to overwrite any more.
+    ///
+    /// # Errors
+    /// When it cannot be deleted. It is tried again at the next start.
+    pub fn settle(&self) -> io::Result<()> {
+        let notes = self.notes();
+        if notes.exists() {
+            return forget(&notes);
+        }
+        let part = part_of(&notes);
+        if part.exists() { fs::remove_dir_all(part) } else { Ok(()) }
+    }
+}
+
+fn part_of(notes: &Path) -> PathBuf {
+    notes.with_extension("part-of-blanking")
+}
+
+/// What takes the place of a file with secrets: as long as it is.
+fn blank_of(name: &str, bytes: &[u8]) -> Bytes {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if name == FILE => Zeroizing::new(secrets::blanked(text).into_bytes()),
+        _ => Zeroizing::new(vec![b' '; bytes.len()]),
+    }
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(u8::is_ascii_whitespace)
+}
+
+fn is_firmware(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    name.eq_ignore_ascii_case("config.txt")
+        || ending.is_some_and(|ending| FIRMWARE.contains(&ending.as_str()))
 }
 
 impl Settings {
@@ -54,42 +119,61 @@ impl Settings {
     /// When it cannot be read. Files that are too long or too many are left out: the daemon then says which
     /// one it misses.
     pub fn read(fat: &Path, kept: &Kept) -> io::Result<Self> {
-        let mut files = BTreeMap::new();
+        let mut there = BTreeMap::new();
         for entry in fs::read_dir(fat)? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let about = entry.metadata()?;
-            if about.is_file() && about.len() <= LONGEST && files.len() < MOST {
-                files.insert(name, entry.path());
+            if about.is_file() && about.len() <= LONGEST && there.len() < MOST {
+                there.insert(name, entry.path());
             }
         }
-        let text = files.get(FILE).map(fs::read).transpose()?.map(Zeroizing::new).unwrap_or_default();
+        let read = |name: &str, path: &Path| {
+            let now = Zeroizing::new(fs::read(path)?);
+            Ok::<_, io::Error>(kept.before(name, &now).unwrap_or(now))
+        };
+        let text = there.get(FILE).map(|path| read(FILE, path)).transpose()?.unwrap_or_default();
         let text = Zeroizing::new(String::from_utf8(text.to_vec()).unwrap_or_default());
         let found = secrets::find(&text).map(|(_, found)| found);
-        let named = match &found {
-            Some(Found::File(name)) => Some((*name).to_owned()),
+        let mut naming = secrets::files(&text);
+        naming.extend(match &found {
+            Some(Found::File(name)) => Some(*name),
             _ => None,
-        };
+        });
+        naming.retain(|name| *name != FILE && !is_firmware(name));
         let wanted = |name: &str| {
             let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
             ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
                 || name == "authorized_keys"
-                || named.as_deref() == Some(name)
+                || naming.contains(&name)
                 || text.contains(&format!("\"{name}\""))
         };
-        let files: BTreeMap<String, Bytes> = files
+        let mut files: BTreeMap<String, Bytes> = there
             .into_iter()
             .filter(|(name, _)| wanted(name))
-            .map(|(name, path)| Ok((name, Zeroizing::new(fs::read(path)?))))
+            .map(|(name, path)| read(&name, &path).map(|bytes| (name, bytes)))
             .collect::<io::Result<_>>()?;
         let (secret, secret_file) = match found {
             Some(Found::Value(value)) => (Some(Zeroizing::new(value.as_bytes().to_vec())), None),
+            // A file that is blank has been taken over before.
+            Some(Found::File(name)) if files.get(name).is_some_and(|bytes| is_blank(bytes)) => {
+                (kept.file(KEPT_IN), Some(name.to_owned()))
+            }
             Some(Found::File(name)) => (files.get(name).cloned(), Some(name.to_owned())),
-            Some(Found::Kept) => (kept.0.clone(), None),
+            Some(Found::Kept) => (kept.file(KEPT_IN), None),
             None => (None, None),
         };
         let secret_file = secret_file.filter(|_| secret.is_some());
-        Ok(Self { files, secret, secret_file })
+        let mut to_blank = Vec::new();
+        for name in naming {
+            let Some(bytes) = files.get_mut(name) else { continue };
+            if !is_blank(bytes) {
+                to_blank.push(name.to_owned());
+            } else if let Some(before) = kept.file(name) {
+                *bytes = before;
+            }
+        }
+        Ok(Self { files, secret, secret_file, to_blank })
     }
 
     fn text(&self) -> Option<&str> {
@@ -99,6 +183,10 @@ impl Settings {
     /// Whether something on the card has to be blanked.
     #[must_use]
     pub fn has_secrets(&self) -> bool {
+        !self.to_blank.is_empty() || self.text_has_secrets()
+    }
+
+    fn text_has_secrets(&self) -> bool {
         let found = self.text().and_then(secrets::find).map(|(_, found)| found);
         self.secret.is_some() && matches!(found, Some(Found::Value(_) | Found::File(_)))
     }
@@ -148,27 +236,58 @@ impl Settings {
         } else {
             fs::rename(&part, kept)?;
         }
-        if let Some(parent) = kept.parent() {
-            File::open(parent)?.sync_all()?;
-        }
+        sync_parent(kept)?;
         Ok(true)
     }
 
-    /// Overwrites the secrets on the card.
+    /// Overwrites the secrets on the card; they have been kept by then.
     ///
     /// # Errors
     /// When it cannot be written. It is tried again at the next start.
-    pub fn blank(&self, fat: &Path) -> io::Result<()> {
-        // The named file first: as long as the settings name it, it is looked at again.
-        if let Some(name) = &self.secret_file {
-            let length = self.files.get(name).map_or(0, |bytes| bytes.len());
-            overwrite(&fat.join(name), &vec![b' '; length])?;
+    pub fn blank(&self, fat: &Path, kept: &Kept) -> io::Result<()> {
+        let text = self.text_has_secrets().then(|| FILE.to_owned());
+        let names: Vec<&String> = self.to_blank.iter().chain(&text).collect();
+        let files = names.iter().filter_map(|name| Some((name.as_str(), self.files.get(name.as_str())?)));
+        note(&kept.notes(), files.clone())?;
+        for (name, bytes) in files {
+            overwrite(&fat.join(name), &blank_of(name, bytes))?;
         }
-        if let Some(text) = self.text() {
-            overwrite(&fat.join(FILE), secrets::blanked(text).as_bytes())?;
-        }
-        Ok(())
+        forget(&kept.notes())
     }
+}
+
+/// Writes down what is about to be overwritten. It is on the card when this returns.
+fn note<'b>(notes: &Path, files: impl Iterator<Item = (&'b str, &'b Bytes)>) -> io::Result<()> {
+    let part = part_of(notes);
+    for left in [notes, &part] {
+        if left.exists() {
+            fs::remove_dir_all(left)?;
+        }
+    }
+    DirBuilder::new().mode(0o700).create(&part)?;
+    for (name, bytes) in files {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part.join(name))?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+    }
+    File::open(&part)?.sync_all()?;
+    fs::rename(&part, notes)?;
+    sync_parent(notes)
+}
+
+/// Forgets it in one step.
+fn forget(notes: &Path) -> io::Result<()> {
+    let part = part_of(notes);
+    if part.exists() {
+        fs::remove_dir_all(&part)?;
+    }
+    fs::rename(notes, &part)?;
+    sync_parent(notes)?;
+    fs::remove_dir_all(part)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// In place: neither its length nor where it lies changes.

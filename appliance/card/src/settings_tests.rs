@@ -28,14 +28,32 @@ impl Bench {
 
     /// A start; `cut` before the card is blanked.
     fn start(&self, cut: bool) -> bool {
-        let kept = Kept::read(&self.kept());
+        let kept = Kept::new(&self.kept());
         let settings = Settings::read(self.fat.path(), &kept).unwrap();
         let group = rustix::process::getgid().as_raw();
         let new = settings.keep(&self.kept(), group).unwrap();
-        if settings.has_secrets() && !cut {
-            settings.blank(self.fat.path()).unwrap();
+        match (settings.has_secrets(), cut) {
+            (true, false) => settings.blank(self.fat.path(), &kept).unwrap(),
+            (true, true) => {}
+            (false, _) => kept.settle().unwrap(),
         }
         new
+    }
+
+    /// A power cut while these files are overwritten, of which some bytes are new by then.
+    fn torn(&self, files: &[(&str, &str)], new: &[bool]) {
+        let files: Vec<(&str, Bytes)> =
+            files.iter().map(|(name, text)| (*name, Zeroizing::new(text.as_bytes().to_vec()))).collect();
+        note(&Kept::new(&self.kept()).notes(), files.iter().map(|(name, bytes)| (*name, bytes))).unwrap();
+        let mut new = new.iter().cycle();
+        for (name, bytes) in &files {
+            let after = blank_of(name, bytes);
+            let mixture = bytes
+                .iter()
+                .zip(after.iter())
+                .map(|(old, after)| if *new.next().unwrap() { *after } else { *old });
+            fs::write(self.fat.path().join(name), mixture.collect::<Vec<_>>()).unwrap();
+        }
     }
 
     fn card(&self, name: &str) -> String {
@@ -118,4 +136,78 @@ fn a_card_without_settings_has_a_copy_without_settings() {
     assert!(bench.start(false));
     assert_eq!(bench.copy(FILE), None);
     assert!(!bench.start(false));
+}
+
+const NAMING: &str = "[server]\napi-key-file = \"key.txt\"\n[access-codes]\nsecret-file = \"codes.key\"\n";
+const FILES: [(&str, &str); 3] =
+    [(FILE, NAMING), ("key.txt", "aaa.bbb.ccc\n"), ("codes.key", "00112233445566778899aabbccddeeff\n")];
+
+#[test]
+fn files_with_access_codes_move_too_and_stay_under_their_names() {
+    let bench = Bench::new(&FILES);
+    bench.start(false);
+    for _ in 0..2 {
+        assert!(is_blank(bench.card("codes.key").as_bytes()));
+        assert_eq!(bench.card("codes.key").len(), FILES[2].1.len());
+        assert_eq!(bench.copy("codes.key").as_deref(), Some(FILES[2].1));
+        assert!(bench.card(FILE).contains("secret-file = \"codes.key\""));
+        assert!(!bench.start(false), "nothing is new at the next start");
+    }
+    bench.write("codes.key", "ffeeddccbbaa99887766554433221100\n");
+    assert!(bench.start(false));
+    assert_eq!(bench.copy("codes.key").as_deref(), Some("ffeeddccbbaa99887766554433221100\n"));
+    fs::remove_file(bench.fat.path().join("codes.key")).unwrap();
+    bench.start(false);
+    assert_eq!(bench.copy("codes.key"), None, "who deletes the file has it forgotten");
+}
+
+#[test]
+fn a_key_file_that_is_blank_already_does_not_replace_the_key() {
+    let bench = Bench::new(&FILES);
+    bench.start(false);
+    bench.write(FILE, NAMING);
+    bench.start(false);
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
+    assert!(bench.card(FILE).contains("#api-key: kept"));
+}
+
+#[test]
+fn neither_the_settings_nor_the_firmware_are_taken_for_a_file_with_secrets() {
+    let toml = "[access-codes]\nsecret-file = \"u-boot.bin\"\nfixed-file = \"enrollment.toml\"\ntable-file = \"config.txt\"\n";
+    let bench = Bench::new(&[(FILE, toml), ("u-boot.bin", "U-Boot"), ("config.txt", "kernel=u-boot.bin")]);
+    bench.start(false);
+    assert_eq!(bench.card("u-boot.bin"), "U-Boot");
+    assert_eq!(bench.card("config.txt"), "kernel=u-boot.bin");
+    assert_eq!(bench.card(FILE), toml);
+}
+
+#[test]
+fn who_edits_a_half_blanked_card_is_heeded() {
+    let bench = Bench::new(&FILES);
+    bench.start(true);
+    bench.torn(&FILES, &[false, true]);
+    bench.write(FILE, "[station]\nname = \"desk\"\n");
+    bench.start(false);
+    assert_eq!(bench.copy(KEPT_IN), None);
+    assert!(!Kept::new(&bench.kept()).notes().exists(), "the note is forgotten, too");
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_power_cut_in_the_middle_of_the_blanking_loses_nothing(new in proptest::collection::vec(proptest::bool::ANY, 1..200), value: bool) {
+        let toml = NAMING.replace("api-key-file = \"key.txt\"", "api-key = \"aaa.bbb.ccc\"");
+        let files = if value { [(FILE, toml.as_str()), FILES[2], ("ca.pem", "PEM")] } else { FILES };
+        let bench = Bench::new(&files);
+        bench.start(true);
+        bench.torn(&files[..if value { 2 } else { 3 }], &new);
+        for _ in 0..2 {
+            bench.start(false);
+            proptest::prop_assert_eq!(bench.copy(KEPT_IN).unwrap_or_default().trim().to_owned(), "aaa.bbb.ccc");
+            let codes = bench.copy("codes.key");
+            proptest::prop_assert_eq!(codes.as_deref(), Some(FILES[2].1));
+            proptest::prop_assert!(!bench.card(FILE).contains("aaa"));
+            proptest::prop_assert!(is_blank(bench.card("codes.key").as_bytes()));
+            proptest::prop_assert!(!Kept::new(&bench.kept()).notes().exists());
+        }
+    }
 }
