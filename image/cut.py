@@ -45,12 +45,17 @@ def count(log):
     return struct.unpack_from("<QQQ", head)[2] if len(head) == SECTOR else 0
 
 
-def survivors(written, chance):
-    """What a cut after these writes leaves of them, each with its number; how many were lost or torn."""
+def survivors(written, chance, torn=None):
+    """What a cut after these writes leaves of them, each with its number; how many were lost or torn.
+
+    With `torn`, the last of them is under way, and so many of its bytes are there."""
     safe = max((number + 1 for number, (_, flags, _) in enumerate(written) if flags & FLUSH), default=0)
     kept, lost = [], 0
     for number, (place, flags, content) in enumerate(written):
-        if number >= safe and not flags & FUA and content:
+        if torn is not None and number == len(written) - 1:
+            lost += 1
+            content = content[:torn]
+        elif number >= safe and not flags & FUA and content:
             fate = chance.random()
             if fate < 0.6:
                 lost += 1

@@ -6,7 +6,7 @@
 U-BOOT is U-Boot for QEMU's "virt". Each trial prints lines "ok: ..." or "FAILED: ...". `TRIAL_SECONDS` is how long one
 start may take (600); `TRIAL_CUTS`, `TRIAL_SWITCHES` and `TRIAL_ENROLLMENTS` are how many power cuts are tried of first starts (4),
 of slot switches (4) and of enrollments (2), `TRIAL_SEED` chooses their instants (any number). `TRIAL_REPLAYS` is how many cuts
-are made of recorded starts (200), and `TRIAL_REPLAYED_STARTS` how many of the cards that they leave are started (2).
+are made of each recording (200), and `TRIAL_REPLAYED_STARTS` how many of the cards that they leave are started (2).
 Trials in which something is enrolled want a server: run all of them as
 
     scripts/privacyidea-fixture run --tls emulated -- image/trial.py IMAGE U-BOOT
@@ -21,6 +21,7 @@ import board
 import power
 import replay
 import settings
+import visit
 import vm
 import whole
 
@@ -149,8 +150,18 @@ def switches(trial):
 
 
 def replays(trial):
-    """Many power cuts of two recorded starts, without as many starts."""
-    replay.thousand(trial, check, SECONDS, GOOD)
+    """Many power cuts of recorded starts, without as many starts."""
+    replay.starts(trial, check, SECONDS, GOOD)
+
+
+def switch_replays(trial):
+    """Many power cuts of recorded slot switches, through U-Boot."""
+    replay.switches(trial, check, SECONDS, GOODS)
+
+
+def enrollment_replays(trial):
+    """Many power cuts of a recorded enrollment: the card knows what the operator had been told."""
+    replay.enrollments(trial, check, SECONDS, GOOD)
 
 
 def wrong(trial):
@@ -163,6 +174,16 @@ def broken(trial):
     power.enrollments(trial, check, SECONDS, GOOD)
 
 
+def network(trial):
+    """A VLAN, an address of its own, IPv6, a name, log lines; and nothing but the SSH door that answers."""
+    visit.network(trial, check, SECONDS, GOOD)
+
+
+def attacked(trial):
+    """What somebody at the serial line and at the USB ports gets: nothing."""
+    visit.attacked(trial, check, SECONDS, GOOD)
+
+
 def pi(trial):
     """A Pi 3B through U-Boot, with a display and a lamp. Only when it is named."""
     board.pi(trial, check, SECONDS, GOOD)
@@ -173,9 +194,10 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-TRIALS = {trial.__name__: trial for trial in (first, uboot, decay, fallback, torn, wrong, cuts, replays, switches, enrolls, broken, pi)}
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
+TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
-SERVED = {enrolls, broken}
+SERVED = {enrolls, broken, enrollment_replays}
 # QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).
 NAMED = {pi}
 

@@ -120,9 +120,9 @@ class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
     def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None,
-                 emulator="qemu-system-aarch64"):
+                 emulator="qemu-system-aarch64", network=None):
         """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
-        takes out of the card's slots is kept for the next."""
+        takes out of the card's slots is kept for the next. `network` is QEMU's word for another than its own (see lan.py)."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
@@ -135,7 +135,7 @@ class Machine:
         drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
         if writes:
             drive = cut.drive(disk, writes)
-        network = f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
+        network = network or f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
         if kind == "virt":
             # Given a seed, the kernel parts its page tables from the programs'. Each entry into the kernel then costs
             # an emulator all that it has translated, half of a start; the boards' processors need none of it.
@@ -165,7 +165,7 @@ class Machine:
             qemu += ["-kernel", kernel, "-initrd", early, "-no-reboot",
                      "-append", f"{console} card.slot={slot} {usual} {words}"]
         qemu += list(extra)
-        self.process = subprocess.Popen(qemu, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        self.process = subprocess.Popen(qemu, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -209,6 +209,11 @@ class Machine:
                 self.log.write(got)
                 self.log.flush()
         return bool(got) or self.process.poll() is None
+
+    def type(self, text):
+        """Types on its serial line."""
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
 
     @contextlib.contextmanager
     def reading(self):

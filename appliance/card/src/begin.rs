@@ -7,10 +7,12 @@
 //! 2. The state partition is made or checked, and mounted at `/var/lib`.
 //! 3. The FAT partition is read: settings go to the state partition, secrets among them are blanked on
 //!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
-//! 4. The station gets its name, and networkd its file ([`crate::network`]).
+//! 4. The station gets its name, networkd its files ([`crate::network`]), and netlogd its own, where log lines
+//!    are sent elsewhere ([`crate::log`]).
 
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
@@ -18,6 +20,7 @@ use rustix::system::sethostname;
 
 use crate::device::Card;
 use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
+use crate::log::Log;
 use crate::network::Network;
 use crate::settings::{self, Settings};
 use crate::{name, state};
@@ -28,6 +31,11 @@ const KEPT: &str = "/var/lib/enrollment-station";
 const FAT: &str = "/run/card";
 /// Where networkd looks for what is made at each start.
 const NETWORK: &str = "/run/systemd/network";
+/// Where netlogd looks for where log lines go, and where it finds the authority for that.
+const NETLOGD: &str = "/run/systemd/netlogd.conf.d";
+const LOG_AUTHORITY: &str = "/run/station-log-authority.pem";
+/// Where the rest of its unit stands.
+const LOG_UNIT: &str = "/run/systemd/system/station-log.service.d";
 /// The daemon's user, by its name in `/etc/passwd`.
 const DAEMON: &str = "enrolld";
 
@@ -113,13 +121,27 @@ fn name_and_network() {
     let text = fs::read_to_string(Path::new(KEPT).join(settings::FILE)).unwrap_or_default();
     let network = Network::read(&text);
     let host = network.name.clone().unwrap_or_else(name::of_this_machine);
-    let done = sethostname(host.as_bytes())
-        .map_err(std::io::Error::from)
-        .and_then(|()| fs::create_dir_all(NETWORK))
-        .and_then(|()| fs::write(format!("{NETWORK}/10-station.network"), network.file()));
+    let written = || {
+        fs::create_dir_all(NETWORK)?;
+        network.files().iter().try_for_each(|(name, file)| fs::write(format!("{NETWORK}/{name}"), file))?;
+        network.log.as_ref().map_or(Ok(()), log_server)
+    };
+    let done = sethostname(host.as_bytes()).map_err(std::io::Error::from).and_then(|()| written());
     if let Err(error) = done {
         log(&format!("name and network are not set: {error}"));
     }
+}
+
+/// What netlogd needs, whose user may not read the settings; its unit starts when the file is there.
+fn log_server(log: &Log) -> std::io::Result<()> {
+    if let Some(name) = log.authority() {
+        fs::copy(Path::new(KEPT).join(name), LOG_AUTHORITY)?;
+        fs::set_permissions(LOG_AUTHORITY, fs::Permissions::from_mode(0o644))?;
+    }
+    fs::create_dir_all(NETLOGD)?;
+    fs::write(format!("{NETLOGD}/station.conf"), log.file(LOG_AUTHORITY))?;
+    fs::create_dir_all(LOG_UNIT)?;
+    fs::write(format!("{LOG_UNIT}/to.conf"), log.unit())
 }
 
 /// A user's group; root's when there is none of that name.

@@ -37,11 +37,14 @@ pub fn settings(text: &str) {
     let card = secrets::blanked(text);
     assert_eq!(card.lines().count(), text.lines().count(), "blanking moves no line");
     assert_eq!(secrets::blanked(&card).len(), card.len(), "blanking twice is blanking once");
-    let file = Network::read(text).file();
-    assert!(
-        file.lines().all(|line| line.is_empty() || line.starts_with('[') || line.contains('=')),
-        "a file for networkd has sections and settings"
-    );
+    let network = Network::read(text);
+    let log = network.log.iter().map(|log| log.file("/run/authority"));
+    for file in network.files().into_iter().map(|(_, file)| file).chain(log) {
+        assert!(
+            file.lines().all(|line| line.is_empty() || line.starts_with('[') || line.contains('=')),
+            "a file for networkd or netlogd has sections and settings"
+        );
+    }
 }
 
 #[cfg(test)]

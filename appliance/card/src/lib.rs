@@ -23,6 +23,7 @@ pub mod early;
 pub mod examine;
 pub mod ext4;
 pub mod layout;
+pub mod log;
 pub mod mbr;
 pub mod name;
 pub mod network;

@@ -1,13 +1,18 @@
-//! What `enrollment.toml` says about the network, as a file for systemd-networkd.
+//! What `enrollment.toml` says about the network, as files for systemd-networkd; and where log lines go.
 //!
 //! The daemon reads the same fields and says on the panel what is wrong with them. Here whatever cannot be
 //! understood is as if it were not there: a station with a typing error in its address takes one from DHCP,
-//! so that its operators reach it.
+//! so that its operators reach it. Log lines are sent as they are meant to be, or not at all.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use toml::de::{DeTable, DeValue};
+
+use crate::log::Log;
+
+/// What the interface of a VLAN is called.
+const VLAN: &str = "lan";
 
 /// The network and the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +27,10 @@ pub struct Network {
     pub dns: Vec<IpAddr>,
     /// `network.ntp`: names or addresses.
     pub ntp: Vec<String>,
+    /// `network.vlan`: 1 to 4094.
+    pub vlan: Option<u16>,
+    /// The section `log`.
+    pub log: Option<Log>,
 }
 
 impl Network {
@@ -46,13 +55,38 @@ impl Network {
                 .into_iter()
                 .filter(|name| is_server(name))
                 .collect(),
+            vlan: one("network", "vlan")
+                .and_then(|text| text.parse().ok())
+                .filter(|id| (1..4095).contains(id)),
+            log: one("log", "to").and_then(|to| {
+                let to: SocketAddr = to.parse().ok()?;
+                Log::new(to, one("log", "protocol").as_deref().unwrap_or("udp"), one("log", "ca"))
+            }),
         }
     }
 
-    /// The file for networkd, for every wired interface.
+    /// The files for networkd, each with its name. They are for every wired interface.
     #[must_use]
-    pub fn file(&self) -> String {
-        let mut text = "[Match]\nType=ether\n\n[Link]\nRequiredForOnline=no\n\n[Network]\n".to_owned();
+    pub fn files(&self) -> Vec<(&'static str, String)> {
+        match self.vlan {
+            None => vec![("10-station.network", self.addresses("Type=ether"))],
+            Some(id) => vec![
+                ("10-station.netdev", format!("[NetDev]\nName={VLAN}\nKind=vlan\n\n[VLAN]\nId={id}\n")),
+                // A VLAN is no "ether" to networkd. Outside of it the station has no address.
+                (
+                    "10-station.network",
+                    format!(
+                        "[Match]\nType=ether\n\n[Link]\nRequiredForOnline=no\n\n[Network]\nVLAN={VLAN}\n\
+                         DHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nMulticastDNS=no\nLLMNR=no\n"
+                    ),
+                ),
+                ("11-vlan.network", self.addresses(&format!("Name={VLAN}"))),
+            ],
+        }
+    }
+
+    fn addresses(&self, of: &str) -> String {
+        let mut text = format!("[Match]\n{of}\n\n[Link]\nRequiredForOnline=no\n\n[Network]\n");
         let mut line = |name: &str, value: &str| {
             let _ = writeln!(text, "{name}={value}");
         };
@@ -85,6 +119,10 @@ impl Network {
 fn strings(value: &DeValue<'_>) -> Vec<String> {
     match value {
         DeValue::String(text) => vec![text.to_string()],
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(|number| number.to_string())
+            .into_iter()
+            .collect(),
         DeValue::Array(values) => values.iter().flat_map(|value| strings(value.get_ref())).collect(),
         _ => Vec::new(),
     }
@@ -117,13 +155,39 @@ mod tests {
 
     use super::*;
 
+    fn only(network: &Network) -> String {
+        let mut files = network.files();
+        assert_eq!(files.len(), 1);
+        files.remove(0).1
+    }
+
+    #[test]
+    fn a_vlan_has_the_address_and_what_carries_it_has_none() {
+        let network = Network::read("[network]\nvlan = 7\naddress = \"192.0.2.7/24\"\n");
+        let files = network.files();
+        let lines = |name: &str| {
+            let (_, text) = files.iter().find(|(there, _)| *there == name).unwrap();
+            text.lines().collect::<Vec<_>>()
+        };
+        assert!(lines("10-station.netdev").contains(&"Id=7"));
+        let carrier = lines("10-station.network");
+        assert!(carrier.contains(&"VLAN=lan") && carrier.contains(&"LinkLocalAddressing=no"));
+        assert!(!carrier.iter().any(|line| line.starts_with("Address=")));
+        let inside = lines("11-vlan.network");
+        assert!(inside.contains(&"Name=lan") && inside.contains(&"Address=192.0.2.7/24"));
+        for wrong in ["0", "4095", "-1", "\"x\"", "70000"] {
+            let network = Network::read(&format!("[network]\nvlan = {wrong}\n"));
+            assert_eq!(network.vlan, None, "{wrong}");
+        }
+    }
+
     #[test]
     fn a_fixed_address() {
         let network = Network::read(
             "[station]\nname = \"desk-3\"\n[network]\naddress = \"192.0.2.7/24\"\ngateway = \"192.0.2.1\"\ndns = [\"192.0.2.53\", \"2001:db8::1\"]\nntp = [\"time.example\"]\n",
         );
         assert_eq!(network.name.as_deref(), Some("desk-3"));
-        let file = network.file();
+        let file = only(&network);
         for line in
             ["DHCP=no", "Address=192.0.2.7/24", "Gateway=192.0.2.1", "DNS=2001:db8::1", "NTP=time.example"]
         {
@@ -134,7 +198,7 @@ mod tests {
     #[test]
     fn nothing_said_means_dhcp() {
         assert_eq!(Network::read(""), Network::default());
-        assert!(Network::default().file().contains("\nDHCP=yes\n"));
+        assert!(only(&Network::default()).contains("\nDHCP=yes\n"));
     }
 
     #[test]
@@ -156,9 +220,11 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_gives_a_file_of_known_lines(text in "(\\[|\\]|network|address|ntp|=|\"|\n|[ -~]|ä){0,60}") {
-            let known = ["[Match]", "[Link]", "[Network]", "[DHCPv4]", "[DHCPv6]", ""];
-            for line in Network::read(&text).file().lines() {
-                prop_assert!(known.contains(&line) || line.split_once('=').is_some());
+            let known = ["[Match]", "[Link]", "[Network]", "[DHCPv4]", "[DHCPv6]", "[NetDev]", "[VLAN]", ""];
+            for (_, file) in Network::read(&text).files() {
+                for line in file.lines() {
+                    prop_assert!(known.contains(&line) || line.split_once('=').is_some());
+                }
             }
         }
     }

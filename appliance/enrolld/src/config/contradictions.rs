@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::read::Reader;
-use super::{Config, DisplayKind, HandOverReader, Insecure, StartMode, table_of};
+use super::{Config, DisplayKind, HandOverReader, Insecure, LogProtocol, StartMode, table_of};
 
 pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, reader: &'c mut Reader<'_>) {
     let mut check = Check { config, table, reader };
@@ -20,6 +20,7 @@ pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, read
     check.armed();
     check.panel();
     check.network();
+    check.log();
     if config.shell.listen.is_empty() {
         check.say(
             "shell",
@@ -336,6 +337,39 @@ impl Check<'_, '_> {
                     "Add address, or remove it.",
                 );
             }
+        }
+    }
+
+    fn log(&mut self) {
+        let log = &self.config.log;
+        let Some(server) = log.to else {
+            if log.protocol != LogProtocol::Udp || log.ca.is_some() {
+                self.say("log", "to", "it is not said where log lines go", "Add to, or remove the section.");
+            }
+            return;
+        };
+        match (log.protocol, log.ca.is_some()) {
+            (LogProtocol::Tls, false) => {
+                self.say(
+                    "log",
+                    "protocol",
+                    "there is no authority that the syslog server's certificate could be checked with",
+                    "Add ca, or choose another protocol.",
+                );
+            }
+            (LogProtocol::Udp | LogProtocol::Tcp, true) => {
+                self.say(
+                    "log",
+                    "ca",
+                    "nothing is checked with it",
+                    "Write protocol = \"tls\", or remove it.",
+                );
+            }
+            _ => {}
+        }
+        // systemd-netlogd 1.4.4 opens an IPv4 socket for TLS, whatever the address (netlog-tls.c, tls_connect).
+        if log.protocol == LogProtocol::Tls && server.0.is_ipv6() {
+            self.say("log", "to", "\"tls\" does not reach IPv6 addresses", "Write an IPv4 address.");
         }
     }
 }

@@ -278,6 +278,10 @@ impl Url {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
+/// Where log lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogServer(pub SocketAddr);
+
 /// An address or a network that operators may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
@@ -347,6 +351,7 @@ pub struct Pin(pub SpkiPin);
 texts! {
     Url, "an address such as \"https://pi.example.org\", without a user, '?' or '#'", Url::parse, |url| url.0.clone();
     Listen, "an address and a port such as \"[::]:22\"", |text| text.parse().ok().map(Listen), |listen| listen.0.to_string();
+    LogServer, "an address and a port such as \"192.0.2.5:514\"", |text| text.parse().ok().map(LogServer), |server| server.0.to_string();
     Origin, "an address or a network such as \"192.0.2.0/24\"", Origin::parse, ToString::to_string;
     Ports, "a USB port path such as \"1-1.3\" or \"1-1.*\"", |text| text.parse().ok().map(Ports), |ports| ports.0.to_string();
     IpAddr, "an address such as \"192.0.2.1\"", |text| text.parse().ok(), ToString::to_string;

@@ -43,6 +43,8 @@ pub struct Config {
     pub station: StationSection,
     /// How it is reached.
     pub network: NetworkSection,
+    /// Where log lines go.
+    pub log: LogSection,
     /// The server.
     pub server: ServerSection,
     /// Display, lamp, buzzer and button.
@@ -106,9 +108,10 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
     Ok((text, parsed))
 }
 
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "station",
     "network",
+    "log",
     "server",
     "panel",
     "usb",
@@ -137,6 +140,7 @@ pub fn parse(text: &str, files: &dyn Files) -> Parsed {
     let config = Config {
         station: section(&table, "station", &mut reader),
         network: section(&table, "network", &mut reader),
+        log: section(&table, "log", &mut reader),
         server: section(&table, "server", &mut reader),
         panel: section(&table, "panel", &mut reader),
         usb: section(&table, "usb", &mut reader),
@@ -232,6 +236,12 @@ fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
             false,
             "How the station is reached. Read by the image when it starts; it does nothing elsewhere.",
             NetworkSection::fields(),
+        ),
+        (
+            "log",
+            false,
+            "Where log lines go besides the station's own memory. Read by the image when it starts; it does nothing elsewhere.",
+            LogSection::fields(),
         ),
     ]
 }

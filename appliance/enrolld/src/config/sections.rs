@@ -9,7 +9,8 @@ use toml::de::DeValue;
 use zeroize::Zeroizing;
 
 use super::fields::{
-    Authorities, InterfaceAddress, Line, Listen, Name, Pin, Ports, Url, Whole, read_beside, text_of,
+    Authorities, InterfaceAddress, Line, Listen, LogServer, Name, Pin, Ports, Url, Whole, read_beside,
+    text_of,
 };
 use super::handed::{CodeFile, CodesFile, Reader as Recipient, SecretFile};
 use super::read::{Field, Reader, Value};
@@ -35,6 +36,19 @@ sections! {
         pub dns: Vec<IpAddr> = Vec::new(),
         /// Time servers; the network's own or Debian's when there are none.
         pub ntp: Vec<Line<253>> = Vec::new(),
+        /// The VLAN (IEEE 802.1Q) that it is in, where the socket carries several. Then it has no address outside of it.
+        pub vlan: Option<Whole<1, 4094>> = None,
+    }
+
+    /// Where log lines go besides the station's own memory. Read by the image when it starts; it does nothing elsewhere.
+    pub struct LogSection {
+        /// A syslog server (RFC 5424). Its address, since lines are sent before names can be looked up.
+        pub to: Option<LogServer> = None,
+        /// How they get there. Only "tls" keeps them from being read and changed on their way.
+        pub protocol: LogProtocol = LogProtocol::Udp,
+        /// The authority that has signed the certificate of the syslog server, for "tls". Its own, and not one that signs
+        /// for others as well: the name in the certificate is not compared.
+        pub ca: Option<Authorities> = None,
     }
 
     /// The server that tokens are registered at.
@@ -139,6 +153,16 @@ choices! {
         Csv = "csv",
         /// PSKC (RFC 6030).
         Pskc = "pskc",
+    }
+
+    /// How log lines travel.
+    pub enum LogProtocol {
+        /// A packet for each.
+        Udp = "udp",
+        /// One after the other.
+        Tcp = "tcp",
+        /// The same, encrypted.
+        Tls = "tls",
     }
 
     /// A language of the display.

@@ -1,0 +1,87 @@
+//! Where log lines go, as a file for systemd-netlogd.
+//!
+//! Source: its manual page and netlog-gperf.gperf, version 1.4.4.
+
+use std::net::SocketAddr;
+
+/// A syslog server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    to: SocketAddr,
+    protocol: &'static str,
+    /// The authority's file, which stands beside the settings.
+    ca: Option<String>,
+}
+
+impl Log {
+    /// Where it is, "udp", "tcp" or "tls", and for "tls" the file of the authority. None when that does not fit together.
+    #[must_use]
+    pub fn new(to: SocketAddr, protocol: &str, ca: Option<String>) -> Option<Self> {
+        let protocol = ["udp", "tcp", "tls"].into_iter().find(|known| *known == protocol)?;
+        let ca = if protocol == "tls" { Some(ca.filter(|name| is_file(name))?) } else { None };
+        Some(Self { to, protocol, ca })
+    }
+
+    /// The authority's file, beside the settings.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
+    /// The part of its unit that lets it send to that server, and to no other.
+    #[must_use]
+    pub fn unit(&self) -> String {
+        format!("[Service]\nIPAddressAllow={}\n", self.to.ip())
+    }
+
+    /// What netlogd reads; `authority` is where it finds that file.
+    #[must_use]
+    pub fn file(&self, authority: &str) -> String {
+        let Self { to, protocol, ca } = self;
+        let trust = if ca.is_some() { format!("TLSServerCertificate={authority}\n") } else { String::new() };
+        format!(
+            "[Network]\nAddress={to}\nProtocol={protocol}\nLogFormat=rfc5424\nConnectionRetrySec=10s\n\
+             TLSCertificateAuthMode=deny\n{trust}"
+        )
+    }
+}
+
+/// The name of a file in the same directory, and nothing that would be another line.
+fn is_file(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name.chars().all(|letter| !letter.is_control() && letter != '/' && letter != '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_sent_as_it_is_meant_or_not_at_all() {
+        let to = "192.0.2.5:6514".parse().unwrap();
+        let ca = |name: &str| Some(name.to_owned());
+        assert!(
+            Log::new(to, "udp", None).unwrap().file("").contains("Address=192.0.2.5:6514\nProtocol=udp\n")
+        );
+        let tls = Log::new(to, "tls", ca("logs.pem")).unwrap();
+        assert_eq!(tls.authority(), Some("logs.pem"));
+        assert!(tls.file("/run/ca").ends_with("TLSCertificateAuthMode=deny\nTLSServerCertificate=/run/ca\n"));
+        assert_eq!(Log::new(to, "tls", None), None);
+        assert_eq!(Log::new(to, "TLS", ca("logs.pem")), None);
+        for wrong in ["", "../logs.pem", ".hidden", "a\nProtocol=udp"] {
+            assert_eq!(Log::new(to, "tls", ca(wrong)), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn it_stands_in_the_settings() {
+        let read = |text: &str| crate::network::Network::read(text).log;
+        let six = read("[log]\nto = \"[2001:db8::5]:514\"\nprotocol = \"tcp\"\n").unwrap();
+        assert!(six.file("").contains("Address=[2001:db8::5]:514\nProtocol=tcp\n"));
+        assert_eq!(six.unit(), "[Service]\nIPAddressAllow=2001:db8::5\n");
+        assert_eq!(read("[log]\nto = \"logs.example:514\"\n"), None);
+        assert_eq!(read("[log]\nto = \"192.0.2.5:6514\"\nprotocol = \"tls\"\n"), None);
+        assert_eq!(read("[station]\n"), None);
+    }
+}
