@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Thirty-one ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
+"""Thirty-five ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
 
     image/wrong.py ENROLLD      asks this program's `check` about each, and about the right one
 """
@@ -57,6 +57,10 @@ KINDS = {
     "there is no profile": ('[profile.desk]\nkind = "hotp"\n', "", None, "profile"),
     "the run's profile is not there": ('"hotp"\n', '"hotp"\n[run]\nprofile = "other"\n', 14, "run.profile"),
     "the station's own address is none": ('"hotp"\n', '"hotp"\n[network]\naddress = "192.0.2.300/24"\n', 14, "network.address"),
+    "a VLAN's number is none": ('"hotp"\n', '"hotp"\n[network]\nvlan = 4095\n', 14, "network.vlan"),
+    "the log goes to a name": ('"hotp"\n', '"hotp"\n[log]\nto = "logs.example.org:514"\n', 14, "log.to"),
+    "the log is encrypted for anybody": ('"hotp"\n', '"hotp"\n[log]\nto = "192.0.2.5:6514"\nprotocol = "tls"\n', 15, "log.protocol"),
+    "a file of access codes is missing": ('"hotp"\n', '"hotp"\n[access-codes]\nsecret-file = "codes.key"\n', 14, "access-codes.secret-file"),
     "a display's address is none": ('"hotp"\n', '"hotp"\n[panel]\ni2c-address = 0x3e\n', 14, "panel.i2c-address"),
 }
 
