@@ -230,14 +230,7 @@ impl Settings {
             file.sync_all()?;
         }
         File::open(&part)?.sync_all()?;
-        if kept.exists() {
-            renameat_with(CWD, &part, CWD, kept, RenameFlags::EXCHANGE)?;
-            fs::remove_dir_all(&part)?;
-        } else {
-            fs::rename(&part, kept)?;
-        }
-        sync_parent(kept)?;
-        Ok(true)
+        replace(&part, kept).map(|()| true)
     }
 
     /// Overwrites the secrets on the card; they have been kept by then.
@@ -256,13 +249,12 @@ impl Settings {
     }
 }
 
-/// Writes down what is about to be overwritten. It is on the card when this returns.
+/// Writes down what is about to be overwritten. It is on the card when this returns. A note that is there is
+/// needed until the new one is.
 fn note<'b>(notes: &Path, files: impl Iterator<Item = (&'b str, &'b Bytes)>) -> io::Result<()> {
     let part = part_of(notes);
-    for left in [notes, &part] {
-        if left.exists() {
-            fs::remove_dir_all(left)?;
-        }
+    if part.exists() {
+        fs::remove_dir_all(&part)?;
     }
     DirBuilder::new().mode(0o700).create(&part)?;
     for (name, bytes) in files {
@@ -271,8 +263,19 @@ fn note<'b>(notes: &Path, files: impl Iterator<Item = (&'b str, &'b Bytes)>) -> 
         file.sync_all()?;
     }
     File::open(&part)?.sync_all()?;
-    fs::rename(&part, notes)?;
-    sync_parent(notes)
+    replace(&part, notes)
+}
+
+/// Puts a directory in the place of another in one step.
+fn replace(part: &Path, place: &Path) -> io::Result<()> {
+    if place.exists() {
+        renameat_with(CWD, part, CWD, place, RenameFlags::EXCHANGE)?;
+        sync_parent(place)?;
+        fs::remove_dir_all(part)
+    } else {
+        fs::rename(part, place)?;
+        sync_parent(place)
+    }
 }
 
 /// Forgets it in one step.

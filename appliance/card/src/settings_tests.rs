@@ -182,6 +182,22 @@ fn neither_the_settings_nor_the_firmware_are_taken_for_a_file_with_secrets() {
 }
 
 #[test]
+fn an_earlier_note_stays_until_the_new_one_is_there() {
+    let bench = Bench::new(&FILES);
+    bench.start(true);
+    bench.torn(&FILES, &[false, true]);
+    let notes = Kept::new(&bench.kept()).notes();
+    // It cannot be written down again: a directory with a file that is not to be had.
+    let key = Zeroizing::new(b"x".to_vec());
+    let wrong = [("codes.key", &key), ("no/such/place", &key)];
+    assert!(note(&notes, wrong.into_iter()).is_err());
+    assert!(notes.join("key.txt").exists());
+    bench.start(false);
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc\n"));
+    assert_eq!(bench.copy("codes.key").as_deref(), Some(FILES[2].1));
+}
+
+#[test]
 fn who_edits_a_half_blanked_card_is_heeded() {
     let bench = Bench::new(&FILES);
     bench.start(true);
