@@ -71,7 +71,6 @@ def network(trial, check, seconds, good):
         lan.end()
 
 
-
 def asks_whether_free(protocol, _, __, data):
     """Whether the station asks if anybody has an address of the prefix, before it takes it (RFC 4862, 5.4)."""
     return protocol == ICMP6 and data[0] == 135 and ipaddress.ip_address(data[8:24]) in ipaddress.ip_network(PREFIX)
