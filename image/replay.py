@@ -80,7 +80,7 @@ class Record:
 
 def play(records, trial, check, what, seconds, good, right, uboot=None):
     """Cuts of records. Each card has to be whole; those that are started start, and are `right`."""
-    cuts, starts = power.number("TRIAL_REPLAYS", 200), power.number("TRIAL_REPLAYED_STARTS", 2)
+    cuts, starts = power.number("TRIAL_REPLAYS", 100), power.number("TRIAL_REPLAYED_STARTS", 1)
     seed = power.number("TRIAL_SEED", random.randrange(1 << 32))
     chance = random.Random(f"{what} {seed}")
     card, different, complaints, writes, lost, kept_promises = f"{trial.directory}/replayed.img", {}, [], 0, 0, 0

@@ -6,7 +6,7 @@
 U-BOOT is U-Boot for QEMU's "virt". Each trial prints lines "ok: ..." or "FAILED: ...". `TRIAL_SECONDS` is how long one
 start may take (600); `TRIAL_CUTS`, `TRIAL_SWITCHES` and `TRIAL_ENROLLMENTS` are how many power cuts are tried of first starts (4),
 of slot switches (4) and of enrollments (2), `TRIAL_SEED` chooses their instants (any number). `TRIAL_REPLAYS` is how many cuts
-are made of each recording (200), and `TRIAL_REPLAYED_STARTS` how many of the cards that they leave are started (2).
+are made of each recording (100), and `TRIAL_REPLAYED_STARTS` how many of the cards that they leave are started (1).
 Trials in which something is enrolled want a server: run all of them as
 
     scripts/privacyidea-fixture run --tls emulated -- image/trial.py IMAGE U-BOOT
