@@ -9,7 +9,8 @@ import vm
 import whole
 from whole import Key, Server, client, twin
 
-FIRST = 7_000_001
+# Each trial has serials of its own, as all of them enroll at one server.
+FIRST = 7_100_001
 # As long as a server's are, so that a power cut can tear it: a sector ends within.
 KEY = b"eyJ0eXAi.eyJ1c2VybmFtZSI6InRyaWFsIn0." + b"c2lnbmF0dXJl" * 50
 SETTINGS = b'[station]\nname = "trial"\n\n[server]\nurl = "https://pi.invalid"\napi-key = "' + KEY + b'"\n'
