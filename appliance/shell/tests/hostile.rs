@@ -78,9 +78,8 @@ fn log_in(station: &Station) -> Duration {
 fn an_operator_comes_through_a_crowd() {
     let station = Station::start(&[]);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    for _ in 0..3 {
-        log_in(&station);
-    }
+    // What a login takes here and now, without the crowd.
+    let quiet = (0..3).map(|_| log_in(&station)).max().unwrap_or_default();
     let (memory, files) = (station.memory(), station.files());
     let mut people = runtime.block_on(crowd(station.port));
     let mut slowest = Duration::ZERO;
@@ -99,7 +98,10 @@ fn an_operator_comes_through_a_crowd() {
     log_in(&station);
     let after = station.memory();
     println!("after the crowd: {after} KiB, {} open files ({files} before)", station.files());
-    assert!(slowest < Duration::from_secs(1), "a login took {slowest:?}");
+    assert!(
+        slowest < Duration::from_secs(1) + quiet * 4,
+        "a login took {slowest:?}, and {quiet:?} without the crowd"
+    );
     assert!(most - memory < 8 * 1024, "memory grew from {memory} to {most} KiB");
     assert!(after.saturating_sub(memory) < 4 * 1024, "memory stays at {after} KiB, from {memory}");
     assert!(station.files() <= files + 1, "{} files stay open, from {files}", station.files());
