@@ -15,7 +15,7 @@ import time
 # IEEE 802.1Q-2018, table 9-1; the numbers that IANA keeps of EtherTypes and protocols.
 VLAN, IPV4, IPV6, ARP = 0x8100, 0x0800, 0x86DD, 0x0806
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+SYN, RST, ACK = 2, 4, 16
 MAC = bytes.fromhex("02005e000001")
 LINK_LOCAL = ipaddress.ip_address("fe80::1")
 

@@ -17,10 +17,11 @@ use std::path::Path;
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use rustix::system::sethostname;
+use zeroize::Zeroizing;
 
 use crate::device::Card;
 use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
-use crate::log::Log;
+use crate::log::{Log, certificates};
 use crate::network::Network;
 use crate::settings::{self, Settings};
 use crate::{name, state};
@@ -123,19 +124,27 @@ fn name_and_network() {
     let host = network.name.clone().unwrap_or_else(name::of_this_machine);
     let written = || {
         fs::create_dir_all(NETWORK)?;
-        network.files().iter().try_for_each(|(name, file)| fs::write(format!("{NETWORK}/{name}"), file))?;
-        network.log.as_ref().map_or(Ok(()), log_server)
+        network.files().iter().try_for_each(|(name, file)| fs::write(format!("{NETWORK}/{name}"), file))
     };
     let done = sethostname(host.as_bytes()).map_err(std::io::Error::from).and_then(|()| written());
     if let Err(error) = done {
         log(&format!("name and network are not set: {error}"));
+    }
+    if let Some(Err(error)) = network.log.as_ref().map(log_server) {
+        log(&format!("log lines are not sent to the syslog server: {error}"));
     }
 }
 
 /// What netlogd needs, whose user may not read the settings; its unit starts when the file is there.
 fn log_server(log: &Log) -> std::io::Result<()> {
     if let Some(name) = log.authority() {
-        fs::copy(Path::new(KEPT).join(name), LOG_AUTHORITY)?;
+        // Everybody may read it there, and who knows what else the file holds.
+        let text = Zeroizing::new(fs::read_to_string(Path::new(KEPT).join(name))?);
+        let certificates = certificates(&text);
+        if certificates.is_empty() {
+            return Err(std::io::Error::other(format!("{name} holds no certificate")));
+        }
+        fs::write(LOG_AUTHORITY, certificates)?;
         fs::set_permissions(LOG_AUTHORITY, fs::Permissions::from_mode(0o644))?;
     }
     fs::create_dir_all(NETLOGD)?;

@@ -46,6 +46,21 @@ impl Log {
     }
 }
 
+/// The certificates of a PEM file (RFC 7468), without anything else that stands there, such as a private key.
+#[must_use]
+pub fn certificates(text: &str) -> String {
+    let mut inside = false;
+    let mut all = String::new();
+    for line in text.lines().map(str::trim) {
+        inside |= line == "-----BEGIN CERTIFICATE-----";
+        if inside {
+            all.extend([line, "\n"]);
+        }
+        inside &= line != "-----END CERTIFICATE-----";
+    }
+    if inside { String::new() } else { all }
+}
+
 /// The name of a file in the same directory, and nothing that would be another line.
 fn is_file(name: &str) -> bool {
     !name.is_empty()
@@ -72,6 +87,16 @@ mod tests {
         for wrong in ["", "../logs.pem", ".hidden", "a\nProtocol=udp"] {
             assert_eq!(Log::new(to, "tls", ca(wrong)), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn of_the_authoritys_file_only_certificates_are_taken() {
+        let one = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        let key = "-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n";
+        assert_eq!(certificates(&format!("logs\r\n{key}{one}{key}{one}")), one.repeat(2));
+        assert_eq!(certificates(key), "");
+        assert_eq!(certificates("aaa.bbb.ccc\n"), "");
+        assert_eq!(certificates(&format!("-----BEGIN CERTIFICATE-----\n{key}")), "");
     }
 
     #[test]
