@@ -3,10 +3,11 @@
 use crate::ext4::Superblock;
 use crate::layout::STATE_PARTITION;
 use crate::mbr::Mbr;
+use crate::name;
 use crate::network::Network;
 use crate::record::{Copies, Record};
+use crate::secrets::{self, Found};
 use crate::verity::{Tree, page_of};
-use crate::{name, secrets};
 
 /// Bytes of a card: a sector, a superblock, a tree's page, a boot record.
 ///
@@ -36,7 +37,13 @@ pub fn card(bytes: &[u8]) {
 pub fn settings(text: &str) {
     let card = secrets::blanked(text);
     assert_eq!(card.lines().count(), text.lines().count(), "blanking moves no line");
-    assert_eq!(secrets::blanked(&card).len(), card.len(), "blanking twice is blanking once");
+    assert_eq!(card.len(), text.len(), "blanking moves nothing");
+    assert_eq!(secrets::blanked(&card), card, "blanking twice is blanking once");
+    if matches!(secrets::find(text), Some(Found::Value(_) | Found::File(_))) {
+        assert!(matches!(secrets::find(&card), Some(Found::Kept)), "what was blanked is kept");
+    }
+    let daemon = secrets::completed(text);
+    assert_eq!(daemon.lines().count(), text.lines().count(), "no line moves for the daemon, either");
     let network = Network::read(text);
     let log = network.log.iter().map(|log| log.file("/run/authority"));
     for file in network.files().into_iter().map(|(_, file)| file).chain(log) {

@@ -1,188 +1,294 @@
-//! Which lines of `enrollment.toml` hold a secret, and what stands there once it is kept elsewhere.
-//!
-//! Lines are looked at, not the parsed table: a secret is found in a file that has mistakes elsewhere,
-//! too. Each line keeps its length and its number, so the file is overwritten in place, and a mistake is
-//! still where it was.
+//! Where `enrollment.toml` holds a secret, and what stands there once it is kept elsewhere.
 //!
 //! Two fields hold the server's: `api-key` in `[server]`, and `api-key-file`, which names a file that does.
-//! Once it is kept, a comment stands in the field's place. While that comment is there, the station uses what it
-//! keeps; whoever deletes the line has the key forgotten at the next start.
+//! Once it is kept, a comment stands in the place of the field's line, or, where the field has no line of its own
+//! (an inline table, a dotted name), "kept" and spaces in the place of its value. While that is there, the station
+//! uses what it keeps; whoever deletes it has the key forgotten at the next start, and a new key beside it counts.
+//! Where a configuration has two of these fields, it contradicts itself: nothing is taken and nothing overwritten,
+//! and the daemon says so.
+//!
+//! What takes a secret's place is as long as that was, and has line breaks where that had them: the file is
+//! overwritten in place, and a mistake is still where it was. A secret is found in a file that has mistakes elsewhere,
+//! too: where the parser gives up, the lines are looked at.
 //!
 //! Three fields of `[access-codes]` name files with codes. Those lines stay as they are: the daemon reads
 //! the files under their names, and only the card's copies are blanked ([`files`]).
 
 use std::ops::Range;
 
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+use zeroize::Zeroizing;
+
 /// The file, beside the daemon's settings, that the key is kept in.
 pub const KEPT_IN: &str = "server.api-key";
 
-/// What stands on the card where the secret was. It has to be shorter than any line with a secret.
+/// What stands on the card where the line with the secret was.
 const COMMENT: &str = "#api-key: kept";
 
-/// What the daemon reads in place of it.
-const INSTEAD: &str = "api-key-file = \"server.api-key\"";
+/// What stands there in place of a value, before spaces.
+const MARK: &str = "kept";
 
-/// A line with a secret.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Found<'t> {
-    /// The secret itself.
-    Value(&'t str),
-    /// The name of the file that has it.
-    File(&'t str),
-    /// The comment that says that it is kept.
-    Kept,
-}
+/// The section with the server's secret, and the fields that hold it or name a file that does.
+const SERVER: &str = "server";
+const KEY: &str = "api-key";
+const KEY_FILE: &str = "api-key-file";
 
-/// Fields of `[access-codes]` that name a file with secrets.
+/// The section whose fields name files with access codes, and those fields.
+const CODES: &str = "access-codes";
 const NAMING: [&str; 3] = ["table-file", "fixed-file", "secret-file"];
 
-/// The server's secret in a configuration: where its line is, and what it is.
+/// What a configuration says about the server's secret. No `Debug`: it may hold it.
+pub enum Found {
+    /// The secret itself.
+    Value(Zeroizing<String>),
+    /// The name of the file that has it.
+    File(String),
+    /// It is kept.
+    Kept,
+    /// Two things at once.
+    Several,
+}
+
+/// The server's secret in a configuration.
 #[must_use]
-pub fn find(text: &str) -> Option<(Range<usize>, Found<'_>)> {
-    lines(text).find_map(|line| match line {
-        Line::Comment { range } => Some((range, Found::Kept)),
-        Line::Field { range, section: "server", name, value } => match name.as_str() {
-            "api-key" => Some((range, Found::Value(value))),
-            "api-key-file" => Some((range, Found::File(value))),
-            _ => None,
-        },
-        Line::Field { .. } => None,
-    })
+pub fn find(text: &str) -> Option<Found> {
+    let mut spots = spots(text);
+    let fresh = spots.iter().filter(|spot| !spot.is_kept()).count();
+    match fresh {
+        0 => spots.pop().map(|_| Found::Kept),
+        1 => spots.into_iter().find(|spot| !spot.is_kept()).and_then(|spot| spot.found),
+        _ => Some(Found::Several),
+    }
 }
 
 /// The files with access codes that a configuration names.
 #[must_use]
-pub fn files(text: &str) -> Vec<&str> {
-    lines(text)
-        .filter_map(|line| match line {
-            Line::Field { section: "access-codes", name, value, .. } => {
-                NAMING.contains(&name.as_str()).then_some(value)
-            }
-            _ => None,
-        })
-        .collect()
+pub fn files(text: &str) -> Vec<String> {
+    let fields =
+        fields(text).into_iter().filter(|field| field.section == CODES && NAMING.contains(&field.name));
+    fields.map(|field| field.value.as_str().to_owned()).collect()
 }
 
-/// What a line may be, with where it is.
-enum Line<'t> {
-    /// `name = "value"`, not empty.
-    Field { range: Range<usize>, section: &'t str, name: String, value: &'t str },
-    /// The comment in the place of a secret.
-    Comment { range: Range<usize> },
-}
-
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut at = 0;
-    let mut section = "";
-    text.split_inclusive('\n').filter_map(move |line| {
-        let begin = at;
-        at += line.len();
-        let content = line.trim_end_matches(['\n', '\r']);
-        let range = begin..begin + content.len();
-        let trimmed = content.trim();
-        if let Some(name) = trimmed.strip_prefix('[') {
-            section = name.split(']').next().unwrap_or_default().trim();
-            return None;
-        }
-        if trimmed.starts_with(COMMENT) {
-            return Some(Line::Comment { range });
-        }
-        let (name, value) = trimmed.split_once('=')?;
-        let name: String = name.split_whitespace().collect();
-        let value = quoted(value.trim())?;
-        match (section, name.split_once('.')) {
-            // A dotted name in front of all sections.
-            ("", Some((first, rest))) => {
-                let section = ["server", "access-codes"].into_iter().find(|section| *section == first)?;
-                Some(Line::Field { range, section, name: rest.to_owned(), value })
-            }
-            _ => Some(Line::Field { range, section, name, value }),
-        }
-    })
-}
-
-/// What stands between the quotes of a one-line string.
-fn quoted(text: &str) -> Option<&str> {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    text.strip_prefix(quote)?.split(quote).next().filter(|value| !value.is_empty())
-}
-
-/// The text as it stands on the card afterwards: of the same length.
+/// The text as it stands on the card afterwards: of the same length, with the same lines.
 #[must_use]
 pub fn blanked(text: &str) -> String {
-    replaced(text, |length| format!("{COMMENT:<length$}"))
+    replaced(text, Spot::on_the_card)
 }
 
 /// The text as the daemon reads it: with the same lines.
 #[must_use]
 pub fn completed(text: &str) -> String {
-    replaced(text, |_| INSTEAD.to_owned())
+    replaced(text, Spot::for_the_daemon)
 }
 
-fn replaced(text: &str, with: impl Fn(usize) -> String) -> String {
-    let Some((range, _)) = find(text) else { return text.to_owned() };
+fn replaced(text: &str, with: impl Fn(&Spot, &str) -> (Range<usize>, String)) -> String {
+    let spots = spots(text);
+    let mut fresh = spots.iter().filter(|spot| !spot.is_kept());
+    let spot = match (fresh.next(), fresh.next()) {
+        (Some(_), Some(_)) => None,
+        (Some(spot), None) => Some(spot),
+        (None, _) => spots.first(),
+    };
+    let Some(spot) = spot else { return text.to_owned() };
+    let (range, new) = with(spot, text);
     let before = text.get(..range.start).unwrap_or_default();
     let after = text.get(range.end..).unwrap_or_default();
-    // A line that counts as a key has at least `api-key='x'`, or is the comment itself.
-    format!("{before}{}{after}", with(range.len()))
+    format!("{before}{new}{after}")
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+/// Where a secret stands, or stood.
+struct Spot {
+    form: Form,
+    /// Nothing when it is kept.
+    found: Option<Found>,
+}
 
-    use super::*;
+enum Form {
+    /// The whole line, without its end.
+    Line(Range<usize>),
+    /// From the name on, and what is between the quotes.
+    Value { field: Range<usize>, content: Range<usize> },
+}
 
-    const TEXT: &str = "[station]\nname = \"desk\"\n\n[server]\nurl = \"https://pi\"\r\napi-key = \"aaa.bbb.ccc\" # mine\r\n[run]\n";
-
-    #[test]
-    fn the_key_is_found_with_its_line() {
-        let (range, found) = find(TEXT).unwrap();
-        assert_eq!(TEXT.get(range), Some("api-key = \"aaa.bbb.ccc\" # mine"));
-        assert_eq!(found, Found::Value("aaa.bbb.ccc"));
+impl Spot {
+    fn is_kept(&self) -> bool {
+        self.found.is_none()
     }
 
-    #[test]
-    fn a_comment_of_the_same_length_takes_its_place() {
-        let card = blanked(TEXT);
-        assert_eq!(card.len(), TEXT.len());
-        assert!(!card.contains("aaa"));
-        assert_eq!(find(&card).unwrap().1, Found::Kept);
-        assert_eq!(blanked(&card), card);
-        let daemon = completed(&card);
-        assert!(daemon.contains("api-key-file = \"server.api-key\"\r\n[run]"), "{daemon}");
-        assert_eq!(daemon.lines().count(), TEXT.lines().count());
+    fn on_the_card(&self, text: &str) -> (Range<usize>, String) {
+        match &self.form {
+            Form::Line(range) => (range.clone(), format!("{COMMENT:<length$}", length = range.len())),
+            Form::Value { content, .. } => {
+                let old = text.get(content.clone()).unwrap_or_default();
+                let spaces: String = old
+                    .chars()
+                    .flat_map(|c| {
+                        let (new, times) = if is_break(c) { (c, 1) } else { (' ', c.len_utf8()) };
+                        std::iter::repeat_n(new, times)
+                    })
+                    .collect();
+                let marked = spaces.strip_prefix("    ").map(|rest| format!("{MARK}{rest}"));
+                (content.clone(), marked.unwrap_or(spaces))
+            }
+        }
     }
 
-    #[test]
-    fn other_ways_of_writing_it() {
-        assert_eq!(find("server.api-key='x.y.z'").unwrap().1, Found::Value("x.y.z"));
-        assert_eq!(find("[server]\n  api-key-file = \"key.txt\"").unwrap().1, Found::File("key.txt"));
-        assert_eq!(find("[profile.a]\napi-key = \"x\""), None);
-        assert_eq!(find("# api-key = \"x\"\n[server]\napi-key = \"\""), None);
-        assert_eq!(find(""), None);
+    fn for_the_daemon(&self, text: &str) -> (Range<usize>, String) {
+        let (range, breaks) = match &self.form {
+            Form::Line(range) => (range, 0),
+            Form::Value { field, .. } => {
+                (field, text.get(field.clone()).unwrap_or_default().matches('\n').count())
+            }
+        };
+        let name = match breaks {
+            0 => format!("\"{KEPT_IN}\""),
+            // A line that ends so goes on in the next, and in a table on one line, too.
+            _ => format!("\"\"\"\\{}{KEPT_IN}\"\"\"", "\n".repeat(breaks)),
+        };
+        (range.clone(), format!("{KEY_FILE} = {name}"))
     }
+}
 
-    #[test]
-    fn a_mistake_elsewhere_hides_no_secret() {
-        let text = "[station\nname = \n[server]\napi-key = \"a.b.c\"\n";
-        assert_eq!(find(text).unwrap().1, Found::Value("a.b.c"));
-    }
+fn is_break(c: char) -> bool {
+    matches!(c, '\n' | '\r')
+}
 
-    #[test]
-    fn files_with_access_codes_are_found() {
-        let text = "[access-codes]\ntable-file = \"codes.csv\"\n secret-file='secret.key' # keep a copy\nother = \"x\"\n[server]\nfixed-file = \"no\"\n";
-        assert_eq!(files(text), ["codes.csv", "secret.key"]);
-        assert_eq!(files("access-codes.fixed-file = \"code.txt\"\nfixed-file = \"no\""), ["code.txt"]);
-        assert_eq!(find(text), None);
-    }
+/// Where the server's secret stands: fields first, then comments in the place of one.
+fn spots(text: &str) -> Vec<Spot> {
+    let fields = fields(text).into_iter().filter(|field| field.section == SERVER && !field.value.is_empty());
+    let fields = fields.map(|field| {
+        let form = field.form(text);
+        let kept = ["", MARK].contains(&field.value.trim());
+        let found =
+            if field.name == KEY { Found::Value(field.value) } else { Found::File(field.value.to_string()) };
+        Spot { form, found: (!kept).then_some(found) }
+    });
+    let comments = lines(text).filter(|(_, line)| line.trim().starts_with(COMMENT));
+    let comments = comments.map(|(range, _)| Spot { form: Form::Line(range), found: None });
+    fields.chain(comments).collect()
+}
 
-    proptest! {
-        #[test]
-        fn the_length_never_changes(text in "(\\[server\\]|api-key|-file|=|\"|'|#| |\n|\r|x|é){0,40}") {
-            let card = blanked(&text);
-            let shortest = find(&text).is_none_or(|(range, _)| range.len() >= COMMENT.len());
-            prop_assert!(card.len() == text.len() || !shortest);
+/// A string in a section.
+struct Field {
+    section: &'static str,
+    name: &'static str,
+    value: Zeroizing<String>,
+    /// From its name to the end of its value.
+    range: Range<usize>,
+    /// What is between the quotes.
+    content: Range<usize>,
+}
+
+impl Field {
+    fn form(&self, text: &str) -> Form {
+        let alone = lines(text).find(|(range, _)| range.contains(&self.range.start));
+        let alone = alone.filter(|(range, line)| {
+            let before = line.get(..self.range.start - range.start).unwrap_or("?");
+            let after =
+                self.range.end.checked_sub(range.start).and_then(|end| line.get(end..)).unwrap_or("?");
+            let after = after.trim_start();
+            before.trim().is_empty()
+                && (after.is_empty() || after.starts_with('#'))
+                && line.len() >= COMMENT.len()
+        });
+        match alone {
+            Some((range, _)) => Form::Line(range),
+            None => Form::Value { field: self.range.clone(), content: self.content.clone() },
         }
     }
 }
+
+/// The fields that this is about, in any way of writing them.
+fn fields(text: &str) -> Vec<Field> {
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    let mut fields = Vec::new();
+    for (section, names) in [(SERVER, &[KEY, KEY_FILE][..]), (CODES, &NAMING)] {
+        let Some(there) = table.get_ref().get(section).and_then(|value| value.get_ref().as_table()) else {
+            continue;
+        };
+        for name in names {
+            let field =
+                there.get_key_value(*name).and_then(|(key, value)| of_table(text, section, name, key, value));
+            fields.extend(field);
+        }
+    }
+    if mistakes.is_empty() {
+        return fields;
+    }
+    // After a mistake a string may go on to the end of the file.
+    fields.retain(|field| !text.get(field.range.clone()).unwrap_or("\n").contains(is_break));
+    for field in of_lines(text) {
+        let known =
+            |other: &Field| other.range.start < field.range.end && field.range.start < other.range.end;
+        if !fields.iter().any(known) {
+            fields.push(field);
+        }
+    }
+    fields.sort_by_key(|field| field.range.start);
+    fields
+}
+
+fn of_table(
+    text: &str,
+    section: &'static str,
+    name: &'static str,
+    key: &Spanned<DeString<'_>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<Field> {
+    let span = value.span();
+    let quotes = quotes(text.get(span.clone())?).len();
+    let content = span.start + quotes..span.end.checked_sub(quotes)?;
+    let value = Zeroizing::new(value.get_ref().as_str()?.to_owned());
+    Some(Field { section, name, value, range: key.span().start..span.end, content })
+}
+
+/// The same where the parser does not find its way: one line after the other.
+fn of_lines(text: &str) -> impl Iterator<Item = Field> {
+    let mut section = "";
+    lines(text).filter_map(move |(range, line)| {
+        let trimmed = line.trim();
+        if let Some(name) = trimmed.strip_prefix('[') {
+            section = name.split(']').next().unwrap_or_default().trim();
+            return None;
+        }
+        let (path, rest) = line.split_once('=')?;
+        // A dotted name in front of all sections.
+        let (section, name) = path.split_once('.').filter(|_| section.is_empty()).unwrap_or((section, path));
+        let key = range.start + path.len() - name.trim_start().len();
+        let unquoted = |word: &str| word.trim().trim_matches(['"', '\'']).to_owned();
+        let (section, name) = (unquoted(section), unquoted(name));
+        let section = [SERVER, CODES].into_iter().find(|known| *known == section)?;
+        let name = [KEY, KEY_FILE].into_iter().chain(NAMING).find(|known| *known == name)?;
+        let value = rest.trim_start();
+        let quotes = quotes(value);
+        let value = value.strip_prefix(quotes).filter(|_| !quotes.is_empty())?;
+        let begin = range.end - value.len();
+        // The last quote may be missing.
+        let value = value.split(quotes).next()?;
+        let content = begin..begin + value.len();
+        let end = (content.end + quotes.len()).min(range.end);
+        Some(Field { section, name, value: Zeroizing::new(value.to_owned()), range: key..end, content })
+    })
+}
+
+/// How a string is quoted.
+fn quotes(string: &str) -> &'static str {
+    ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| string.starts_with(quotes)).unwrap_or_default()
+}
+
+/// Each line without its end, and where it is. Some editors begin a file with a byte order mark.
+fn lines(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    let content = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut at = text.len() - content.len();
+    content.split_inclusive('\n').map(move |line| {
+        let begin = at;
+        at += line.len();
+        let content = line.trim_end_matches(is_break);
+        (begin..begin + content.len(), content)
+    })
+}
+
+#[cfg(test)]
+#[path = "secrets_tests.rs"]
+mod tests;

@@ -134,18 +134,18 @@ impl Settings {
         };
         let text = there.get(FILE).map(|path| read(FILE, path)).transpose()?.unwrap_or_default();
         let text = Zeroizing::new(String::from_utf8(text.to_vec()).unwrap_or_default());
-        let found = secrets::find(&text).map(|(_, found)| found);
+        let found = secrets::find(&text);
         let mut naming = secrets::files(&text);
         naming.extend(match &found {
-            Some(Found::File(name)) => Some(*name),
+            Some(Found::File(name)) => Some(name.clone()),
             _ => None,
         });
-        naming.retain(|name| *name != FILE && !is_firmware(name));
+        naming.retain(|name| name != FILE && !is_firmware(name));
         let wanted = |name: &str| {
             let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
             ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
                 || name == "authorized_keys"
-                || naming.contains(&name)
+                || naming.iter().any(|named| named == name)
                 || text.contains(&format!("\"{name}\""))
         };
         let mut files: BTreeMap<String, Bytes> = there
@@ -156,20 +156,20 @@ impl Settings {
         let (secret, secret_file) = match found {
             Some(Found::Value(value)) => (Some(Zeroizing::new(value.as_bytes().to_vec())), None),
             // A file that is blank has been taken over before.
-            Some(Found::File(name)) if files.get(name).is_some_and(|bytes| is_blank(bytes)) => {
-                (kept.file(KEPT_IN), Some(name.to_owned()))
+            Some(Found::File(name)) if files.get(&name).is_some_and(|bytes| is_blank(bytes)) => {
+                (kept.file(KEPT_IN), Some(name))
             }
-            Some(Found::File(name)) => (files.get(name).cloned(), Some(name.to_owned())),
-            Some(Found::Kept) => (kept.file(KEPT_IN), None),
+            Some(Found::File(name)) => (files.get(&name).cloned(), Some(name)),
+            Some(Found::Kept | Found::Several) => (kept.file(KEPT_IN), None),
             None => (None, None),
         };
         let secret_file = secret_file.filter(|_| secret.is_some());
         let mut to_blank = Vec::new();
         for name in naming {
-            let Some(bytes) = files.get_mut(name) else { continue };
+            let Some(bytes) = files.get_mut(&name) else { continue };
             if !is_blank(bytes) {
-                to_blank.push(name.to_owned());
-            } else if let Some(before) = kept.file(name) {
+                to_blank.push(name);
+            } else if let Some(before) = kept.file(&name) {
                 *bytes = before;
             }
         }
@@ -187,7 +187,7 @@ impl Settings {
     }
 
     fn text_has_secrets(&self) -> bool {
-        let found = self.text().and_then(secrets::find).map(|(_, found)| found);
+        let found = self.text().and_then(secrets::find);
         self.secret.is_some() && matches!(found, Some(Found::Value(_) | Found::File(_)))
     }
 

@@ -123,6 +123,38 @@ fn a_new_secret_replaces_the_kept_one_and_a_deleted_line_forgets_it() {
 }
 
 #[test]
+fn a_contradiction_costs_no_key_and_stays_for_the_daemon_to_refuse() {
+    let bench = Bench::new(&[(FILE, TOML), ("key.txt", "ddd.eee.fff\n")]);
+    bench.start(false);
+    let both = TOML.replace("ca =", "api-key-file = \"key.txt\"\nca =");
+    bench.write(FILE, &both);
+    for _ in 0..2 {
+        bench.start(false);
+        assert_eq!(bench.card(FILE), both);
+        assert_eq!(bench.card("key.txt"), "ddd.eee.fff\n");
+        assert_eq!(bench.copy(FILE).as_deref(), Some(both.as_str()));
+        assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
+    }
+    bench.write(FILE, &both.replace("api-key = \"aaa.bbb.ccc\"", "#api-key: kept"));
+    bench.start(false);
+    assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("ddd.eee.fff\n"));
+    assert!(!bench.card(FILE).contains("key.txt"));
+}
+
+#[test]
+fn a_secret_in_an_inline_table_moves_too() {
+    let toml = "server = { url = \"https://pi.example\", api-key = \"aaa.bbb.ccc\", ca = \"ca.pem\" }\n";
+    let bench = Bench::new(&[(FILE, toml), ("ca.pem", "PEM")]);
+    for _ in 0..2 {
+        bench.start(false);
+        assert_eq!(bench.card(FILE), toml.replace("aaa.bbb.ccc", "kept       "));
+        assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("aaa.bbb.ccc"));
+        let daemon = toml.replace("api-key = \"aaa.bbb.ccc\"", "api-key-file = \"server.api-key\"");
+        assert_eq!(bench.copy(FILE).as_deref(), Some(daemon.as_str()));
+    }
+}
+
+#[test]
 fn settings_that_are_no_text_are_kept_for_the_daemon_to_refuse() {
     let bench = Bench::new(&[]);
     fs::write(bench.fat.path().join(FILE), [0xff, 0xfe, 0x00]).unwrap();
