@@ -7,8 +7,8 @@ import whole
 import wrong as kinds
 from whole import client
 
-# What is on the card when it starts.
-CHOSEN = "the mode is unknown"
+# What is on the card when it starts, in an encoding that is wrong, too.
+CHOSEN, ENCODING = "the mode is unknown", "latin-1"
 
 
 def wrong(trial, check, seconds):
@@ -16,7 +16,7 @@ def wrong(trial, check, seconds):
     public = client.keygen(trial.directory)
     texts = {kind: (text, line, word) for kind, text, line, word in kinds.texts(public.rsplit(" ", 1)[0])}
     text, line, _ = texts[CHOSEN]
-    vm.put(trial.disk, {"enrollment.toml": text.encode(), "ca.pem": whole.authority(trial.directory)})
+    vm.put(trial.disk, {"enrollment.toml": kinds.encoded(text, ENCODING), "ca.pem": whole.authority(trial.directory)})
     with trial.start() as machine:
         machine.wait_for("slot A is", within=seconds)
         operator = client.Operator(machine.ssh, trial.directory)

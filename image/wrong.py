@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Thirty-five ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
+"""Thirty-seven ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
 
     image/wrong.py ENROLLD      asks this program's `check` about each, and about the right one
 """
@@ -64,6 +64,12 @@ KINDS = {
     "a display's address is none": ('"hotp"\n', '"hotp"\n[panel]\ni2c-address = 0x3e\n', 14, "panel.i2c-address"),
 }
 
+# What editors make of the right one with "für alle" in its last line.
+ENCODINGS = {
+    "a letter is in another encoding": ("latin-1", 13, "UTF-8"),
+    "it is all in another encoding": ("utf-16", 1, "UTF-16"),
+}
+
 
 def texts(key=KEY):
     """Each kind as a whole file."""
@@ -73,11 +79,24 @@ def texts(key=KEY):
         yield kind, right.replace(old, new, 1), line, word
 
 
-def ask(program, directory, text):
+def files(key=KEY):
+    """The same as bytes, and those that are wrong as bytes."""
+    for kind, text, line, word in texts(key):
+        yield kind, text.encode(), line, word
+    for kind, (encoding, line, word) in ENCODINGS.items():
+        yield kind, encoded(GOOD.replace("{key}", key), encoding), line, word
+
+
+def encoded(text, encoding):
+    """A text as an editor writes it."""
+    return f"{text}# für alle\n".encode(encoding)
+
+
+def ask(program, directory, content):
     """Exit status and what `check` says of a file, without its directory."""
     path = os.path.join(directory, "enrollment.toml")
-    with open(path, "w") as file:
-        file.write(text)
+    with open(path, "wb") as file:
+        file.write(content)
     done = subprocess.run([program, "check", path], capture_output=True, text=True)
     return done.returncode, (done.stdout + done.stderr).replace(f"{directory}/", "")
 
@@ -94,11 +113,11 @@ def main(program):
         words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
                  "-subj", "/CN=nobody", "-keyout", f"{directory}/ca.key", "-out", f"{directory}/ca.pem"]
         subprocess.run(words, check=True, capture_output=True)
-        right, said = ask(program, directory, GOOD.replace("{key}", KEY))
+        right, said = ask(program, directory, GOOD.replace("{key}", KEY).encode())
         failures += right != 0
         print(f"{'FAILED' if right else 'ok'}: the right one{f': {said.strip()}' if right else ''}")
-        for kind, text, line, word in texts():
-            status, said = ask(program, directory, text)
+        for kind, content, line, word in files():
+            status, said = ask(program, directory, content)
             good = status == 1 and named(said, line, word)
             failures += not good
             print(f"{'ok' if good else 'FAILED'}: {kind}{'' if good else f': {said.strip()}'}")

@@ -24,7 +24,7 @@ use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
 use crate::log::{Log, certificates};
 use crate::network::Network;
 use crate::settings::{self, Settings};
-use crate::{name, state};
+use crate::{name, secrets, state};
 
 /// Where the settings are kept, on the state partition.
 const KEPT: &str = "/var/lib/enrollment-station";
@@ -119,8 +119,8 @@ fn read_and_keep(plain: MountFlags) -> Result<(), String> {
 }
 
 fn name_and_network() {
-    let text = fs::read_to_string(Path::new(KEPT).join(settings::FILE)).unwrap_or_default();
-    let network = Network::read(&text);
+    let file = Zeroizing::new(fs::read(Path::new(KEPT).join(settings::FILE)).unwrap_or_default());
+    let network = Network::read(&secrets::text_of(&file));
     let host = network.name.clone().unwrap_or_else(name::of_this_machine);
     let written = || {
         fs::create_dir_all(NETWORK)?;

@@ -30,20 +30,22 @@ pub fn card(bytes: &[u8]) {
     assert!(name::of(bytes).starts_with("enroll-"), "a name is a name");
 }
 
-/// The text of the settings.
+/// The settings.
 ///
 /// # Panics
 /// When a secret stays, a line moves, or the network's file has a line of its own making.
-pub fn settings(text: &str) {
-    let card = secrets::blanked(text);
-    assert_eq!(card.lines().count(), text.lines().count(), "blanking moves no line");
-    assert_eq!(card.len(), text.len(), "blanking moves nothing");
+pub fn settings(file: &[u8]) {
+    let text = &*secrets::text_of(file);
+    assert_eq!(text.len(), file.len(), "each byte is where it was");
+    let card = secrets::blanked(file);
+    let breaks = |file: &[u8]| file.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!((card.len(), breaks(&card)), (file.len(), breaks(file)), "blanking moves nothing");
     assert_eq!(secrets::blanked(&card), card, "blanking twice is blanking once");
     if matches!(secrets::find(text), Some(Found::Value(_) | Found::File(_))) {
-        assert!(matches!(secrets::find(&card), Some(Found::Kept)), "what was blanked is kept");
+        let found = secrets::find(&secrets::text_of(&card));
+        assert!(matches!(found, Some(Found::Kept)), "what was blanked is kept");
     }
-    let daemon = secrets::completed(text);
-    assert_eq!(daemon.lines().count(), text.lines().count(), "no line moves for the daemon, either");
+    assert_eq!(breaks(&secrets::completed(file)), breaks(file), "no line moves for the daemon, either");
     let network = Network::read(text);
     let log = network.log.iter().map(|log| log.file("/run/authority"));
     for file in network.files().into_iter().map(|(_, file)| file).chain(log) {
@@ -67,6 +69,6 @@ mod tests {
         };
         assert!(seeds("card_layout").iter().any(|seed| Record::read(seed).is_some()));
         seeds("card_layout").iter().for_each(|seed| card(seed));
-        seeds("card_settings").iter().for_each(|seed| settings(&String::from_utf8_lossy(seed)));
+        seeds("card_settings").iter().for_each(|seed| settings(seed));
     }
 }

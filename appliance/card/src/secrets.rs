@@ -70,31 +70,44 @@ pub fn files(text: &str) -> Vec<String> {
     fields.map(|field| field.value.as_str().to_owned()).collect()
 }
 
-/// The text as it stands on the card afterwards: of the same length, with the same lines.
+/// A file as it stands on the card afterwards: of the same length, with the same lines.
 #[must_use]
-pub fn blanked(text: &str) -> String {
-    replaced(text, Spot::on_the_card)
+pub fn blanked(file: &[u8]) -> Zeroizing<Vec<u8>> {
+    replaced(file, Spot::on_the_card)
 }
 
-/// The text as the daemon reads it: with the same lines.
+/// A file as the daemon reads it: with the same lines.
 #[must_use]
-pub fn completed(text: &str) -> String {
-    replaced(text, Spot::for_the_daemon)
+pub fn completed(file: &[u8]) -> Zeroizing<Vec<u8>> {
+    replaced(file, Spot::for_the_daemon)
 }
 
-fn replaced(text: &str, with: impl Fn(&Spot, &str) -> (Range<usize>, String)) -> String {
-    let spots = spots(text);
+/// A file's text, with each byte where it was: question marks stand for those that are no UTF-8. The daemon will
+/// say that they are there.
+#[must_use]
+pub fn text_of(file: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(file.len()));
+    for chunk in file.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
+}
+
+fn replaced(file: &[u8], with: impl Fn(&Spot, &str) -> (Range<usize>, String)) -> Zeroizing<Vec<u8>> {
+    let text = text_of(file);
+    let spots = spots(&text);
     let mut fresh = spots.iter().filter(|spot| !spot.is_kept());
     let spot = match (fresh.next(), fresh.next()) {
         (Some(_), Some(_)) => None,
         (Some(spot), None) => Some(spot),
         (None, _) => spots.first(),
     };
-    let Some(spot) = spot else { return text.to_owned() };
-    let (range, new) = with(spot, text);
-    let before = text.get(..range.start).unwrap_or_default();
-    let after = text.get(range.end..).unwrap_or_default();
-    format!("{before}{new}{after}")
+    let Some(spot) = spot else { return Zeroizing::new(file.to_vec()) };
+    let (range, new) = with(spot, &text);
+    let before = file.get(..range.start).unwrap_or_default();
+    let after = file.get(range.end..).unwrap_or_default();
+    Zeroizing::new([before, new.as_bytes(), after].concat())
 }
 
 /// Where a secret stands, or stood.

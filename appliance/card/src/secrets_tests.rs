@@ -15,6 +15,14 @@ fn said(text: &str) -> String {
     }
 }
 
+fn blanked(text: &str) -> String {
+    String::from_utf8(super::blanked(text.as_bytes()).to_vec()).unwrap()
+}
+
+fn completed(text: &str) -> String {
+    String::from_utf8(super::completed(text.as_bytes()).to_vec()).unwrap()
+}
+
 /// What the daemon gets, by its own parser.
 fn for_the_daemon(text: &str) -> toml::Table {
     completed(text).parse().unwrap()
@@ -152,11 +160,26 @@ fn files_with_access_codes_are_found() {
     assert_eq!(said(text), "nothing");
 }
 
+#[test]
+fn bytes_that_are_no_text_stay_as_they_are_but_in_a_secret() {
+    let file = b"# B\xfcro\n[server]\nserver = 1\napi-key = \"a\xff.b.c\" # k\xe4se\n# \xe4\n";
+    assert_eq!(said(&text_of(file)), "value a?.b.c");
+    let card = super::blanked(file);
+    assert_eq!(card.len(), file.len());
+    assert!(card.starts_with(b"# B\xfcro\n[server]\nserver = 1\n#api-key: kept  "), "{card:?}");
+    assert!(card.ends_with(b"  \n# \xe4\n"), "{card:?}");
+    let daemon = super::completed(file);
+    assert_eq!(
+        daemon.as_slice(),
+        b"# B\xfcro\n[server]\nserver = 1\napi-key-file = \"server.api-key\"\n# \xe4\n"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
     fn nothing_moves_and_nothing_stays(text in "(\\[server\\]\n|server *= *\\{|server\\.|api-key|-file|=|\"|\"\"\"|'|#| |,|\\}|\n|\r\n|\\\\|x|é|kept|\u{feff}){0,40}") {
-        crate::examine::settings(&text);
+        crate::examine::settings(text.as_bytes());
     }
 }

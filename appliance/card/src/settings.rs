@@ -96,10 +96,7 @@ fn part_of(notes: &Path) -> PathBuf {
 
 /// What takes the place of a file with secrets: as long as it is.
 fn blank_of(name: &str, bytes: &[u8]) -> Bytes {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if name == FILE => Zeroizing::new(secrets::blanked(text).into_bytes()),
-        _ => Zeroizing::new(vec![b' '; bytes.len()]),
-    }
+    if name == FILE { secrets::blanked(bytes) } else { Zeroizing::new(vec![b' '; bytes.len()]) }
 }
 
 fn is_blank(bytes: &[u8]) -> bool {
@@ -133,7 +130,7 @@ impl Settings {
             Ok::<_, io::Error>(kept.before(name, &now).unwrap_or(now))
         };
         let text = there.get(FILE).map(|path| read(FILE, path)).transpose()?.unwrap_or_default();
-        let text = Zeroizing::new(String::from_utf8(text.to_vec()).unwrap_or_default());
+        let text = secrets::text_of(&text);
         let found = secrets::find(&text);
         let mut naming = secrets::files(&text);
         naming.extend(match &found {
@@ -176,10 +173,6 @@ impl Settings {
         Ok(Self { files, secret, secret_file, to_blank })
     }
 
-    fn text(&self) -> Option<&str> {
-        self.files.get(FILE).and_then(|bytes| std::str::from_utf8(bytes).ok())
-    }
-
     /// Whether something on the card has to be blanked.
     #[must_use]
     pub fn has_secrets(&self) -> bool {
@@ -187,7 +180,7 @@ impl Settings {
     }
 
     fn text_has_secrets(&self) -> bool {
-        let found = self.text().and_then(secrets::find);
+        let found = self.files.get(FILE).and_then(|bytes| secrets::find(&secrets::text_of(bytes)));
         self.secret.is_some() && matches!(found, Some(Found::Value(_) | Found::File(_)))
     }
 
@@ -199,8 +192,8 @@ impl Settings {
             }
             copy.insert(name.as_str(), bytes.clone());
         }
-        if let (Some(text), Some(kept)) = (self.text(), &self.secret) {
-            copy.insert(FILE, Zeroizing::new(secrets::completed(text).into_bytes()));
+        if let (Some(bytes), Some(kept)) = (self.files.get(FILE), &self.secret) {
+            copy.insert(FILE, secrets::completed(bytes));
             copy.insert(KEPT_IN, kept.clone());
         }
         copy

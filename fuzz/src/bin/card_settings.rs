@@ -1,6 +1,6 @@
 //! The settings on the card's FAT partition, as the first process reads them.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|text: &str| {
-    card::examine::settings(text);
+libfuzzer_sys::fuzz_target!(|file: &[u8]| {
+    card::examine::settings(file);
 });

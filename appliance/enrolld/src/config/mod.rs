@@ -19,6 +19,7 @@ mod read;
 #[macro_use]
 mod fields;
 mod contradictions;
+mod encoding;
 mod handed;
 mod operators;
 mod problem;
@@ -100,12 +101,17 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
     let beside = Beside(file.parent().map(Path::to_owned).unwrap_or_default());
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let bytes = beside.read(&name)?;
-    let text = match std::str::from_utf8(&bytes) {
-        Ok(text) => Zeroizing::new(text.to_owned()),
-        Err(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")),
-    };
-    let parsed = parse(&text, &beside);
-    Ok((text, parsed))
+    Ok(read_bytes(&bytes, &beside))
+}
+
+/// Reads the configuration that stands in a file of these bytes.
+#[must_use]
+pub fn read_bytes(file: &[u8], files: &dyn Files) -> (Zeroizing<String>, Parsed) {
+    let (text, wrong) = encoding::decode(file);
+    let mut parsed = parse(&text, files);
+    parsed.problems.extend(wrong);
+    parsed.problems.sort_by_key(|problem| problem.place);
+    (text, parsed)
 }
 
 const SECTIONS: [&str; 14] = [

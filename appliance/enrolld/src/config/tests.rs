@@ -99,6 +99,21 @@ fn what_is_no_toml_has_a_place_too() {
 }
 
 #[test]
+fn one_letter_in_another_encoding_shuts_nobody_out() {
+    let mut file = base().into_bytes();
+    file.extend(b"# f\xfcr alle\n");
+    let (_, Parsed { config, problems }) = read_bytes(&file, &None_);
+    assert_eq!(only(&problems).place, Some((11, 4)));
+    assert_eq!(config.operators.len(), 1);
+    let file: Vec<u8> = format!("\u{feff}{}", base()).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (_, Parsed { config, problems }) = read_bytes(&file, &None_);
+    assert!(only(&problems).text.contains("UTF-16"));
+    assert_eq!(config.operators.len(), 1);
+    let (_, parsed) = read_bytes(format!("\u{feff}{}", base()).as_bytes(), &None_);
+    assert_eq!(parsed.problems, [], "a byte order mark is no mistake");
+}
+
+#[test]
 fn the_engines_own_errors_get_a_place_and_a_field() {
     for (more, place, field) in [
         ("digits = 7\n", (11, 1), "profile.desk.digits"),
