@@ -110,7 +110,7 @@ fn read_and_keep(plain: MountFlags) -> Result<(), String> {
     // Only once they are safe elsewhere.
     if settings.has_secrets() {
         mount_remount(FAT, plain, c"").map_err(|error| format!("{FAT}: {error}"))?;
-        settings.blank(Path::new(FAT), &kept).map_err(|error| format!("{FAT}: {error}"))?;
+        settings.blank(&kept).map_err(|error| format!("{FAT}: {error}"))?;
         log("secrets in the settings are kept by the station and blanked on the card");
     } else {
         kept.settle().map_err(|error| format!("{KEPT}: {error}"))?;

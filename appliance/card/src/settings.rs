@@ -22,9 +22,9 @@ use crate::secrets::{self, Found, KEPT_IN};
 /// The settings' name.
 pub const FILE: &str = "enrollment.toml";
 
-/// The longest file that is taken over, in bytes, and how many.
+/// The longest file that is taken over, and all of them together, in bytes.
 const LONGEST: u64 = 1 << 20;
-const MOST: usize = 64;
+const MOST: u64 = 16 << 20;
 
 /// Endings of the files that are taken over. What else is on the partition belongs to the firmware and U-Boot.
 const ENDINGS: [&str; 8] = ["toml", "pem", "crt", "cer", "pub", "key", "keys", "token"];
@@ -37,6 +37,8 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// What is on the partition.
 pub struct Settings {
     files: BTreeMap<String, Bytes>,
+    /// Where these are, which may be spelled otherwise.
+    paths: BTreeMap<String, PathBuf>,
     /// The server's secret, wherever it comes from.
     secret: Option<Bytes>,
     /// The file that has it, apart from the settings.
@@ -109,8 +111,15 @@ fn is_firmware(name: &str) -> bool {
         || ending.is_some_and(|ending| FIRMWARE.contains(&ending.as_str()))
 }
 
+/// Whether it is one of the files that are taken over unasked. Beside each of these, macOS puts one of its own.
+fn is_usual(name: &str) -> bool {
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let known = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
+    (known || name == "authorized_keys") && !name.starts_with("._")
+}
+
 impl Settings {
-    /// Reads the partition.
+    /// Reads the partition. On FAT a name is the same in capitals; files get the names that the settings give them.
     ///
     /// # Errors
     /// When it cannot be read. Files that are too long or too many are left out: the daemon then says which
@@ -121,15 +130,16 @@ impl Settings {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let about = entry.metadata()?;
-            if about.is_file() && about.len() <= LONGEST && there.len() < MOST {
-                there.insert(name, entry.path());
+            if about.is_file() && about.len() <= LONGEST {
+                let name = if name.eq_ignore_ascii_case(FILE) { FILE.to_owned() } else { name };
+                there.insert(name, (entry.path(), about.len()));
             }
         }
         let read = |name: &str, path: &Path| {
             let now = Zeroizing::new(fs::read(path)?);
             Ok::<_, io::Error>(kept.before(name, &now).unwrap_or(now))
         };
-        let text = there.get(FILE).map(|path| read(FILE, path)).transpose()?.unwrap_or_default();
+        let text = there.get(FILE).map(|(path, _)| read(FILE, path)).transpose()?.unwrap_or_default();
         let text = secrets::text_of(&text);
         let found = secrets::find(&text);
         let mut naming = secrets::files(&text);
@@ -137,19 +147,19 @@ impl Settings {
             Some(Found::File(name)) => Some(name.clone()),
             _ => None,
         });
-        naming.retain(|name| name != FILE && !is_firmware(name));
-        let wanted = |name: &str| {
-            let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-            ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
-                || name == "authorized_keys"
-                || naming.iter().any(|named| named == name)
-                || text.contains(&format!("\"{name}\""))
-        };
-        let mut files: BTreeMap<String, Bytes> = there
-            .into_iter()
-            .filter(|(name, _)| wanted(name))
-            .map(|(name, path)| read(&name, &path).map(|bytes| (name, bytes)))
-            .collect::<io::Result<_>>()?;
+        naming.retain(|name| !name.eq_ignore_ascii_case(FILE) && !is_firmware(name));
+        let (mut files, mut paths, mut room) = (BTreeMap::new(), BTreeMap::new(), MOST);
+        for (name, (path, length)) in there {
+            let named = text.split(['"', '\'']).find(|named| named.eq_ignore_ascii_case(&name));
+            if named.is_none() && !is_usual(&name) {
+                continue;
+            }
+            let Some(left) = room.checked_sub(length) else { continue };
+            room = left;
+            let name = named.map(str::to_owned).unwrap_or(name);
+            files.insert(name.clone(), read(&name, &path)?);
+            paths.insert(name, path);
+        }
         let (secret, secret_file) = match found {
             Some(Found::Value(value)) => (Some(Zeroizing::new(value.as_bytes().to_vec())), None),
             // A file that is blank has been taken over before.
@@ -170,7 +180,7 @@ impl Settings {
                 *bytes = before;
             }
         }
-        Ok(Self { files, secret, secret_file, to_blank })
+        Ok(Self { files, paths, secret, secret_file, to_blank })
     }
 
     /// Whether something on the card has to be blanked.
@@ -230,13 +240,14 @@ impl Settings {
     ///
     /// # Errors
     /// When it cannot be written. It is tried again at the next start.
-    pub fn blank(&self, fat: &Path, kept: &Kept) -> io::Result<()> {
+    pub fn blank(&self, kept: &Kept) -> io::Result<()> {
         let text = self.text_has_secrets().then(|| FILE.to_owned());
         let names: Vec<&String> = self.to_blank.iter().chain(&text).collect();
         let files = names.iter().filter_map(|name| Some((name.as_str(), self.files.get(name.as_str())?)));
         note(&kept.notes(), files.clone())?;
         for (name, bytes) in files {
-            overwrite(&fat.join(name), &blank_of(name, bytes))?;
+            let path = self.paths.get(name).ok_or(io::ErrorKind::NotFound)?;
+            overwrite(path, &blank_of(name, bytes))?;
         }
         forget(&kept.notes())
     }

@@ -33,7 +33,7 @@ impl Bench {
         let group = rustix::process::getgid().as_raw();
         let new = settings.keep(&self.kept(), group).unwrap();
         match (settings.has_secrets(), cut) {
-            (true, false) => settings.blank(self.fat.path(), &kept).unwrap(),
+            (true, false) => settings.blank(&kept).unwrap(),
             (true, true) => {}
             (false, _) => kept.settle().unwrap(),
         }
@@ -139,6 +139,36 @@ fn a_contradiction_costs_no_key_and_stays_for_the_daemon_to_refuse() {
     bench.start(false);
     assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("ddd.eee.fff\n"));
     assert!(!bench.card(FILE).contains("key.txt"));
+}
+
+#[test]
+fn names_are_the_same_in_capitals() {
+    let toml = "[server]\napi-key-file = \"key.txt\"\nca = 'ca.pem'\n[[operators]]\nkeys = \"alice.pub\"\n";
+    let card = [("Enrollment.TOML", toml), ("KEY.TXT", "a.b.c\n"), ("CA.PEM", "PEM"), ("Alice.pub", "key")];
+    let bench = Bench::new(&card);
+    for _ in 0..2 {
+        bench.start(false);
+        assert!(bench.card("Enrollment.TOML").contains("#api-key: kept"));
+        assert_eq!(bench.card("KEY.TXT").trim(), "");
+        assert!(bench.copy(FILE).unwrap().contains("server.api-key"));
+        assert_eq!(bench.copy(KEPT_IN).as_deref(), Some("a.b.c\n"));
+        assert_eq!(bench.copy("ca.pem").as_deref(), Some("PEM"));
+        assert_eq!(bench.copy("alice.pub").as_deref(), Some("key"));
+    }
+}
+
+#[test]
+fn many_files_are_taken_over_and_those_of_macos_are_not() {
+    let names: Vec<String> = (0..200).map(|number| format!("operator-{number}.pub")).collect();
+    let long = "x".repeat(1 << 20);
+    let bench =
+        Bench::new(&[(FILE, TOML), ("._operator-1.pub", "mac"), ("too-long.pem", &format!("{long}x"))]);
+    names.iter().for_each(|name| bench.write(name, "key"));
+    (0..20).for_each(|number| bench.write(&format!("z{number:02}.pem"), &long));
+    bench.start(false);
+    assert!(names.iter().all(|name| bench.copy(name).as_deref() == Some("key")));
+    assert_eq!((bench.copy("._operator-1.pub"), bench.copy("too-long.pem")), (None, None));
+    assert!(bench.copy("z14.pem").is_some() && bench.copy("z19.pem").is_none(), "not more than 16 MiB");
 }
 
 #[test]
