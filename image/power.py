@@ -46,12 +46,14 @@ class Cuts:
         self.made, self.writes, self.lost = self.made + 1, self.writes + writes, self.lost + lost
         return f"{writes} writes, {lost} of them lost or torn"
 
-    def start(self, seconds, **how):
-        """A start that is cut at some instant, by its processor time: a busy machine is slower than its clock."""
-        end = self.chance.uniform(0.05, 1.05) * self.whole
+    def start(self, seconds, *good, **how):
+        """A start that is cut at some instant, by its processor time: a busy machine is slower than its clock. One that is done
+        before that, and then takes next to none, is cut soon after."""
+        end, soon = self.chance.uniform(0.05, 1.05) * self.whole, self.chance.uniform(0, 1)
         with self.running(**how) as machine:
             while machine.processor_seconds() < end and machine.seconds() < seconds and machine.read(0.05):
-                pass
+                if soon and any(one.encode() in machine.text for one in good):
+                    end, soon = min(end, machine.processor_seconds() + soon), None
             end = machine.processor_seconds()
         print(f"   {self.made + 1}: after {end:.1f} s of processor time; {self.cut()}", flush=True)
 
@@ -80,7 +82,7 @@ def first_starts(trial, check, seconds, good):
         if cuts.whole:
             vm.card(fresh, trial.disk)
             for _ in range(min(IN_A_ROW, count - cuts.made)):
-                cuts.start(seconds)
+                cuts.start(seconds, good)
         with trial.start() as machine:
             machine.wait_for(good, within=seconds)
             cuts.whole = cuts.whole or machine.processor_seconds()
@@ -101,7 +103,7 @@ def switches(trial, check, seconds, good):
         order = ("A B", "B A")[rounds % 2]
         vm.write_record(trial.disk, BOOT_ORDER=order, BOOT_A_LEFT="3", BOOT_B_LEFT="3")
         for _ in range(min(IN_A_ROW, count - cuts.made) if cuts.whole else 0):
-            cuts.start(seconds, uboot=trial.uboot)
+            cuts.start(seconds, *good, uboot=trial.uboot)
         with trial.start(uboot=trial.uboot) as machine:
             _, at = machine.wait_for("card: starting slot", within=seconds)
             _, at = machine.wait_for(*good, within=seconds, since=at)
