@@ -141,6 +141,7 @@ impl Task {
             key: port.info.clone(),
             doing: port.doing.clone(),
             since: now.saturating_sub(port.since),
+            stranger: port.stranger,
         };
         Snapshot {
             mode: self.settings.mode,

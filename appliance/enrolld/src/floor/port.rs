@@ -36,12 +36,24 @@ pub(super) struct Port {
     pub(super) settled: bool,
     /// The task that has the key.
     pub(super) task: Option<task::Id>,
+    /// Whether what is plugged in is no key.
+    pub(super) stranger: bool,
 }
 
 impl Port {
     /// A port that a key was just plugged into.
     pub(super) fn new(insertion: u64, key: Option<Key>, doing: Doing, now: Duration) -> Self {
-        Self { insertion, key, info: None, doing, since: now, over: false, settled: false, task: None }
+        Self {
+            insertion,
+            key,
+            info: None,
+            doing,
+            since: now,
+            over: false,
+            settled: false,
+            task: None,
+            stranger: false,
+        }
     }
 
     /// The key's serial, when it is known.

@@ -245,7 +245,7 @@ impl Task {
                 self.insertions += 1;
                 let doing = Doing::Nothing(Refusal::new(Code::KeyUnknown, what));
                 let mut port = Port::new(self.insertions, None, doing.clone(), self.monotonic());
-                port.over = true;
+                (port.over, port.stranger) = (true, true);
                 self.ports.insert(name.clone(), port);
                 self.emit(FloorEvent::Doing { port: name, doing });
             }

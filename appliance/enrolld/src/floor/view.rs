@@ -45,6 +45,8 @@ pub struct PortView {
     pub doing: Doing,
     /// For how long.
     pub since: Duration,
+    /// Whether what is plugged in is no key, such as a mouse.
+    pub stranger: bool,
 }
 
 /// What is done in a port.

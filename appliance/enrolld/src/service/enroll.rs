@@ -73,6 +73,11 @@ pub(super) fn find<'a>(snapshot: &'a Snapshot, wanted: &str) -> Option<&'a PortV
         .or_else(|| ports.iter().find(|view| number(view)))
 }
 
+/// The ports that may be meant where none is named: a mouse, or whatever else is plugged in for good, is not.
+pub(super) fn unnamed(ports: &[PortView]) -> Vec<&PortView> {
+    ports.iter().filter(|view| !view.stranger).collect()
+}
+
 impl Desk {
     /// The keys that are plugged in.
     pub(super) async fn keys_told(&self) -> Result<Keys, Refusal> {
@@ -166,7 +171,7 @@ impl Desk {
             return Err(no(Code::ConfigurationInvalid, problem.to_string()));
         }
         let key = match &request.key {
-            None => match snapshot.ports.as_slice() {
+            None => match unnamed(&snapshot.ports).as_slice() {
                 [only] => Selector::Port(only.port.clone()),
                 _ => Selector::Next,
             },

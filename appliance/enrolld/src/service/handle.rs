@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::Desk;
 use super::door::Caller;
-use super::enroll::{find, secrets};
+use super::enroll::{find, secrets, unnamed};
 use super::refuse::{no, told};
 use crate::floor::{Inquiry, Secrets, Selector};
 
@@ -60,11 +60,11 @@ impl Desk {
             warnings: section.profile.warnings().iter().map(ToString::to_string).collect(),
         };
         let snapshot = self.snapshot().await?;
-        let view = match (&request.key, snapshot.ports.as_slice()) {
+        let view = match (&request.key, unnamed(&snapshot.ports).as_slice()) {
             (Some(wanted), _) => {
                 Some(find(&snapshot, wanted).ok_or_else(|| no(Code::KeyAbsent, wanted.clone()))?)
             }
-            (None, [only]) => Some(only),
+            (None, [only]) => Some(*only),
             (None, []) => None,
             (None, _) => return Err(no(Code::KeyAbsent, "several keys are there; name one with --key")),
         };
