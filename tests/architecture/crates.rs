@@ -32,7 +32,10 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 const APART: &[(&str, &[&str])] = &[
     // Nitrokey's firmware as a twin: minutes to build, and wants libclang.
     ("appliance/nitrokey3-twin", &["twins"]),
-    ("fuzz", &["card", "control", "journal", "keys", "privacyidea", "shell", "station", "twins", "usb"]),
+    (
+        "fuzz",
+        &["card", "control", "enrolld", "journal", "keys", "privacyidea", "shell", "station", "twins", "usb"],
+    ),
 ];
 
 /// These stand on their own, in their tests too.
