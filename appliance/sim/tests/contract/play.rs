@@ -31,6 +31,7 @@ pub(crate) async fn play(plan: &Plan, site: Site) -> Result<Story, Broken> {
         let counts = matches!(course.report.outcome.ending, Ending::Enrolled(_))
             || matches!(plan.expect, Expect::Postponed(_, crate::plan::Later::Counts));
         let expect = if counts { Expect::Refused(Code::AlreadyEnrolled) } else { Expect::Enrolled };
+        room.site.caught_up().await;
         once_more(&mut story, &mut room, plan, expect).await?;
     }
     Ok(story)

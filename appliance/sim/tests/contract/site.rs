@@ -81,6 +81,19 @@ impl Site {
         }
     }
 
+    /// Waits until a twin has acted on what it was slow with. Whoever begins anew before that meets a race that
+    /// no client can win: what was asked of an earlier token happens to the new one of the same serial.
+    pub(crate) async fn caught_up(&self) {
+        let Kind::Twin { fronts, .. } = &self.kind else { return };
+        let fronts: Vec<_> = {
+            let fronts = fronts.lock().unwrap_or_else(PoisonError::into_inner);
+            fronts.iter().map(front::Server::caught_up).collect()
+        };
+        for caught_up in fronts {
+            caught_up.await;
+        }
+    }
+
     /// A long-lived key of this role.
     pub(crate) fn api_key(&self, role: &str) -> Result<String, Broken> {
         match &self.kind {

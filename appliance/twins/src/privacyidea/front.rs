@@ -31,7 +31,16 @@ const BODY: usize = 1 << 20;
 pub struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
+    late: watch::Receiver<usize>,
     task: JoinHandle<()>,
+}
+
+/// What all connections share.
+struct Behind {
+    twin: Arc<Mutex<ServerTwin>>,
+    latency: Duration,
+    /// How many requests it has read and will act on later.
+    late: watch::Sender<usize>,
 }
 
 impl Server {
@@ -39,6 +48,15 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Wait until it has acted on every request that was slowed down, also where the client has gone.
+    pub fn caught_up(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut late = self.late.clone();
+        async move {
+            // The other end goes with the server, and then nothing is late any more.
+            let _ = late.wait_for(|late| *late == 0).await;
+        }
     }
 
     /// Accept nothing new, let requests that are being answered finish, and return.
@@ -80,15 +98,16 @@ pub fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(twin, listener, tls, latency, stopped));
-    Ok(Server { address, stop, task })
+    let (sender, late) = watch::channel(0);
+    let behind = Arc::new(Behind { twin, latency, late: sender });
+    let task = tokio::spawn(accept(behind, listener, tls, stopped));
+    Ok(Server { address, stop, late, task })
 }
 
 async fn accept(
-    twin: Arc<Mutex<ServerTwin>>,
+    behind: Arc<Behind>,
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
-    latency: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
@@ -101,14 +120,14 @@ async fn accept(
         };
         // An accept that fails is about one connection or about file descriptors; both pass.
         let Ok(stream) = stream else { continue };
-        let (twin, tls, stopped) = (Arc::clone(&twin), tls.clone(), stopped.clone());
+        let (behind, tls, stopped) = (Arc::clone(&behind), tls.clone(), stopped.clone());
         connections.spawn(async move {
             match tls {
-                None => speak(twin, stream, latency, stopped).await,
+                None => speak(behind, stream, stopped).await,
                 // A client that refuses the certificate ends here.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        speak(twin, stream, latency, stopped).await;
+                        speak(behind, stream, stopped).await;
                     }
                 }
             }
@@ -117,15 +136,11 @@ async fn accept(
     while connections.join_next().await.is_some() {}
 }
 
-async fn speak<S>(
-    twin: Arc<Mutex<ServerTwin>>,
-    stream: S,
-    latency: Duration,
-    mut stopped: watch::Receiver<bool>,
-) where
+async fn speak<S>(behind: Arc<Behind>, stream: S, mut stopped: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(Arc::clone(&twin), request, latency));
+    let service = service_fn(move |request| answer(Arc::clone(&behind), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // An error here is a cut, ours or the client's.
@@ -143,14 +158,14 @@ async fn speak<S>(
 struct Cut;
 
 async fn answer(
-    twin: Arc<Mutex<ServerTwin>>,
+    behind: Arc<Behind>,
     request: hyper::Request<Incoming>,
-    latency: Duration,
 ) -> Result<hyper::Response<Sending>, Cut> {
     let request = read(request).await.map_err(|_| Cut)?;
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
+    if !behind.latency.is_zero() {
+        tokio::time::sleep(behind.latency).await;
     }
+    let twin = &behind.twin;
     // A twin whose thread panicked is as good as before: it changes its state last.
     let outcome = twin.lock().unwrap_or_else(PoisonError::into_inner).receive(&request, now());
     match outcome {
@@ -160,9 +175,14 @@ async fn answer(
         Outcome::Delay(delay) => {
             // On a task of its own: a server acts on a request that it has read also when the client
             // has lost patience meanwhile, and that is what makes this fault a nasty one.
+            behind.late.send_modify(|late| *late += 1);
+            let behind = Arc::clone(&behind);
             let late = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                twin.lock().unwrap_or_else(PoisonError::into_inner).handle(&request, now())
+                let mut twin = behind.twin.lock().unwrap_or_else(PoisonError::into_inner);
+                let response = twin.handle(&request, now());
+                behind.late.send_modify(|late| *late = late.saturating_sub(1));
+                response
             });
             late.await.map(|response| send(response, None)).map_err(|_| Cut)
         }
