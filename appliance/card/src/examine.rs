@@ -1,5 +1,7 @@
 //! For the fuzz targets: every reader of this crate, on the same bytes, with what must hold of the answers.
 
+use toml::Table;
+
 use crate::ext4::Superblock;
 use crate::layout::STATE_PARTITION;
 use crate::mbr::Mbr;
@@ -40,10 +42,14 @@ pub fn settings(file: &[u8]) {
     let card = secrets::blanked(file);
     let breaks = |file: &[u8]| file.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!((card.len(), breaks(&card)), (file.len(), breaks(file)), "blanking moves nothing");
-    assert_eq!(secrets::blanked(&card), card, "blanking twice is blanking once");
-    if matches!(secrets::find(text), Some(Found::Value(_) | Found::File(_))) {
-        let found = secrets::find(&secrets::text_of(&card));
-        assert!(matches!(found, Some(Found::Kept)), "what was blanked is kept");
+    // Where the text is broken, what stands in a secret's place may show the parser another.
+    if text.parse::<Table>().is_ok() {
+        assert_eq!(secrets::blanked(&card), card, "blanking twice is blanking once");
+        if matches!(secrets::find(text), Some(Found::Value(_) | Found::File(_))) {
+            let found = secrets::find(&secrets::text_of(&card));
+            assert!(matches!(found, Some(Found::Kept)), "what was blanked is kept");
+        }
+        assert!(secrets::text_of(&card).parse::<Table>().is_ok(), "what is blanked can be read");
     }
     assert_eq!(breaks(&secrets::completed(file)), breaks(file), "no line moves for the daemon, either");
     let network = Network::read(text);

@@ -130,6 +130,9 @@ impl Spot {
     }
 
     fn on_the_card(&self, text: &str) -> (Range<usize>, String) {
+        if self.is_kept() {
+            return (0..0, String::new());
+        }
         match &self.form {
             Form::Line(range) => (range.clone(), format!("{COMMENT:<length$}", length = range.len())),
             Form::Value { content, .. } => {
@@ -250,8 +253,12 @@ fn of_table(
     value: &Spanned<DeValue<'_>>,
 ) -> Option<Field> {
     let span = value.span();
-    let quotes = quotes(text.get(span.clone())?).len();
-    let content = span.start + quotes..span.end.checked_sub(quotes)?;
+    let string = text.get(span.clone())?;
+    let quotes = quotes(string);
+    let inner = string.strip_prefix(quotes).filter(|_| !quotes.is_empty())?;
+    // After a mistake the last quote may be missing.
+    let inner = inner.strip_suffix(quotes).unwrap_or(inner);
+    let content = span.start + quotes.len()..span.start + quotes.len() + inner.len();
     let value = Zeroizing::new(value.get_ref().as_str()?.to_owned());
     Some(Field { section, name, value, range: key.span().start..span.end, content })
 }

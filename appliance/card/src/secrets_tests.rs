@@ -104,6 +104,8 @@ fn a_mistake_elsewhere_hides_no_secret() {
         ),
         ("[server]\napi-key = \"a.b.c\nca = \"ca.pem\"\n", "value a.b.c"),
         ("name = \nserver.api-key = \"a.b.c\"\n", "value a.b.c"),
+        ("[server]\napi-key='a.b.c\nx'[run]\n", "value a.b.c"),
+        ("[server]\napi-key=\"a\nx\"[run]\n", "value a"),
         ("name = \nserver = { api-key = \"a.b.c\", ca = \"ca.pem\" }\n", "value a.b.c"),
         ("name = \n[server]\napi-key = \"\"\"a.b.c\"\"\"\n", "value a.b.c"),
         ("name = \n[server]\napi-key-file = 'key.txt'\n[run]\n", "file key.txt"),
