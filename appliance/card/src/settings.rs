@@ -41,6 +41,8 @@ pub struct Settings {
     paths: BTreeMap<String, PathBuf>,
     /// The server's secret, wherever it comes from.
     secret: Option<Bytes>,
+    /// Whether the settings hold it, or name the file that does.
+    fresh: bool,
     /// The file that has it, apart from the settings.
     secret_file: Option<String>,
     /// The files, apart from the settings, that have to be blanked.
@@ -142,6 +144,7 @@ impl Settings {
         let text = there.get(FILE).map(|(path, _)| read(FILE, path)).transpose()?.unwrap_or_default();
         let text = secrets::text_of(&text);
         let found = secrets::find(&text);
+        let fresh = matches!(found, Some(Found::Value(_) | Found::File(_)));
         let mut naming = secrets::files(&text);
         naming.extend(match &found {
             Some(Found::File(name)) => Some(name.clone()),
@@ -180,7 +183,7 @@ impl Settings {
                 *bytes = before;
             }
         }
-        Ok(Self { files, paths, secret, secret_file, to_blank })
+        Ok(Self { files, paths, secret, fresh, secret_file, to_blank })
     }
 
     /// Whether something on the card has to be blanked.
@@ -190,8 +193,7 @@ impl Settings {
     }
 
     fn text_has_secrets(&self) -> bool {
-        let found = self.files.get(FILE).and_then(|bytes| secrets::find(&secrets::text_of(bytes)));
-        self.secret.is_some() && matches!(found, Some(Found::Value(_) | Found::File(_)))
+        self.secret.is_some() && self.fresh
     }
 
     fn copy(&self) -> BTreeMap<&str, Bytes> {
