@@ -337,6 +337,10 @@ pub(crate) async fn ask(
 }
 
 #[cfg(test)]
+#[path = "proof_tests.rs"]
+mod what_counts;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
