@@ -66,3 +66,26 @@ impl fmt::Display for Slot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cards in the field are laid out so, and U-Boot's script on them reads there.
+    #[test]
+    fn things_are_where_they_always_were() {
+        assert_eq!(SIGNATURE.to_be_bytes(), *b"enrl");
+        assert_eq!((RECORDS, RECORD), ([0x10_0000, 0x20_0000], 0x1000));
+        assert_eq!((BOOT_PARTITION, STATE_PARTITION, STATE_LABEL), (1, 4, "state"));
+        let slots = Slot::ALL.map(|slot| (slot.to_string(), slot.partition()));
+        assert_eq!(slots, [("A".to_owned(), 2), ("B".to_owned(), 3)]);
+        let script = include_str!("../../../image/boot/boot.cmd");
+        for line in [
+            "read ${rec_a} 0x800 ${sectors}",
+            "read ${rec_b} 0x1000 ${sectors}",
+            "env import -c ${rec_a} 0x1000",
+        ] {
+            assert!(script.contains(line), "{line}");
+        }
+    }
+}

@@ -108,6 +108,12 @@ fn run(program: &'static str, arguments: &[&str], partition: &str, fine: &[i32])
 mod tests {
     use super::*;
 
+    /// Without it, the partition of a station that is updated would be made anew.
+    #[test]
+    fn the_mark_of_a_partition_with_state_stays() {
+        assert_eq!(MARK, b"enrollment state");
+    }
+
     fn image() -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(16 << 20).unwrap();

@@ -145,19 +145,16 @@ impl Journal {
         Ok(Self { connection })
     }
 
+    /// How far an enrollment has come; `None` for one that is not known.
+    pub fn state_of(&self, enrollment: EnrollmentId) -> Result<Option<State>, JournalError> {
+        state_of(&self.connection, enrollment)
+    }
+
     /// Puts a record on the disk.
     pub fn write(&mut self, record: &Record) -> Result<(), JournalError> {
         let id = record.enrollment;
         let transaction = self.connection.transaction()?;
-        let found: Option<String> = transaction
-            .prepare_cached("SELECT state FROM enrollment WHERE id = ?1")?
-            .query_row([id.to_string()], |row| row.get(0))
-            .optional()?;
-        let from = match found.as_deref().map(State::from_word) {
-            None => None,
-            Some(Some(state)) => Some(state),
-            Some(None) => return Err(JournalError::Damaged(format!("enrollment {id} has no known state"))),
-        };
+        let from = state_of(&transaction, id)?;
         let allowed = match from {
             None => record.state == State::Planned,
             Some(from) => from.successors().contains(&record.state),
@@ -214,5 +211,17 @@ impl Journal {
         }
         counts.sort_unstable();
         Ok(counts)
+    }
+}
+
+fn state_of(connection: &Connection, id: EnrollmentId) -> Result<Option<State>, JournalError> {
+    let found: Option<String> = connection
+        .prepare_cached("SELECT state FROM enrollment WHERE id = ?1")?
+        .query_row([id.to_string()], |row| row.get(0))
+        .optional()?;
+    match found.as_deref().map(State::from_word) {
+        None => Ok(None),
+        Some(Some(state)) => Ok(Some(state)),
+        Some(None) => Err(JournalError::Damaged(format!("enrollment {id} has no known state"))),
     }
 }

@@ -44,6 +44,17 @@ impl Family {
         }
     }
 
+    /// What a family is called where access codes are derived for it. Keys in the field are locked
+    /// with what comes out, so that these words never change, whatever the families are called elsewhere.
+    #[must_use]
+    pub const fn in_derivations(self) -> &'static str {
+        match self {
+            Self::YubiKeyOtp => "YubiKeyOtp",
+            Self::NitrokeyPro => "NitrokeyPro",
+            Self::Nitrokey3 => "Nitrokey3",
+        }
+    }
+
     /// Whether its slots can have access codes.
     #[must_use]
     pub const fn has_access_codes(self) -> bool {

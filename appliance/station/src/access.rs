@@ -75,6 +75,12 @@ impl CodeTable {
     pub fn code_of(&self, key: KeySerial) -> Option<&AccessCode> {
         self.0.get(&key.number)
     }
+
+    /// Whether a code is in it, of whatever key.
+    #[must_use]
+    pub fn has(&self, code: &AccessCode) -> bool {
+        self.0.values().any(|known| known.same_as(code))
+    }
 }
 
 /// 128 random bits of the station from which access codes are derived. Whoever
@@ -89,12 +95,13 @@ impl StationSecret {
     }
 
     /// The code of a slot: the first 6 bytes of HKDF-SHA256 (RFC 5869) with the
-    /// secret as key material, no salt, and `enrollment-station access code`,
-    /// vendor family, serial and slot as info. Never all zero, which means "none".
+    /// secret as key material, no salt, and `enrollment-station access code`, family, serial, slot
+    /// and round as info, with `|` between them (docs/forms.md). Never all zero, which means "none".
     #[must_use]
     pub fn code_of(&self, key: KeySerial, slot: Slot) -> AccessCode {
         for round in 0_u8..=u8::MAX {
-            let info = format!("enrollment-station access code|{:?}|{key}|{slot}|{round}", key.family);
+            let family = key.family.in_derivations();
+            let info = format!("enrollment-station access code|{family}|{key}|{slot}|{round}");
             let bytes = hkdf(self.0.expose(), info.as_bytes());
             let mut code = Zeroizing::new([0; 6]);
             for (to, from) in code.iter_mut().zip(bytes.iter()) {
@@ -151,8 +158,9 @@ pub fn code_to_hex(code: &AccessCode) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use keys::device::Family;
+
+    use super::*;
 
     const KEY: KeySerial = KeySerial { family: Family::YubiKeyOtp, number: 12_345_678 };
 
@@ -182,6 +190,8 @@ mod tests {
         assert_eq!(table.len(), 2);
         assert_eq!(table.code_of(KEY).unwrap().expose(), &[1, 2, 3, 4, 5, 255]);
         assert!(table.code_of(KeySerial { number: 8, ..KEY }).is_none());
+        assert!(table.has(&AccessCode::from_array(&[1, 2, 3, 4, 5, 255])));
+        assert!(!table.has(&AccessCode::from_array(&[1, 2, 3, 4, 5, 254])));
         for (text, line) in [
             ("12345678", 1),
             ("1,0102030405ff\n2,0102030405f", 2),

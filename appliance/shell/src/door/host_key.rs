@@ -100,6 +100,29 @@ pub(super) fn picture(key: &PrivateKey) -> String {
 mod tests {
     use super::*;
 
+    /// Made by ssh-keygen for this test, and used nowhere.
+    const EARLIER: &str = "\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW
+QyNTUxOQAAACCturY7ptK+L3Qtub/ak9H+2Mlf0geIzBmC5FH0r4VYiAAAAJAdW1daHVtX
+WgAAAAtzc2gtZWQyNTUxOQAAACCturY7ptK+L3Qtub/ak9H+2Mlf0geIzBmC5FH0r4VYiA
+AAAEBYYDAkklcZDIp9TvCOQb+1o9DV6IEtML9aebBCHm3D2626tjum0r4vdC25v9qT0f7Y
+yV/SB4jMGYLkUfSvhViIAAAABnZlY3RvcgECAwQFBgc=
+-----END OPENSSH PRIVATE KEY-----
+";
+
+    /// Operators' clients know a station by it.
+    #[test]
+    fn the_key_of_an_earlier_release_is_taken() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("ssh_host_ed25519_key");
+        std::fs::write(&path, EARLIER).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let key = host_key(state.path()).unwrap();
+        assert_eq!(fingerprint(&key), "SHA256:cVzk8bDfurp71o7AzNHyD7dmRGmbcGVLYlukMtULQ9c");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), EARLIER);
+    }
+
     #[test]
     fn the_key_is_made_once_and_kept_to_oneself() {
         let state = tempfile::tempdir().unwrap();
