@@ -77,6 +77,7 @@ impl Station {
     /// Enrolls the key that was plugged in.
     pub async fn enroll(&self, order: Order, key: &mut Key, cancel: Cancel) -> Report {
         let port = order.port.clone();
+        self.server.ordered().await;
         let flow = enrollment::enroll(order, self.clock.now(), kernel_random());
         let mut steps = Vec::new();
         let outcome = self.run(flow, &port, Some(key), cancel, &mut steps).await;

@@ -38,6 +38,7 @@ impl Station {
         mut cancel: Cancel,
     ) -> PhoneOutcome {
         let port = order.port.clone();
+        self.server.ordered().await;
         let mut next = phone::enroll(order, patience, self.clock.now(), kernel_random());
         // No key's serial locks it, and recovery must not take back what is under way.
         let mut in_hand = None;

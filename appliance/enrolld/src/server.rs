@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use keys::device::HashAlgorithm;
-use keys::secret::{AesKey, Pin as TokenPin, Seed};
+use keys::secret::{AccessCode, AesKey, Pin as TokenPin, Seed};
 use privacyidea::{
     Client, Description, Error, Init, InitAnswer, NotSent, Outcome, PartFormat, Rights, Rollout, SecretBytes,
     SecretString, Serial, ServerCode, TlsFault, Token, TokenType, Transport, TwoStepSizes, User, Whose,
@@ -31,8 +31,18 @@ const ACCESS_CODE: &str = "enrollment.access_code";
 /// nothing beyond it, and receipts would lie.
 const MOST_SKEW: Duration = Duration::from_secs(300);
 
+/// How long after the server refused a password an order to enroll may have it sent once more. A
+/// directory that is away answers as one that refuses, so a station would else stand still for good; sooner,
+/// a day's keys would lock the account.
+pub const LOGIN_AGAIN: Duration = Duration::from_secs(15 * 60);
+
 /// Whatever can answer the engine's calls.
 pub trait ServerPort: Send + Sync {
+    /// Somebody ordered an enrollment: a password that was refused may be tried once more, see [`LOGIN_AGAIN`].
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Carries a call out.
     fn call(
         &self,
@@ -78,7 +88,7 @@ impl<T: Transport> PrivacyIdea<T> {
             }
             ServerCall::ReadCode(serial) => {
                 let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| looking(fault(&e)))?;
-                let code = found.and_then(|token| code_from_hex(token.info.get(ACCESS_CODE)?));
+                let code = found.and_then(|token| code_kept_with(&token));
                 Ok(ServerAnswer::Code(code.map(Arc::new)))
             }
             ServerCall::Verify { serial, kind, code } => self.verify(&serial, kind, &code).await,
@@ -154,6 +164,10 @@ impl<T: Transport> PrivacyIdea<T> {
 }
 
 impl<T: Transport> ServerPort for PrivacyIdea<T> {
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.client.try_login_again(LOGIN_AGAIN))
+    }
+
     fn call(
         &self,
         call: ServerCall,
@@ -276,12 +290,6 @@ fn init(registration: &Registration) -> Result<Init, ServerFault> {
 }
 
 fn view(token: &Token) -> TokenView {
-    // The server keeps the parameter `hotp.enrollment` under that very name.
-    let enrollment = token
-        .info
-        .get(&format!("{}.{ENROLLMENT}", token.kind.as_str()))
-        .or_else(|| token.info.get(ENROLLMENT))
-        .and_then(|text| EnrollmentId::parse(text));
     TokenView {
         serial: token.serial.clone(),
         kind: token.kind.as_str().to_owned(),
@@ -295,8 +303,20 @@ fn view(token: &Token) -> TokenView {
             .owner
             .as_ref()
             .map(|user| Person { user: user.login.clone(), realm: user.realm.clone().unwrap_or_default() }),
-        enrollment,
+        enrollment: enrollment_of(token),
     }
+}
+
+/// The enrollment that made a token, by its name in the token.
+pub(crate) fn enrollment_of(token: &Token) -> Option<EnrollmentId> {
+    // The server keeps the parameter `hotp.enrollment` under that very name.
+    let named = token.info.get(&format!("{}.{ENROLLMENT}", token.kind.as_str()));
+    EnrollmentId::parse(named.or_else(|| token.info.get(ENROLLMENT))?)
+}
+
+/// The access code of a slot that is kept with its token.
+pub(crate) fn code_kept_with(token: &Token) -> Option<AccessCode> {
+    code_from_hex(token.info.get(ACCESS_CODE)?)
 }
 
 /// What an error means to the engine.
@@ -325,11 +345,23 @@ fn looking(fault: ServerFault) -> ServerFault {
     }
 }
 
+/// Hour and minute, in the zone that the station is set to.
+fn time_of_day(at: SystemTime) -> String {
+    let unix = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    crate::receipts::stamp(unix).to_string().get(11..16).unwrap_or_default().to_owned()
+}
+
 /// The server's own words, where it had some.
 fn words(error: &Error) -> Option<String> {
     match error {
         Error::Server(error) => Some(error.message.to_string()),
         Error::Login(cause) => words(cause),
+        Error::Held { since, cause } => Some(format!(
+            "refused at {}: {}; an order to enroll tries it again from {} on",
+            time_of_day(*since),
+            words(cause).unwrap_or_else(|| cause.to_string()),
+            time_of_day(*since + LOGIN_AGAIN)
+        )),
         _ => None,
     }
 }
@@ -347,6 +379,7 @@ fn code(error: &Error) -> Code {
         Error::NotAdmin { .. } => Code::NotAnAdministrator,
         Error::SecondFactor { .. } => Code::WrongCredentials,
         Error::Token(_) => Code::SessionRefused,
+        Error::Held { .. } => Code::PasswordHeld,
         Error::Garbled { status, .. } | Error::Server(privacyidea::ServerError { status, .. })
             if matches!(status, 429 | 503) =>
         {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::body::Object;
 use crate::call::{Auth, Call};
@@ -20,6 +20,9 @@ use crate::session::{self, Credentials, Kind, Lease, Moment, Session};
 /// call that needs a login makes one, and concurrent callers wait for that same
 /// login, whether it succeeds or fails. It is renewed ahead of its end, and
 /// once more when the server says all the same that it has ended.
+///
+/// A password that the server has refused is not sent again ([`Error::Held`]): servers and
+/// directories lock accounts after some wrong logins. [`Client::try_login_again`] tries it once more.
 ///
 /// A call that is dropped before it is finished may have been sent: its outcome
 /// is [`Unknown`](crate::Outcome::Unknown). The client itself has no time limits; the
@@ -40,6 +43,14 @@ pub struct Client<T> {
 struct Desk {
     lease: Option<Arc<Lease>>,
     failure: Option<Error>,
+    refused: Option<RefusedLogin>,
+}
+
+/// A definite no of the server to the present credentials.
+struct RefusedLogin {
+    steady: Duration,
+    wall: SystemTime,
+    cause: Error,
 }
 
 #[derive(Default, Clone)]
@@ -87,6 +98,18 @@ impl<T: Transport> Client<T> {
     /// API key nothing is ever sent: the session is what the key says of itself.
     pub async fn session(&self) -> Result<Arc<Session>, Error> {
         Ok(Arc::clone(&self.lease(None).await?.session))
+    }
+
+    /// Sends a password that was refused at least so long ago once more. Nothing happens
+    /// when none was refused, or not so long ago; then the next call says how things are.
+    pub async fn try_login_again(&self, after: Duration) {
+        let mut desk = self.desk.lock().await;
+        let now = self.clock.steady();
+        let due = desk.refused.as_ref().is_some_and(|no| now.saturating_sub(no.steady) >= after);
+        if due {
+            // What comes of it is kept at the desk, for the calls that follow.
+            let _ = self.log_in_at(&mut desk).await;
+        }
     }
 
     /// How long the present login still lasts by the steady clock; `None`
@@ -210,17 +233,34 @@ impl<T: Transport> Client<T> {
         if let (true, Some(failure)) = (attempts != before, &desk.failure) {
             return Err(failure.clone());
         }
-        let result = self.log_in(attempts + 1).await;
-        self.attempts.store(attempts + 1, Ordering::Release);
+        if let Some(no) = &desk.refused {
+            return Err(Error::Held { since: no.wall, cause: Box::new(no.cause.clone()) });
+        }
+        self.log_in_at(&mut desk).await
+    }
+
+    /// Logs in, and keeps what came of it.
+    async fn log_in_at(&self, desk: &mut Desk) -> Result<Arc<Lease>, Error> {
+        let number = self.attempts.load(Ordering::Acquire) + 1;
+        let result = self.log_in(number).await;
+        self.attempts.store(number, Ordering::Release);
         match result {
             Ok(lease) => {
                 let lease = Arc::new(lease);
-                *desk = Desk { lease: Some(Arc::clone(&lease)), failure: None };
+                *desk = Desk { lease: Some(Arc::clone(&lease)), ..Desk::default() };
                 Ok(lease)
             }
             Err(error) => {
+                let password = matches!(self.credentials.0, Kind::Password { .. });
+                let refused = (password && error.is_definite()).then(|| RefusedLogin {
+                    steady: self.clock.steady(),
+                    wall: self.clock.wall(),
+                    cause: error.clone(),
+                });
                 let error = Error::Login(Box::new(error));
-                *desk = Desk { lease: None, failure: Some(error.clone()) };
+                // A try that told nothing does not make an earlier no undone.
+                let refused = refused.or(desk.refused.take());
+                *desk = Desk { lease: None, failure: Some(error.clone()), refused };
                 Err(error)
             }
         }

@@ -1,6 +1,6 @@
 //! What can go wrong, sorted by what a caller must do about it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
 
@@ -41,6 +41,15 @@ pub enum Error {
     /// The login before the call failed; the call itself was not made.
     #[error("no login: {0}")]
     Login(Box<Error>),
+    /// The server refused the present password before, so it was not sent again: wrong logins lock
+    /// accounts. See [`Client::try_login_again`](crate::Client::try_login_again).
+    #[error("no login, and the password was not sent again: {cause}")]
+    Held {
+        /// When the server refused it.
+        since: SystemTime,
+        /// What it said.
+        cause: Box<Error>,
+    },
     /// The login worked, but for somebody who is no administrator.
     #[error("the account is not an administrator's, its role is {role:?}")]
     NotAdmin {
@@ -170,7 +179,9 @@ impl Error {
             Self::Invalid(_) | Self::NotSent(_) | Self::Token(_) => Outcome::NotSent,
             Self::Lost(_) => Outcome::Unknown,
             Self::Server(error) if error.status >= 500 || error.status < 400 => Outcome::Unknown,
-            Self::Server(_) | Self::NotAdmin { .. } | Self::SecondFactor { .. } => Outcome::Refused,
+            Self::Server(_) | Self::NotAdmin { .. } | Self::SecondFactor { .. } | Self::Held { .. } => {
+                Outcome::Refused
+            }
             // 408 and 499 are said after a request was partly taken in.
             Self::Garbled { status: 400..=407 | 409..=498, .. } => Outcome::Refused,
             Self::Garbled { .. } => Outcome::Unknown,
@@ -185,7 +196,7 @@ impl Error {
     pub fn code(&self) -> Option<ServerCode> {
         match self {
             Self::Server(error) => Some(error.code),
-            Self::Login(cause) => cause.code(),
+            Self::Login(cause) | Self::Held { cause, .. } => cause.code(),
             _ => None,
         }
     }
@@ -194,6 +205,7 @@ impl Error {
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Server(ServerError { status, .. }) | Self::Garbled { status, .. } => Some(*status),
+            // Of a password that was held back the server has said nothing now.
             Self::Login(cause) => cause.status(),
             _ => None,
         }
@@ -218,6 +230,17 @@ impl Error {
             Self::Login(cause) => cause.is_transient(),
             Self::Server(ServerError { code: ServerCode::HsmNotReady, .. }) => true,
             _ => matches!(self.status(), Some(408 | 425 | 429 | 502..=504)),
+        }
+    }
+
+    /// Whether a login ended so by the server's own decision, which the same password will not change.
+    pub(crate) fn is_definite(&self) -> bool {
+        match self {
+            Self::Server(error) => {
+                (400..500).contains(&error.status) && !matches!(error.status, 408 | 425 | 429)
+            }
+            Self::NotAdmin { .. } | Self::SecondFactor { .. } => true,
+            _ => false,
         }
     }
 

@@ -165,6 +165,10 @@ codes! {
     InputInvalid = 3012,
     /// There is no change to be committed, confirmed or taken back.
     NoChange = 3013,
+    /// A token that keeps the only copy of a slot's access code was to be deleted.
+    LastCopy = 3018,
+    /// The server refused the station's password earlier, and it was not sent again.
+    PasswordHeld = 3019,
 
     /// The key was not touched in time.
     NotTouched = 4001,

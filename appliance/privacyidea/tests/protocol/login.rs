@@ -158,6 +158,64 @@ async fn the_skew_is_what_the_last_answer_says() {
     assert_eq!(client.skew(), Some(Skew { server_ahead_ms: 9_464 }));
 }
 
+/// Every look would be one more wrong login, and those lock accounts.
+#[tokio::test]
+async fn a_password_that_was_refused_is_not_sent_again_by_itself() {
+    let challenge = r#"{"detail":{"message":"please enter otp: ","transaction_id":"1"},
+        "result":{"authentication":"CHALLENGE","status":true,"value":false},"time":1,"version":"privacyIDEA 3.14"}"#;
+    let noes: [&dyn Fn() -> Answer; 6] = [
+        &|| server_error(401, 4031),
+        &|| server_error(401, 4033),
+        &|| server_error(403, 303),
+        &|| server_error(400, 904),
+        &|| login_answer(&jwt("alice", "", 3600), "user"),
+        &|| answer(200, challenge),
+    ];
+    for no in noes {
+        let hands = Hands::at(SERVER_NOW);
+        let script = Script::new([no()]);
+        let client =
+            Client::new(Arc::clone(&script), password()).with_clock(Arc::clone(&hands) as Arc<dyn Clock>);
+        assert!(matches!(client.realms().await, Err(Error::Login(_))));
+        for _ in 0..30 {
+            let held = client.realms().await.unwrap_err();
+            assert!(matches!(held, Error::Held { .. }) && held.outcome() == Outcome::Refused, "{held}");
+            assert!(matches!(client.session().await, Err(Error::Held { .. })));
+            hands.pass(60);
+        }
+        assert_eq!(script.lines(), ["POST /auth"]);
+        // Not before the time that whoever may try it says, and then once.
+        client.try_login_again(Duration::from_secs(1801)).await;
+        assert_eq!(script.lines().len(), 1);
+        script.push(no());
+        client.try_login_again(Duration::from_secs(1800)).await;
+        client.try_login_again(Duration::from_secs(1800)).await;
+        assert!(matches!(client.realms().await, Err(Error::Held { .. })));
+        assert_eq!(script.lines().len(), 2);
+        // A directory that was away and is back.
+        hands.pass(900);
+        script.push(login_answer(&jwt("admin", "", 3600), "admin"));
+        script.push(realms());
+        client.try_login_again(Duration::from_secs(900)).await;
+        client.realms().await.unwrap();
+        assert_eq!(script.lines()[2..], ["POST /auth", "GET /realm/"]);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_tells_nothing_of_the_password_is_tried_again() {
+    for unclear in
+        [server_error(500, -500), server_error(429, -500), answer(502, "<html>"), answer(401, "<html>")]
+    {
+        let script = Script::new([unclear, login_answer(&jwt("admin", "", 3600), "admin"), realms()]);
+        let client = Client::new(Arc::clone(&script), password());
+        assert!(matches!(client.realms().await, Err(Error::Login(_))));
+        client.try_login_again(Duration::ZERO).await;
+        client.realms().await.unwrap();
+        assert_eq!(script.lines(), ["POST /auth", "POST /auth", "GET /realm/"]);
+    }
+}
+
 #[tokio::test]
 async fn a_users_login_is_refused() {
     let script = Script::new([login_answer(&jwt("alice", "", 3600), "user")]);

@@ -38,7 +38,7 @@ pub(super) const fn english(code: Code) -> Text {
         Code::AccessCode => say(
             "Slot is protected",
             "The slot is protected by an access code, and the station has none or a wrong one.",
-            "Give the access code in the profile, or use another key.",
+            "Give the code: enroll --unlock, or access-codes.table-file. Else use another key.",
         ),
         Code::PulledEarly => say(
             "Pulled too early",
@@ -280,7 +280,7 @@ pub(super) const fn english(code: Code) -> Text {
             say("Another run is on", "Another run takes keys now.", "Pause or stop it first.")
         }
         Code::RunUnknown => {
-            say("No such run", "There is no run of this name or number.", "See the names with: run list.")
+            say("No such run", "There is no run of this name or number.", "See the names with: run status.")
         }
         Code::Locked => say(
             "Station is locked",
@@ -376,6 +376,16 @@ pub(super) const fn english(code: Code) -> Text {
             "No change",
             "There is no change to commit, confirm or take back.",
             "See what is in force: config show.",
+        ),
+        Code::PasswordHeld => say(
+            "Password held back",
+            "The server refused the station's password; it is not sent again, as that may lock the account.",
+            "Enter it anew: server login. An order to enroll tries it once more after 15 minutes.",
+        ),
+        Code::LastCopy => say(
+            "Last copy of a code",
+            "The token keeps the only copy of an access code; without it the slot stays locked for ever.",
+            "Release the key instead, or say so: token delete TOKEN --lose-access-code.",
         ),
         Code::PowerRefused => say(
             "Cannot switch off",

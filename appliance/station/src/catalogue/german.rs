@@ -23,7 +23,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::NoSuchSlot => say(
             "Slot fehlt",
             "Der Key hat keinen Slot, der zum Profil passt.",
-            "Im Profil anderen Slot oder andere Art wählen.",
+            "Im Profil slot oder kind anders wählen.",
         ),
         Code::SlotOccupied => say(
             "Slot belegt",
@@ -38,7 +38,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::AccessCode => say(
             "Slot geschützt",
             "Der Slot ist durch einen Zugriffscode geschützt; der Station fehlt der richtige.",
-            "Zugriffscode im Profil angeben oder anderen Key nehmen.",
+            "Code angeben: enroll --unlock oder access-codes.table-file. Sonst anderen Key nehmen.",
         ),
         Code::PulledEarly => say(
             "Zu früh gezogen",
@@ -188,7 +188,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::DigitsChanged => say(
             "Stellenzahl geändert",
             "Eine Policy gab dem Token eine andere Stellenzahl. Das Token wurde gelöscht.",
-            "In Profil und Policy dieselbe Stellenzahl einstellen.",
+            "Im Profil (digits) und in der Policy dieselbe Stellenzahl einstellen.",
         ),
         Code::HashChanged => say(
             "Hash geändert",
@@ -286,7 +286,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::RunUnknown => say(
             "Lauf unbekannt",
             "Einen Lauf dieses Namens oder dieser Nummer gibt es nicht.",
-            "Die Namen zeigt: run list.",
+            "Die Namen zeigt: run status.",
         ),
         Code::Locked => say(
             "Station ist gesperrt",
@@ -382,6 +382,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Keine Änderung",
             "Es gibt keine Änderung zu übernehmen, bestätigen oder verwerfen.",
             "Nachsehen, was gilt: config show.",
+        ),
+        Code::PasswordHeld => say(
+            "Passwort zurückgehalten",
+            "Der Server lehnte das Passwort ab. Es wird nicht wieder gesendet: das könnte das Konto sperren.",
+            "Neu eingeben: server login. Nach 15 Minuten versucht es ein Auftrag noch einmal.",
+        ),
+        Code::LastCopy => say(
+            "Code nur einmal da",
+            "Nur das Token bewahrt den Zugriffscode; ohne ihn bleibt der Slot für immer gesperrt.",
+            "Den Key freigeben (release) oder: token delete TOKEN --lose-access-code.",
         ),
         Code::PowerRefused => say(
             "Abschalten unmöglich",
