@@ -97,8 +97,8 @@ interface! {
     call TokenEnable token_enable(ByToken) -> Token, Operator;
     /// Keeps a token from counting.
     call TokenDisable token_disable(ByToken) -> Token, Operator;
-    /// Deletes a token; its key is left alone.
-    call TokenDelete token_delete(ByToken) -> Done, Operator;
+    /// Deletes a token; its key is left alone. What only the token keeps is not lost without being named.
+    call TokenDelete token_delete(TokenDelete) -> Done, Operator;
     /// Gives a token to a person.
     call TokenAssign token_assign(TokenAssign) -> Token, Operator;
     /// Takes a token from its person.

@@ -55,6 +55,9 @@ const LOOK_AHEAD: u64 = 10;
 /// How many steps of time a code may be early or late.
 const STEPS: u64 = 2;
 
+/// How the names of files with the access code of a slot end.
+const CODE: &str = ".access";
+
 /// Sealed files in place of a server.
 pub struct Files {
     drawer: Drawer,
@@ -102,7 +105,8 @@ impl Files {
             ServerCall::Enable(serial) => self.write(&serial).map(|()| ServerAnswer::Done),
             ServerCall::Delete(serial) => {
                 self.held().remove(&serial);
-                for name in self.files_of(&serial)? {
+                // The access code opens the slot when the token is gone, and nobody else has it.
+                for name in self.files_of(&serial)?.into_iter().filter(|name| !is_code(name)) {
                     self.drawer.remove(&name).map_err(|error| failed(&error))?;
                 }
                 Ok(ServerAnswer::Done)
@@ -120,7 +124,7 @@ impl Files {
                 text.push(',');
                 text.push_str(&code_to_hex(&code));
                 self.drawer
-                    .put(&format!("{serial}.access"), text.as_bytes())
+                    .put(&format!("{serial}{CODE}"), text.as_bytes())
                     .map_err(|error| failed(&error))?;
                 Ok(ServerAnswer::Done)
             }
@@ -139,7 +143,7 @@ impl Files {
         if registration.pin.is_some() {
             return Err(refused(Code::RegistrationRefused, "a file has no room for a PIN"));
         }
-        if !self.files_of(&serial)?.is_empty() {
+        if !self.files_of(&serial)?.iter().all(|name| is_code(name)) {
             return Err(refused(Code::SerialTaken, serial.as_str()));
         }
         let held = Held { registration, counter: 0, private_id: None };
@@ -300,6 +304,11 @@ impl Held {
             enrollment: Some(registration.enrollment),
         }
     }
+}
+
+/// Whether a file holds the access code of a slot.
+fn is_code(name: &str) -> bool {
+    name.ends_with(CODE)
 }
 
 /// The code behind what a key may type in front of it.

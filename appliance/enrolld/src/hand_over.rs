@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use station::hand_over;
+use station::record::EnrollmentId;
 use station::step::HandOver;
 use zeroize::Zeroizing;
 
@@ -150,27 +151,59 @@ impl Drawer {
     }
 }
 
+/// How the names of files with the PIN of a token end: `TOKEN.ENROLLMENT.pin`.
+const PIN: &str = ".pin";
+
+/// The enrollment whose PIN is in the file of that name.
+fn pin_of(name: &str) -> Option<EnrollmentId> {
+    let (_, enrollment) = name.strip_suffix(PIN)?.rsplit_once('.')?;
+    EnrollmentId::parse(enrollment)
+}
+
 impl HandOverPort for Drawer {
-    fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<EnrollmentId>, String>> + Send + '_>> {
         let drawer = self.clone();
-        Box::pin(async move {
-            // A write waits for the disk.
-            let write = tokio::task::spawn_blocking(move || {
-                // An enrollment may hand over more than once, such as a PIN and then a code.
-                let secret = match (&what.access_code, &what.admin_pin, &what.pin) {
-                    (Some(_), _, _) => "code",
-                    (None, Some(_), _) => "admin",
-                    _ => "pin",
-                };
-                let name = format!("{}.{}.{secret}", what.token, what.enrollment);
-                let table: Zeroizing<String> = hand_over::table(&what);
-                drawer.put(&name, table.as_bytes())
-            });
-            match write.await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err("the file was not written".to_owned()),
-            }
+        on_disk(move || Ok(drawer.names()?.iter().filter_map(|name| pin_of(name)).collect()))
+    }
+
+    fn forget_pin(
+        &self,
+        enrollment: EnrollmentId,
+    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        let drawer = self.clone();
+        on_disk(move || {
+            let names = drawer.names()?;
+            names
+                .iter()
+                .filter(|name| pin_of(name) == Some(enrollment))
+                .try_for_each(|name| drawer.remove(name))
         })
     }
+
+    fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        let drawer = self.clone();
+        on_disk(move || {
+            // An enrollment may hand over more than once, such as a PIN and then a code.
+            let secret = match (&what.access_code, &what.admin_pin, &what.pin) {
+                (Some(_), _, _) => ".code",
+                (None, Some(_), _) => ".admin",
+                _ => PIN,
+            };
+            let name = format!("{}.{}{secret}", what.token, what.enrollment);
+            let table: Zeroizing<String> = hand_over::table(&what);
+            drawer.put(&name, table.as_bytes())
+        })
+    }
+}
+
+/// Does something that waits for the disk, on a thread for that.
+fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<T, String>> + Send>> {
+    Box::pin(async move {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done.map_err(|error| error.to_string()),
+            Err(_) => Err("the file was not written".to_owned()),
+        }
+    })
 }

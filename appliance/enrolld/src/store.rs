@@ -8,7 +8,7 @@ use std::thread;
 
 use journal::{Journal, JournalError};
 use keys::device::KeySerial;
-use station::record::{EnrollmentId, Record};
+use station::record::{EnrollmentId, Record, State};
 use station::step::HandOver;
 use tokio::sync::oneshot;
 
@@ -25,6 +25,16 @@ enum Job {
 pub trait HandOverPort: Send + Sync {
     /// Puts it there; says why not, in words without secrets.
     fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+
+    /// The enrollments whose token's PIN is there.
+    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<EnrollmentId>, String>> + Send + '_>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Removes the PIN of the token of an enrollment, if it is there.
+    fn forget_pin(&self, _: EnrollmentId) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A handle to the journal. Copies share the thread; it ends with the last of them.
@@ -102,9 +112,44 @@ impl Store {
         Self { jobs, hand_over: None, in_hand: Arc::default() }
     }
 
-    /// Puts a record on the disk.
+    /// Puts a record on the disk. With "undone", there is no token any more: its PIN goes before
+    /// that, so that after a power cut recovery does both again.
     pub async fn write(&self, record: Box<Record>) -> Result<(), String> {
+        if record.state == State::Undone {
+            self.forget_pin(record.enrollment).await;
+        }
         self.ask(|reply| Job::Write(record, reply)).await
+    }
+
+    /// Removes the PIN of a token that is gone from what was handed over. What cannot be removed
+    /// now is at the next start, by [`Self::forget_pins_of_undone`].
+    pub async fn forget_pin(&self, enrollment: EnrollmentId) {
+        let Some(port) = &self.hand_over else { return };
+        if let Err(why) = port.forget_pin(enrollment).await {
+            tracing::warn!("the PIN of a token that is gone could not be removed: {why}");
+        }
+    }
+
+    /// Removes the PINs of all tokens that were taken back, at the start.
+    pub async fn forget_pins_of_undone(&self) -> Result<(), String> {
+        let Some(port) = &self.hand_over else { return Ok(()) };
+        let pins = port.pins().await?;
+        if pins.is_empty() {
+            return Ok(());
+        }
+        let undone = self.with(move |journal| {
+            let mut undone = Vec::new();
+            for enrollment in pins {
+                if journal.state_of(enrollment)? == Some(State::Undone) {
+                    undone.push(enrollment);
+                }
+            }
+            Ok(undone)
+        });
+        for enrollment in undone.await? {
+            self.forget_pin(enrollment).await;
+        }
+        Ok(())
     }
 
     /// The newest record of each enrollment of a key.

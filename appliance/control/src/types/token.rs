@@ -53,6 +53,14 @@ requests! {
         pub serial: String,
     }
 
+    /// A token that is to go.
+    pub struct TokenDelete {
+        /// Its serial.
+        pub serial: String,
+        /// Whether the only copy of a slot's access code may go with it.
+        pub lose_access_code: Option<bool>,
+    }
+
     /// Which tokens are wanted.
     pub struct TokenList {
         /// Only those of this person: `user@realm`.

@@ -27,6 +27,9 @@ impl Task {
         if let Err(why) = self.books(None).owed(None, None).await {
             self.emit(FloorEvent::Storage(why));
         }
+        if let Err(why) = self.store.forget_pins_of_undone().await {
+            tracing::warn!("PINs of tokens that are gone could not be removed: {why}");
+        }
         for record in &records {
             let nobody = Refusal::new(Code::NoCredential, "");
             self.keep_unsettled(record.key, &record.token, nobody);

@@ -262,8 +262,8 @@ impl Control for Answers {
         self.0.change_token(&request.serial, Change::Disable).await
     }
 
-    async fn token_delete(&self, _: &Caller, request: ByToken) -> Result<Done, Refusal> {
-        self.0.delete_token(&request.serial).await.map(|()| done())
+    async fn token_delete(&self, _: &Caller, request: TokenDelete) -> Result<Done, Refusal> {
+        self.0.delete_token(request).await.map(|()| done())
     }
 
     async fn token_assign(&self, _: &Caller, request: TokenAssign) -> Result<Token, Refusal> {

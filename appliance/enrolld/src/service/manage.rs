@@ -1,13 +1,19 @@
 //! Tokens and people at the server.
 
-use control::types::{People, Person, Token, TokenAssign, TokenList, TokenResync, Tokens, UserFind};
+use std::sync::Arc;
+
+use control::types::{
+    People, Person, Token, TokenAssign, TokenDelete, TokenList, TokenResync, Tokens, UserFind,
+};
 use control::{Refusal, Secret};
+use keys::secret::AccessCode;
 use privacyidea::{Error, Rollout, SecretString, Serial, TokenFilter, User};
 use station::refusal::Code;
 
 use super::Desk;
 use super::enroll::person;
 use super::refuse::{no, of_server};
+use crate::server::{code_kept_with, enrollment_of};
 
 /// How many people are told at most.
 const MOST_PEOPLE: usize = 200;
@@ -71,10 +77,32 @@ impl Desk {
         self.token(text).await
     }
 
-    pub(super) async fn delete_token(&self, text: &str) -> Result<(), Refusal> {
-        let serial = serial(text)?;
+    pub(super) async fn delete_token(&self, request: TokenDelete) -> Result<(), Refusal> {
+        let serial = serial(&request.serial)?;
         let port = self.vault.client()?;
-        self.answered(port.client().delete(&serial).await).map(drop)
+        let client = port.client();
+        let token = self.answered(client.token(&serial).await)?;
+        if let Some(code) = token.as_ref().and_then(code_kept_with)
+            && request.lose_access_code != Some(true)
+            && !self.codes_have(&code)
+        {
+            let what = format!("the access code that is kept with {}", request.serial);
+            return Err(no(Code::LastCopy, what));
+        }
+        self.answered(client.delete(&serial).await)?;
+        // The PIN of a token that is gone is of no use to anybody.
+        if let Some(enrollment) = token.as_ref().and_then(enrollment_of) {
+            self.store.forget_pin(enrollment).await;
+        }
+        Ok(())
+    }
+
+    /// Whether an access code can be had from what the operators gave the station.
+    fn codes_have(&self, code: &AccessCode) -> bool {
+        let config = Arc::clone(&self.config.borrow());
+        let codes = &config.access_codes;
+        codes.table_file.as_ref().is_some_and(|file| file.secret.has(code))
+            || codes.fixed_file.as_ref().is_some_and(|file| file.secret.same_as(code))
     }
 
     pub(super) async fn assign_token(&self, request: TokenAssign) -> Result<Token, Refusal> {

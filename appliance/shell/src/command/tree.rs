@@ -324,7 +324,14 @@ pub enum Token {
     /// Keep it from counting
     Disable(OneToken),
     /// Delete it; its key is left alone
-    Delete(OneToken),
+    Delete {
+        /// A token's serial
+        #[arg(value_name = "TOKEN")]
+        token: String,
+        /// Also when the token keeps the only copy of a slot's access code: nobody can write that slot then
+        #[arg(long)]
+        lose_access_code: bool,
+    },
     /// Give it to a person
     Assign {
         /// A token's serial
@@ -429,7 +436,7 @@ pub enum Config {
         /// The field, such as server.url
         #[arg(value_name = "PATH")]
         path: String,
-        /// Its value as TOML writes it; a bare word is text. Without, the field is removed
+        /// Its value as TOML writes it; a bare word is text. Without, the field is removed; a secret is asked for
         #[arg(value_name = "VALUE", allow_hyphen_values = true)]
         value: Option<String>,
     },

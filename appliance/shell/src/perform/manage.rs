@@ -1,6 +1,8 @@
 //! Tokens, people, and the credential for the server.
 
-use control::types::{ByToken, ServerLogIn, TokenAssign, TokenList, TokenResync, TokenSetPin, UserFind};
+use control::types::{
+    ByToken, ServerLogIn, TokenAssign, TokenDelete, TokenList, TokenResync, TokenSetPin, UserFind,
+};
 
 use super::{Context, Done};
 use crate::command::exit::Exit;
@@ -23,8 +25,9 @@ pub(super) async fn token(context: &mut Context<'_>, command: tree::Token) -> Do
             let tokens = context.call(station.token_list(&wanted)).await?;
             return context.print(&tokens, render::tokens).await;
         }
-        tree::Token::Delete(one) => {
-            let done = context.call(station.token_delete(&by(one))).await?;
+        tree::Token::Delete { token, lose_access_code } => {
+            let wanted = TokenDelete { serial: token, lose_access_code: lose_access_code.then_some(true) };
+            let done = context.call(station.token_delete(&wanted)).await?;
             return context.print(&done, |_| "The token is deleted.\n".to_owned()).await;
         }
         tree::Token::Pin(one) => return pin(context, one.token).await,
