@@ -60,6 +60,10 @@ pub use refusal::Refusal;
 pub use secret::Secret;
 pub use types::Role;
 
+/// The fields of the configuration that hold a secret: their values are asked for, cross the socket as a
+/// [`Secret`], and are shown nowhere.
+pub const SECRET_FIELDS: [&str; 1] = ["server.api-key"];
+
 /// Reads a message as either side would, as a call with its arguments and as an answer, and
 /// forgets it: for fuzzing.
 pub fn examine(message: &[u8]) {

@@ -436,8 +436,11 @@ async fn the_credential_is_forgotten_and_the_configuration_changed_and_taken_bac
     assert_eq!(ada.server_log_out().await.unwrap().credential, Credential::None);
     let refused = ada.token_show(&ByToken { serial: "X1".to_owned() }).await.unwrap_err();
     assert_eq!(refused.refusal().map(|refusal| refusal.code.as_str()), Some("E2013"));
-    let set =
-        |value: &str| ConfigSet { path: "shell.idle-minutes".to_owned(), value: Some(value.to_owned()) };
+    let set = |value: &str| ConfigSet {
+        path: "shell.idle-minutes".to_owned(),
+        value: Some(value.to_owned()),
+        ..ConfigSet::default()
+    };
     assert!(matches!(ada.config_set(&set("0")).await.unwrap_err(), CallError::Refused(_)));
     assert!(ada.config_set(&set("7")).await.unwrap().text.contains("+idle-minutes = 7"));
     let mut door = Client::local(&simulation.control()).door().await.unwrap();

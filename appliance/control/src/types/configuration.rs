@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::Secret;
+
 values! {
     /// Which configuration is in force.
     pub struct Configuration {
@@ -59,6 +61,8 @@ requests! {
         pub path: String,
         /// Its new value, as TOML writes it; a bare word is taken as text. It is removed when missing.
         pub value: Option<String>,
+        /// The new value of a field that holds a secret, in place of `value`; it is removed when that is empty.
+        pub secret: Option<Secret>,
     }
 
     /// A whole configuration to be looked at.

@@ -197,6 +197,44 @@ impl Default for Config {
     }
 }
 
+/// What may stand in a field, for those who show what was typed for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Something that may be shown.
+    Plain,
+    /// A secret: it is asked for, and shown nowhere.
+    Secret,
+}
+
+/// What the field of that path holds; `None` when there is no such field.
+#[must_use]
+pub fn holds(path: &str) -> Option<Holds> {
+    if control::SECRET_FIELDS.contains(&path) {
+        return Some(Holds::Secret);
+    }
+    let mut parts = path.split('.');
+    let section = parts.next()?;
+    let (name, list, fields) = outline()
+        .into_iter()
+        .map(|(name, list, _, fields)| (name, list, fields))
+        .find(|(name, ..)| name.split('.').next() == Some(section))?;
+    // A list's part says which, and so does the name of a table that may be there several times.
+    if list || name.contains('.') {
+        let which = parts.next()?;
+        if list && which.parse::<u16>().is_err() {
+            return None;
+        }
+    }
+    let mut fields = fields;
+    let mut known = false;
+    for part in parts {
+        let field = fields.into_iter().find(|field| field.name == part)?;
+        known = true;
+        fields = field.fields;
+    }
+    known.then_some(Holds::Plain)
+}
+
 /// The reference's part of each section.
 fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
     vec![

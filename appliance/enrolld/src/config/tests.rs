@@ -339,3 +339,41 @@ fn the_shipped_example_is_right() {
     let (_, parsed) = load(&file).unwrap();
     assert_eq!(parsed.problems, []);
 }
+
+#[test]
+fn what_may_be_told_of_a_field_is_known_for_every_field_and_for_no_other() {
+    for (name, list, _, fields) in outline() {
+        let section = name.replace("NAME", "desk") + if list { ".1" } else { "" };
+        for field in fields {
+            let path = format!("{section}.{}", field.name);
+            let wanted = if path == "server.api-key" { Holds::Secret } else { Holds::Plain };
+            assert_eq!(holds(&path), Some(wanted), "{path}");
+            for wrong in [
+                path.replace('-', "_") + "_",
+                path.to_uppercase(),
+                format!("{path}.more"),
+                format!("x{path}"),
+            ] {
+                assert_eq!(holds(&wrong), None, "{wrong}");
+            }
+        }
+    }
+    for wrong in [
+        "server.api_key",
+        "server",
+        "",
+        "4711",
+        "api-key",
+        "operators.ada.role",
+        "server.api-key.x",
+        "profile",
+    ] {
+        assert_eq!(holds(wrong), None, "{wrong}");
+    }
+    // Each secret field is one of the table.
+    for secret in control::SECRET_FIELDS {
+        let (section, name) = secret.split_once('.').unwrap();
+        let known = outline().into_iter().find(|(known, ..)| *known == section).unwrap().3;
+        assert!(known.iter().any(|field| field.name == name), "{secret}");
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::types::*;
-use control::{Control, Refusal, Replies};
+use control::{Control, Refusal, Replies, Secret};
 use station::catalogue::Language;
 use station::record::Actor;
 use station::refusal::Code;
@@ -15,6 +15,7 @@ use super::manage::Change;
 use super::refuse::no;
 use super::translate::mode_of;
 use super::{Desk, OpenDoor, floor_settings, lock};
+use crate::config::{Holds, holds};
 
 /// The desk, as what answers calls.
 pub(super) struct Answers(pub(super) Arc<Desk>);
@@ -340,7 +341,17 @@ impl Control for Answers {
 
     async fn config_set(&self, _: &Caller, request: ConfigSet) -> Result<ConfigText, Refusal> {
         let mut changes = lock(&self.0.changes);
-        changes.set(&request.path, request.value.as_deref())?;
+        let secret = request.secret.as_ref().map(Secret::expose);
+        let value = match (holds(&request.path), request.value.as_deref(), secret) {
+            (Some(Holds::Secret), None, secret) => secret.filter(|secret| !secret.is_empty()),
+            (Some(Holds::Secret), Some(_), _) => {
+                let how = format!("{0} holds a secret: config set {0} asks for it", request.path);
+                return Err(no(Code::InputInvalid, how));
+            }
+            (_, value, None) => value,
+            (_, _, Some(_)) => return Err(no(Code::InputInvalid, "this field holds no secret")),
+        };
+        changes.set(&request.path, value)?;
         Ok(ConfigText { text: changes.diff()? })
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use control::interface::Answer;
 use control::server::{Credentials, Handler, Interface};
-use control::types::{AuditEntry, LogIn, Session};
+use control::types::{AuditEntry, ConfigSet, LogIn, Session};
 use control::wire::{Call, Fault, arguments};
 use control::{Method, Role, calls};
 use jiff::Timestamp;
@@ -19,6 +19,7 @@ use super::calls::Answers;
 use super::credential::now;
 use super::refuse::no;
 use super::{Desk, lock};
+use crate::config::{Holds, holds};
 
 /// The users who may connect.
 #[derive(Debug, Clone, Default)]
@@ -259,13 +260,9 @@ impl Door {
             _ => {}
         }
         let caller = self.caller(peer)?;
-        let shown = || {
-            redacted(match method {
-                Some(method) => {
-                    format!("{} {}", method.name(), method.info().shown(call.arguments())).trim().to_owned()
-                }
-                None => call.method.to_string(),
-            })
+        let shown = || match method {
+            Some(method) => shown(method, call.arguments()),
+            None => call.method.to_string(),
         };
         if caller.role < role {
             let fault =
@@ -286,12 +283,35 @@ impl Door {
     }
 }
 
-/// Nothing of what follows the name of the one field of the configuration that holds a secret.
-pub(super) fn redacted(text: String) -> String {
-    match text.split_once("api-key") {
-        Some((before, _)) => format!("{before}api-key (secret)"),
-        None => text,
+/// A call as the audit tells it. Of a field of the configuration, only what is known to hold no secret: somebody
+/// may have meant another field, or typed the secret itself for its name.
+fn shown(method: Method, given: &str) -> String {
+    let name = method.name();
+    if method == Method::ConfigSet {
+        let path = arguments::<ConfigSet>(given).map(|set| set.path).unwrap_or_default();
+        match holds(&path) {
+            Some(Holds::Plain) => {}
+            Some(Holds::Secret) => return format!("{name} path=\"{path}\" (secret)"),
+            None => return format!("{name} (no such field)"),
+        }
     }
+    format!("{name} {}", method.info().shown(given)).trim().to_owned()
+}
+
+/// A command line as the audit keeps it: nothing of what follows the name of a field that holds a secret.
+pub(super) fn redacted(text: String) -> String {
+    for field in control::SECRET_FIELDS {
+        let name = field.rsplit('.').next().unwrap_or(field);
+        for name in [name.to_owned(), name.replace('-', "_")] {
+            if let Some((before, after)) = text.split_once(&name)
+                && !after.starts_with("-file")
+                && !after.trim().is_empty()
+            {
+                return format!("{before}{name} (secret)");
+            }
+        }
+    }
+    text
 }
 
 fn unknown(call: &Call<'_>) -> Fault {
@@ -337,5 +357,41 @@ impl Handler for Door {
             return Err(Fault::PermissionDenied);
         }
         self.decide(peer, &call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names and values that are of no field, or of one that holds a secret.
+    #[test]
+    fn of_a_field_only_what_is_known_to_hold_no_secret_is_told() {
+        const KEY: &str = "eyJ0.4711.x";
+        let told = |path: &str, value: &str| {
+            shown(Method::ConfigSet, &serde_json::json!({ "path": path, "value": value }).to_string())
+        };
+        assert_eq!(told("server.url", "https://pi"), "ConfigSet path=\"server.url\" value=\"https://pi\"");
+        let strange =
+            ["server.api_key", "server.apikey", "api-key", KEY, "server.key", "Server.api-key", "server"];
+        for path in strange.into_iter().chain(control::SECRET_FIELDS) {
+            let told = told(path, KEY);
+            assert!(!told.contains(KEY), "{path}: {told}");
+        }
+        // What does not fit the call at all is not told either.
+        let misfit = format!("{{\"path\":\"server.url\",\"valeu\":\"{KEY}\"}}");
+        assert!(!shown(Method::ConfigSet, &misfit).contains(KEY));
+        for line in [
+            format!("config set server.api-key {KEY}"),
+            format!("config set server.api_key {KEY}"),
+            format!("config set server.api-key={KEY}"),
+        ] {
+            assert!(!redacted(line.clone()).contains(KEY), "{line}");
+        }
+        for line in
+            ["config set server.api-key", "config set server.api-key-file key.txt", "config show server"]
+        {
+            assert_eq!(redacted(line.to_owned()), line);
+        }
     }
 }

@@ -35,6 +35,8 @@ pub struct Order {
     pub path: String,
     /// What was said.
     pub line: Line,
+    /// Whether a value was given that could be any text.
+    pub values: bool,
 }
 
 impl Order {
@@ -43,6 +45,49 @@ impl Order {
     pub fn entry(&self) -> Option<&'static table::Entry> {
         table::entry(&self.path)
     }
+}
+
+/// What may be kept of a line, in the history and in the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its words, without a comment.
+    pub text: String,
+    /// Whether that is all of it.
+    pub whole: bool,
+}
+
+impl Order {
+    /// What may be kept of the `line` that it was read from, by whether it was `done`.
+    ///
+    /// No command takes a secret on its line; but people mistype, and what was meant for an
+    /// option that asks for one may have been read as a name. So of a command that asks for secrets, or that
+    /// sets a field which may be one, what was not done is kept without its values.
+    #[must_use]
+    pub fn kept(&self, line: &str, done: bool) -> Kept {
+        let doubtful = !done && self.entry().is_none_or(|entry| entry.secrets);
+        if doubtful && self.values {
+            return Kept { text: format!("{} (values left out)", self.path), whole: false };
+        }
+        // The line was read before, so it is words.
+        let words = words::split(line).unwrap_or_default();
+        let text = words.iter().map(|word| words::quote(word)).collect::<Vec<_>>().join(" ");
+        Kept { text, whole: true }
+    }
+}
+
+/// The words of commands that a line begins with: all that is told of one that was not understood. It
+/// may hold a password that somebody typed where none is taken.
+#[must_use]
+pub fn known_words(line: &str) -> String {
+    let words = words::partial(line);
+    let mut tree = tree();
+    let mut known = Vec::new();
+    for word in words.words.into_iter().chain([words.last]) {
+        let Some(inner) = tree.find_subcommand(&word).cloned() else { break };
+        known.push(word);
+        tree = inner;
+    }
+    known.join(" ")
 }
 
 /// Reads a command line. `None` when there is nothing on it.
@@ -61,11 +106,24 @@ pub fn parse(line: &str) -> Result<Option<Order>, ParseError> {
     let line = Line::from_arg_matches(&matches).map_err(|error| refuse(error.format(&mut tree)))?;
     let mut path = Vec::new();
     let mut matches = &matches;
+    let mut command = &tree;
     while let Some((name, inner)) = matches.subcommand() {
         path.push(name);
         matches = inner;
+        command = command.find_subcommand(name).unwrap_or(command);
     }
-    Ok(Some(Order { path: path.join(" "), line }))
+    let given = |arg: &&clap::Arg| {
+        let id = arg.get_id().as_str();
+        matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine)
+    };
+    let values = command.get_arguments().filter(given).any(any_text);
+    Ok(Some(Order { path: path.join(" "), line, values }))
+}
+
+/// Whether an argument takes a value that is not one of a few words.
+fn any_text(arg: &clap::Arg) -> bool {
+    arg.get_action().takes_values() && arg.get_possible_values().is_empty()
 }
 
 /// What `help` says about a command; about all of them without words.
@@ -179,6 +237,97 @@ mod tests {
         assert!(!said("status \u{9b}31m").contains('\u{9b}'));
         assert!(matches!(parse("token --help"), Err(ParseError::Help(_))));
         assert!(matches!(parse("token"), Err(ParseError::Usage(_))));
+    }
+
+    /// What is kept of a line that was not done, for the history and for the audit.
+    fn kept(line: &str) -> Vec<String> {
+        match parse(line) {
+            Ok(None) => Vec::new(),
+            Ok(Some(order)) => vec![order.kept(line, false).text],
+            Err(_) => vec![known_words(line)],
+        }
+    }
+
+    /// Lines that somebody may have meant for a command, with the secret in them that it would have asked for.
+    fn mistyped(path: &str, options: &[&str], secret: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        let commands = [
+            path.to_owned(),
+            path.get(1..).unwrap().to_owned(),
+            path.replace(' ', ""),
+            format!("{path}{}", &path[path.len() - 1..]),
+            path.to_uppercase(),
+        ];
+        let mut ends = vec![
+            secret.to_owned(),
+            format!("'{secret}"),
+            format!("\"{secret}\\"),
+            format!("-- {secret}"),
+            format!("-p{secret}"),
+            format!("--json {secret}"),
+            format!("{secret} --help"),
+            format!("# {secret}"),
+            format!("server.api-key {secret}"),
+            format!("server.api_key = '{secret}'"),
+            format!("{secret} {secret}"),
+            format!("{secret} --yes"),
+        ];
+        for option in options {
+            let short: String = option.chars().filter(|c| *c != '-').take(3).collect();
+            for option in
+                [format!("--{option}"), format!("-{option}"), format!("--{short}"), (*option).to_owned()]
+            {
+                ends.extend([
+                    format!("{option} {secret}"),
+                    format!("{option}={secret}"),
+                    format!("{option}{secret}"),
+                    format!("{secret} {option}"),
+                    format!("--user alice@office {option} {secret}"),
+                    format!("--key {secret}"),
+                    format!("UBOM00000001_1 {option} {secret}"),
+                    format!("--profile desk {option} {secret} --json"),
+                ]);
+            }
+        }
+        for command in &commands {
+            lines.extend(ends.iter().map(|end| format!("{command} {end}")));
+            lines.extend(ends.iter().map(|end| format!("{end} {command}")));
+        }
+        lines
+    }
+
+    #[test]
+    fn of_a_mistyped_line_no_secret_is_kept() {
+        let tree = tree();
+        let mut tried = 0;
+        for entry in table::ENTRIES.iter().filter(|entry| entry.secrets) {
+            let command = entry.path.split(' ').fold(&tree, |tree, word| tree.find_subcommand(word).unwrap());
+            let mut options: Vec<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+            options.extend(["pin", "unlock", "key-pin", "password", "code"]);
+            for secret in ["47110815", "geheim-9", "pi.eyJhbGciOiJI", "s3cr3t!x"] {
+                for line in mistyped(entry.path, &options, secret) {
+                    tried += 1;
+                    let kept = kept(&line);
+                    assert!(kept.iter().all(|kept| !kept.contains(secret)), "{line}: {kept:?}");
+                }
+            }
+        }
+        assert!(tried > 5_000, "{tried}");
+    }
+
+    #[test]
+    fn what_was_done_is_kept_and_what_holds_no_value_too() {
+        let kept = |line: &str, done| parse(line).unwrap().unwrap().kept(line, done);
+        let whole = |text: &str| Kept { text: text.to_owned(), whole: true };
+        let line = "enroll --user \"o'hara x\" --pin  # for room 7";
+        assert_eq!(kept(line, true), whole("enroll --user \"o'hara x\" --pin"));
+        let part = Kept { text: "enroll (values left out)".to_owned(), whole: false };
+        assert_eq!(kept(line, false), part);
+        assert_eq!(kept("enroll --pin --overwrite", false), whole("enroll --pin --overwrite"));
+        assert_eq!(kept("token show UBOM00000001_1", false), whole("token show UBOM00000001_1"));
+        assert_eq!(kept("config set server.url https://pi", true), whole("config set server.url https://pi"));
+        assert_eq!(known_words("token pin UBOM1 4711"), "token pin");
+        assert_eq!(known_words("enrol --pin 4711"), "");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Entry {
     pub schema: Option<fn() -> Value>,
     /// Whether it prints several objects, a line each.
     pub lines: bool,
+    /// Whether it may ask for a secret, so that one may stand on its line by mistake.
+    pub secrets: bool,
 }
 
 /// The entry of a command, by its words.
@@ -27,7 +29,7 @@ pub fn entry(path: &str) -> Option<&'static Entry> {
 }
 
 const fn look(path: &'static str, method: Method, schema: fn() -> Value) -> Entry {
-    Entry { path, role: method.role(), question: None, schema: Some(schema), lines: false }
+    Entry { path, role: method.role(), question: None, schema: Some(schema), lines: false, secrets: false }
 }
 
 impl Entry {
@@ -40,10 +42,15 @@ impl Entry {
         self.lines = true;
         self
     }
+
+    const fn secrets(mut self) -> Self {
+        self.secrets = true;
+        self
+    }
 }
 
 const fn own(path: &'static str, schema: Option<fn() -> Value>) -> Entry {
-    Entry { path, role: Role::Viewer, question: None, schema, lines: false }
+    Entry { path, role: Role::Viewer, question: None, schema, lines: false, secrets: false }
 }
 
 fn of<T: Described>() -> Value {
@@ -84,22 +91,25 @@ pub const ENTRIES: &[Entry] = &[
     look("profile check", Method::ProfileCheck, of::<types::ProfileFit>),
     look("profile import", Method::ProfileImport, of::<types::ImportedProfile>),
     look("mode", Method::SetMode, of::<types::Status>),
-    look("enroll", Method::Enroll, of::<types::Outcome>),
-    look("hand-over", Method::KeyHandOver, of::<types::Outcome>),
-    look("phone enroll", Method::PhoneEnroll, of::<types::PhoneOutcome>),
+    look("enroll", Method::Enroll, of::<types::Outcome>).secrets(),
+    look("hand-over", Method::KeyHandOver, of::<types::Outcome>).secrets(),
+    look("phone enroll", Method::PhoneEnroll, of::<types::PhoneOutcome>).secrets(),
     look("registration create", Method::RegistrationCreate, of::<types::RegistrationPart>).lines(),
     look("cancel", Method::Cancel, of::<types::Cancelled>),
-    look("run start", Method::RunStart, of::<types::RunDetails>),
+    look("run start", Method::RunStart, of::<types::RunDetails>).secrets(),
     look("run status", Method::RunStatus, of::<types::RunDetails>),
     look("run pause", Method::RunPause, of::<types::RunDetails>),
     look("run resume", Method::RunResume, of::<types::RunDetails>),
     look("run stop", Method::RunStop, of::<types::RunDetails>).asks("End the run?"),
-    look("verify", Method::Verify, of::<types::Verification>),
+    look("verify", Method::Verify, of::<types::Verification>).secrets(),
     look("release", Method::Release, of::<types::Outcome>)
+        .secrets()
         .asks("Delete the key's token at the server and erase its slot?"),
     look("swap", Method::KeySwap, of::<types::KeyHandled>)
+        .secrets()
         .asks("Exchange what is in the slots 1 and 2 of the key?"),
     look("wipe", Method::KeyWipe, of::<types::KeyHandled>)
+        .secrets()
         .asks("Erase what is in the slot, whosever it is, for ever?"),
     look("welcome list", Method::WelcomeList, of::<types::WelcomeRules>),
     look("welcome add", Method::WelcomeAdd, of::<types::ConfigText>),
@@ -116,11 +126,11 @@ pub const ENTRIES: &[Entry] = &[
     look("token assign", Method::TokenAssign, of::<types::Token>),
     look("token unassign", Method::TokenUnassign, of::<types::Token>)
         .asks("Take this token from its person?"),
-    look("token pin", Method::TokenSetPin, of::<types::Done>),
-    look("token resync", Method::TokenResync, of::<types::Token>),
+    look("token pin", Method::TokenSetPin, of::<types::Done>).secrets(),
+    look("token resync", Method::TokenResync, of::<types::Token>).secrets(),
     look("user find", Method::UserFind, of::<types::People>),
     look("server status", Method::ServerStatus, of::<types::Server>),
-    look("server login", Method::ServerLogIn, of::<types::Server>),
+    look("server login", Method::ServerLogIn, of::<types::Server>).secrets(),
     look("server logout", Method::ServerLogOut, of::<types::Server>)
         .asks("Let the station forget its credential? Nothing can be enrolled then."),
     look("receipts list", Method::ReceiptsList, of::<types::Receipts>),
@@ -129,7 +139,7 @@ pub const ENTRIES: &[Entry] = &[
     look("receipts export", Method::ReceiptsExport, of::<types::ReceiptLines>).lines(),
     look("config show", Method::ConfigShow, of::<types::ConfigText>),
     look("config diff", Method::ConfigDiff, of::<types::ConfigText>),
-    look("config set", Method::ConfigSet, of::<types::ConfigText>),
+    look("config set", Method::ConfigSet, of::<types::ConfigText>).secrets(),
     look("config check", Method::ConfigCheck, of::<types::Problems>),
     look("config commit", Method::ConfigCommit, of::<types::Configuration>)
         .asks("Bring the changes into force?"),
@@ -165,6 +175,21 @@ mod tests {
                 found.push(path.clone());
             }
             paths(inner, &format!("{path} "), found);
+        }
+    }
+
+    /// The options that have the shell ask for a secret.
+    const ASKING: [&str; 3] = ["pin", "unlock", "key_pin"];
+
+    #[test]
+    fn what_asks_for_a_secret_says_so() {
+        let tree = super::super::tree();
+        for entry in ENTRIES {
+            let command = entry.path.split(' ').fold(&tree, |tree, word| tree.find_subcommand(word).unwrap());
+            let asks = command.get_arguments().any(|arg| ASKING.contains(&arg.get_id().as_str()));
+            let help = command.get_about().unwrap().to_string();
+            let says = help.contains("asked for") || help.contains("asks for") || help.contains("ask for");
+            assert!(entry.secrets || !(asks || says), "{}", entry.path);
         }
     }
 

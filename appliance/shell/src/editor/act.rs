@@ -180,14 +180,32 @@ impl Editor {
         self.finish();
         let text = std::mem::take(&mut self.line).text();
         if command {
-            self.history(|history| history.remember(&text));
+            // What is remembered for other sessions is for whoever reads the line to say.
+            self.again.zeroize();
+            self.again.push_str(&text);
         }
         Event::Line(text)
     }
 
+    /// How many earlier lines there are: those of the history, and the last one, if it is not among them.
+    fn earlier(&self) -> usize {
+        let (count, there) = self.history(|history| {
+            let last = history.len().checked_sub(1).and_then(|last| history.line(last));
+            (history.len(), last == Some(self.again.as_str()))
+        });
+        count + usize::from(!there && !self.again.is_empty())
+    }
+
+    fn earlier_line(&self, number: usize) -> Option<Line> {
+        if let Some(line) = self.history(|history| history.line(number).map(Line::new)) {
+            return Some(line);
+        }
+        (number < self.earlier()).then(|| Line::new(&self.again))
+    }
+
     /// Shows an earlier or later line; the one being typed comes after the last.
     fn recall(&mut self, by: isize) {
-        let count = self.history(|history| history.len());
+        let count = self.earlier();
         let now = self.recalled.unwrap_or(count).min(count);
         let next = now.saturating_add_signed(by).min(count);
         if next == now {
@@ -198,7 +216,7 @@ impl Editor {
             self.typed = self.line.clone();
         }
         self.recalled = (next < count).then_some(next);
-        self.line = match self.history(|history| history.line(next).map(Line::new)) {
+        self.line = match self.earlier_line(next).filter(|_| next < count) {
             Some(line) => line,
             None => std::mem::take(&mut self.typed),
         };

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 /// As many lines are kept; the oldest go first.
 const LINES: usize = 500;
 
-/// What one operator entered, oldest first. Nothing secret is ever in it, because a
-/// secret is asked for apart from the line.
+/// What one operator entered, oldest first. Nothing secret is ever in it: a secret is asked for
+/// apart from the line, and of a line that may hold one all the same nothing is kept
+/// ([`Order::kept`](crate::command::Order::kept)).
 #[derive(Clone, Debug, Default)]
 pub struct History {
     lines: VecDeque<String>,
@@ -26,13 +27,6 @@ impl History {
             self.lines.pop_front();
         }
         self.lines.push_back(line.to_owned());
-    }
-
-    /// Forgets a line, if it was the last.
-    pub fn forget(&mut self, line: &str) {
-        if self.lines.back().is_some_and(|last| last == line) {
-            self.lines.pop_back();
-        }
     }
 
     /// How many lines there are.

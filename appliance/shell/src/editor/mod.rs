@@ -149,6 +149,9 @@ pub struct Editor {
     /// The earlier line that is shown, and the line that was typed meanwhile.
     recalled: Option<usize>,
     typed: Line,
+    /// The last line that was entered, for this session alone: so that a mistake in it can be mended, even
+    /// where nothing of it may be kept.
+    again: Zeroizing<String>,
 }
 
 impl Editor {
@@ -171,6 +174,7 @@ impl Editor {
             cut: String::new(),
             recalled: None,
             typed: Line::default(),
+            again: Zeroizing::default(),
         }
     }
 

@@ -32,6 +32,9 @@ impl Desk {
         self.editor.feed(bytes);
         let mut events = Vec::new();
         while let Some(event) = self.editor.poll() {
+            if let Event::Line(line) = &event {
+                self.editor.history.lock().unwrap().remember(line);
+            }
             if matches!(event, Event::Line(_) | Event::Interrupt | Event::Secret(_)) {
                 self.editor.ask_command("station> ");
             }
@@ -95,6 +98,20 @@ fn earlier_lines_come_back() {
     assert_eq!(desk.line(b"\x1b[A\x1b[A"), "keys");
     assert_eq!(desk.line(b"half\x10\x10\x0e\x0e"), "half");
     assert_eq!(desk.line(b"\x1b<"), "status");
+}
+
+#[test]
+fn a_line_that_is_not_kept_comes_back_once_in_its_own_session() {
+    let mut desk = Desk::new(60, 10);
+    desk.line(b"status");
+    desk.editor.feed(b"enroll --pin 4711\r");
+    assert_eq!(desk.editor.poll(), Some(Event::Line("enroll --pin 4711".into())));
+    desk.editor.ask_command("station> ");
+    assert_eq!(desk.editor.history.lock().unwrap().iter().collect::<Vec<_>>(), ["status"]);
+    // Up shows it, then what the history has, and down the other way.
+    assert_eq!(desk.line(b"\x1b[A\x1b[A\x1b[B\x7f\x7f\x7f\x7f\x7f"), "enroll --pin");
+    assert_eq!(desk.line(b"\x1b[A"), "enroll --pin");
+    assert_eq!(desk.line(b"\x1b[A\x1b[A"), "status");
 }
 
 #[test]

@@ -64,7 +64,14 @@ pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> 
             return context.print(&shown, difference).await;
         }
         tree::Config::Set { path, value } => {
-            let shown = context.call(station.config_set(&ConfigSet { path, value })).await?;
+            let holds_secret = control::SECRET_FIELDS.contains(&path.as_str());
+            if holds_secret && value.is_some() {
+                let why = format!("{path} holds a secret: leave the value out, and it is asked for.");
+                return context.refuse(Exit::Usage, &why).await;
+            }
+            let prompt = format!("{path} (nothing to remove it)");
+            let secret = context.secret(holds_secret, &prompt).await?;
+            let shown = context.call(station.config_set(&ConfigSet { path, value, secret })).await?;
             return context.print(&shown, difference).await;
         }
         tree::Config::Check { file } => {

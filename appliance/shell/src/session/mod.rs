@@ -200,14 +200,22 @@ impl Here<'_> {
                     stdin: Stdin::default(),
                     history,
                 };
-                // No command takes a secret as an argument, so the line holds none.
-                (perform(&mut context, *order).await, line.trim().to_owned())
+                let (done, left_out) = (order.kept(line, true), order.kept(line, false));
+                let result = perform(&mut context, *order).await;
+                let kept =
+                    if result.as_ref().is_ok_and(|exit| *exit == Exit::Done) { done } else { left_out };
+                if self.desk.terminal() && !line.starts_with([' ', '\t']) && kept.whole {
+                    self.history.lock().unwrap_or_else(PoisonError::into_inner).remember(&kept.text);
+                }
+                (result, kept.text)
             }
             Err(ParseError::Help(text)) => {
-                (self.desk.out(&text).await.map(|()| Exit::Done), line.trim().to_owned())
+                let shown = format!("{} --help", command::known_words(line)).trim_start().to_owned();
+                (self.desk.out(&text).await.map(|()| Exit::Done), shown)
             }
             Err(error) => {
-                let shown = self.misunderstood(line);
+                let shown =
+                    format!("{} (not understood)", command::known_words(line)).trim_start().to_owned();
                 let mut text = error.to_string();
                 if !text.ends_with('\n') {
                     text.push('\n');
@@ -228,25 +236,6 @@ impl Here<'_> {
     fn lines(&self) -> Vec<String> {
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         history.iter().map(str::to_owned).collect()
-    }
-
-    /// What may be told of a line that was not understood: it may hold a password that somebody
-    /// typed where none is taken. So it is neither told nor remembered, apart from the words
-    /// that are known.
-    fn misunderstood(&self, line: &str) -> String {
-        let words = crate::words::partial(line);
-        let mut tree = command::tree();
-        let mut known = Vec::new();
-        for word in words.words.iter().chain([&words.last]) {
-            let Some(inner) = tree.find_subcommand(word).cloned() else { break };
-            known.push(word.clone());
-            tree = inner;
-        }
-        let known = known.join(" ");
-        if matches!(known.as_str(), "server login" | "server" | "token pin" | "token resync") {
-            self.history.lock().unwrap_or_else(PoisonError::into_inner).forget(line);
-        }
-        format!("{known} (not understood)").trim_start().to_owned()
     }
 
     /// What the station knows of a kind. Nothing when it does not answer in time.
