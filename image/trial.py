@@ -21,6 +21,7 @@ import board
 import power
 import replay
 import settings
+import starts
 import visit
 import vm
 import whole
@@ -184,6 +185,11 @@ def attacked(trial):
     visit.attacked(trial, check, SECONDS, GOOD)
 
 
+def boards(trial):
+    """U-Boot as it is on the card, on an emulated Pi 4B and Pi 3B, up to the kernel's first line."""
+    starts.boards(trial, check, SECONDS)
+
+
 def pi(trial):
     """A Pi 3B through U-Boot, with a display and a lamp. Only when it is named."""
     board.pi(trial, check, SECONDS, GOOD)
@@ -194,7 +200,7 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
 TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken, enrollment_replays}

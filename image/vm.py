@@ -120,9 +120,10 @@ class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
     def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None,
-                 emulator="qemu-system-aarch64", network=None):
+                 emulator="qemu-system-aarch64", network=None, readonly=False):
         """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
-        takes out of the card's slots is kept for the next. `network` is QEMU's word for another than its own (see lan.py)."""
+        takes out of the card's slots is kept for the next. `network` is QEMU's word for another than its own (see lan.py). A card that is
+        `readonly` takes no writes, as one at its end."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
@@ -133,6 +134,8 @@ class Machine:
         qemu = ["setpriv", "--pdeathsig", "KILL", emulator, "-display", "none", "-monitor", "none", "-nodefaults",
                 "-serial", "stdio", "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"]
         drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
+        if readonly:
+            drive += ",readonly=on"
         if writes:
             drive = cut.drive(disk, writes)
         network = network or f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"
@@ -155,6 +158,12 @@ class Machine:
             if uboot:
                 qemu += ["-kernel", uboot]
                 self.restore = (disk, {"uboot.env": tell_uboot(disk, "more", words.strip())})
+        elif kind == "raspi4b":
+            # Only as far as U-Boot and the kernel's first lines: QEMU's Pi 4 has no PCIe, so no USB, and the kernel does not get far.
+            qemu += ["-M", "raspi4b", "-drive", f"{drive},if=none,id=card", "-device", "sd-card,drive=card,bus=/generic-sdhci/sd-bus",
+                     "-serial", f"file:{self.directory}/mini-uart", "-kernel", uboot,
+                     "-dtb", self.part(disk, slot, "broadcom/bcm2711-rpi-4-b.dtb", parts)]
+            self.restore = (disk, {"uboot.env": tell_uboot(disk, "more", words.strip())})
         else:
             raise ValueError(kind)
         if not uboot:
@@ -245,6 +254,14 @@ class Machine:
                 raise Gone(f"none of {wanted} within {within} s; the last lines:\n{self.tail()}")
             if not self.read(left):
                 raise Gone(f"the machine ended before {wanted}; the last lines:\n{self.tail()}")
+
+    def other_line(self):
+        """What came over a Pi's second serial line."""
+        path = f"{self.directory}/mini-uart"
+        if not os.path.exists(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
 
     def line(self, at):
         """The line around a place in what was read."""

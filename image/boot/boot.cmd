@@ -7,6 +7,11 @@
 
 test -n "${devtype}" || setenv devtype mmc
 test -n "${devnum}" || setenv devnum 0
+# "read" and "write" go to the device that is chosen, whatever was found where: a wrong number shall not pass in silence.
+if ${devtype} dev ${devnum}; then true; else
+  echo "card: there is no ${devtype} ${devnum}"
+  reset
+fi
 # Debian's kernel takes 38 MB from a multiple of 2 MiB on, and would run into U-Boot's own
 # addresses for the device tree and the initial file system. QEMU's "virt" has its memory elsewhere.
 if test "${board}" = "qemu-arm"; then
