@@ -112,6 +112,9 @@ impl Painter {
             return;
         }
         let layout = layout(view, self.columns);
+        if self.paint_fresh(view, &layout, out) {
+            return;
+        }
         let height = layout.rows.len().min(self.rows);
         // A line taller than the terminal is seen around the cursor.
         let first = (layout.cursor_row + 1).saturating_sub(height).min(layout.rows.len() - height);
@@ -122,13 +125,7 @@ impl Painter {
             if number > 0 {
                 text.push_str("\r\n");
             }
-            let prompt = if first == 0 && number == 0 { view.prompt } else { "" };
-            match row.text.strip_prefix(prompt) {
-                Some(rest) if !prompt.is_empty() => {
-                    let _ = write!(text, "\x1b[1m{prompt}\x1b[0m{rest}");
-                }
-                _ => text.push_str(&row.text),
-            }
+            text.push_str(&row.text);
             // In a full row this would take away the last character.
             if row.width < self.columns {
                 text.push_str("\x1b[K");
@@ -162,6 +159,21 @@ impl Painter {
             let _ = write!(text, "\x1b[{}C", self.cursor_column);
         }
         out.extend_from_slice(text.as_bytes());
+    }
+
+    /// A line of one row on a fresh one, with the cursor at its end: nothing is sent behind it. So whoever waits for
+    /// the prompt can look for it at the end of what came.
+    fn paint_fresh(&mut self, view: &View<'_>, layout: &Layout, out: &mut Vec<u8>) -> bool {
+        let [row] = layout.rows.as_slice() else { return false };
+        let ends = layout.cursor_column == row.width && row.width < self.columns;
+        if !self.painted.is_empty() || !view.below.is_empty() || !ends {
+            return false;
+        }
+        out.extend_from_slice(b"\r\x1b[J");
+        out.extend_from_slice(row.text.as_bytes());
+        self.painted.push(row.width);
+        (self.cursor_row, self.cursor_column) = (0, row.width);
+        true
     }
 
     fn to_top(&self, out: &mut Vec<u8>) {

@@ -62,6 +62,25 @@ impl Desk {
     }
 }
 
+/// Programs that wait for the prompt (expect, Ansible's network_cli) look for it at the end of what came.
+#[test]
+fn nothing_follows_a_prompt() {
+    for (columns, dumb) in [(80, false), (80, true), (20, false), (132, false), (11, true)] {
+        let mut editor = Editor::new(Terminal { columns, rows: 24, dumb }, Arc::default());
+        for _ in 0..3 {
+            editor.ask_command("desk-1> ");
+            let out = String::from_utf8(editor.output()).unwrap();
+            assert!(out.ends_with("desk-1> "), "{columns} {dumb}: {out:?}");
+            assert!(!dumb || !out.contains('\x1b'), "{out:?}");
+            editor.feed(b"status\r");
+            while editor.poll().is_some() {}
+            editor.output();
+        }
+        editor.ask_secret("Password: ");
+        assert!(String::from_utf8(editor.output()).unwrap().ends_with("Password: "));
+    }
+}
+
 #[test]
 fn lines_are_edited_like_in_emacs() {
     let cases: &[(&[u8], &str)] = &[
