@@ -44,6 +44,7 @@ mod macros;
 pub mod interface;
 
 pub mod calls;
+pub mod clean;
 mod client;
 mod refusal;
 mod secret;

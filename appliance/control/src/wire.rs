@@ -227,7 +227,7 @@ pub fn read_reply<T: for<'a> Deserialize<'a>>(message: &[u8]) -> Result<Result<R
 }
 
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(80).collect()
+    crate::clean::shown(&crate::clean::cut(text, 80))
 }
 
 fn message<T: Serialize>(value: &T) -> Result<Message, WireError> {

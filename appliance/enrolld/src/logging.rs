@@ -45,7 +45,7 @@ impl<S: Subscriber> Layer<S> for Priorities {
         };
         let mut text = Text(String::new());
         event.record(&mut text);
-        let text: String = text.0.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = control::clean::shown_long(&text.0);
         // There is nowhere to say that the log cannot be written.
         let _ = writeln!(std::io::stderr().lock(), "<{priority}>{}: {text}", event.metadata().target());
     }

@@ -417,3 +417,34 @@ fn tls(fault: &TlsFault) -> Code {
         _ => Code::TlsFailed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use privacyidea::{DisplayText, ServerError};
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_was_held_back_is_told_apart_from_one_that_was_refused() {
+        let no = Error::Server(ServerError {
+            status: 401,
+            code: ServerCode::WrongCredentials,
+            message: DisplayText::from_foreign("Wrong credentials"),
+            retry_after: None,
+        });
+        let refused = fault(&Error::Login(Box::new(no.clone())));
+        assert_eq!(
+            (refused.code(), refused.detail()),
+            (Code::WrongCredentials, "Wrong credentials".to_owned())
+        );
+        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_219_200);
+        let held = fault(&Error::Held { since, cause: Box::new(no) });
+        assert_eq!(held.code(), Code::PasswordHeld);
+        let (then, later) = (time_of_day(since), time_of_day(since + LOGIN_AGAIN));
+        let told = format!(
+            "refused at {then}: Wrong credentials; an order to enroll tries it again from {later} on"
+        );
+        assert_eq!(held.detail(), told);
+        assert!(matches!(held, ServerFault::Refused { .. }));
+    }
+}

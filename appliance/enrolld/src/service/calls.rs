@@ -52,7 +52,7 @@ impl Control for Answers {
             operator: caller.name.clone(),
             address: caller.address.clone(),
             session: caller.session.clone(),
-            what: redacted(request.command.chars().filter(|c| !c.is_control()).take(500).collect()),
+            what: redacted(request.command.chars().take(500).collect()),
             result: format!("exit {}", request.exit),
             took_ms: request.took_ms,
         });

@@ -100,7 +100,7 @@ impl<S: Subscriber> Layer<S> for RingLayer {
             tracing::Level::DEBUG => Level::Debug,
             tracing::Level::TRACE => Level::Trace,
         };
-        let text: String = text.0.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        let text: String = text.0.chars().take(LONGEST).collect();
         self.0.push(LogLine { at: now(), level, target: about.target().to_owned(), text });
     }
 }

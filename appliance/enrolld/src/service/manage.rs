@@ -18,6 +18,17 @@ use crate::server::{code_kept_with, enrollment_of};
 /// How many people are told at most.
 const MOST_PEOPLE: usize = 200;
 
+/// The longest login that is told: no directory has longer ones (LDAP, POSIX: 255 bytes).
+const LONGEST_LOGIN: usize = 255;
+
+/// So many characters are told of what is only looked at.
+const BRIEF: usize = 300;
+
+/// What the server has noted somewhere, for people to look at.
+fn brief(text: &str) -> String {
+    control::clean::cut(text, BRIEF).into_owned()
+}
+
 fn serial(text: &str) -> Result<Serial, Refusal> {
     Serial::new(text).map_err(|error| no(Code::InputInvalid, error.to_string()))
 }
@@ -151,13 +162,15 @@ impl Desk {
             }));
         }
         let more = people.len() > MOST_PEOPLE;
+        // A login is what orders name, so it is told whole or not at all.
+        people.retain(|user| user.username.chars().count() <= LONGEST_LOGIN);
         let told = people.into_iter().take(MOST_PEOPLE).map(|user| Person {
             user: user.username,
             realm: user.realm,
-            resolver: user.resolver,
-            given_name: user.given_name,
-            surname: user.surname,
-            email: user.email,
+            resolver: brief(&user.resolver),
+            given_name: brief(&user.given_name),
+            surname: brief(&user.surname),
+            email: brief(&user.email),
         });
         Ok(People { people: told.collect(), more })
     }
@@ -171,7 +184,7 @@ fn shown(token: &privacyidea::Token) -> Token {
     Token {
         serial: token.serial.clone(),
         kind: token.kind.as_str().to_owned(),
-        description: token.description.clone(),
+        description: brief(&token.description),
         active: token.active,
         revoked: token.revoked,
         locked: token.locked,
@@ -182,6 +195,6 @@ fn shown(token: &privacyidea::Token) -> Token {
         counter: token.count.and_then(|count| i64::try_from(count).ok()),
         failures: token.fail_count.map(i64::from),
         most_failures: token.max_fail.map(i64::from),
-        info: token.info.clone(),
+        info: token.info.iter().map(|(name, value)| (brief(name), brief(value))).collect(),
     }
 }

@@ -102,7 +102,7 @@ impl Desk {
 }
 
 fn unknown(name: &str) -> Refusal {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(200).collect();
+    let name = control::clean::shown(name);
     no(Code::InputInvalid, format!("there is no sealed file {name}; sealed list names them"))
 }
 

@@ -195,7 +195,7 @@ fn refuse(error: clap::Error) -> ParseError {
 fn tidy(text: &str) -> String {
     let text = text.replace("Usage: station ", "Usage: ");
     let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
-    let mut out: String = lines.join("\n").chars().filter(|c| *c == '\n' || !c.is_control()).collect();
+    let mut out = control::clean::shown_lines(&lines.join("\n"));
     out.push('\n');
     out
 }

@@ -119,7 +119,8 @@ impl Context<'_> {
 
 pub(crate) fn json<T: Serialize>(value: &T) -> String {
     // Serializing these types fails only when memory does.
-    let mut text = serde_json::to_string(value).unwrap_or_default();
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut text = control::clean::json(&text).into_owned();
     text.push('\n');
     text
 }
@@ -306,7 +307,9 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         }
         Command::History => {
             let lines = std::mem::take(&mut context.history);
-            let text = |lines: &Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect();
+            let text = |lines: &Vec<String>| {
+                lines.iter().map(|line| format!("{}\n", control::clean::shown_long(line))).collect()
+            };
             context.print(&lines, text).await
         }
         Command::Help { command } => match command::help(&command) {

@@ -76,6 +76,10 @@ pub(super) async fn registration(context: &mut Context<'_>, command: tree::Regis
             for piece in &part.pieces {
                 let bytes = BASE64.decode(piece.expose().as_bytes()).map(Zeroizing::new).unwrap_or_default();
                 match std::str::from_utf8(&bytes) {
+                    Ok(text) if context.desk.terminal() => {
+                        let shown = Zeroizing::new(control::clean::shown_piece(text));
+                        context.desk.out(&shown).await?;
+                    }
                     // The engine's tables end lines as spreadsheets do, and the shell's answers do not.
                     Ok(text) if !letters => context.desk.out(&text.replace('\r', "")).await?,
                     _ => context.desk.raw(bytes.to_vec()).await?,

@@ -36,7 +36,11 @@ pub(super) async fn receipts(context: &mut Context<'_>, command: tree::Receipts)
                 } else {
                     // Byte for byte what was signed, so that it can be verified elsewhere.
                     for line in &some.lines {
-                        text.push_str(line);
+                        // At a terminal nobody verifies it, and JSON says the same escaped.
+                        match context.desk.terminal() {
+                            true => text.push_str(&control::clean::json(line)),
+                            false => text.push_str(line),
+                        }
                         text.push('\n');
                     }
                 }

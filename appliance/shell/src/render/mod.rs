@@ -24,7 +24,7 @@ pub use token::*;
 pub fn refusal(refusal: &Refusal) -> String {
     let mut text = format!("{} {}\n{}", refusal.code, clean(&refusal.title), clean(&refusal.cause));
     if !refusal.detail.is_empty() {
-        text.push_str(&format!("\n({})", clean(&refusal.detail)));
+        text.push_str(&format!("\n({})", control::clean::shown_long(&refusal.detail)));
     }
     if !refusal.remedy.is_empty() {
         text.push_str(&format!("\n{}", clean(&refusal.remedy)));
@@ -33,18 +33,14 @@ pub fn refusal(refusal: &Refusal) -> String {
     text
 }
 
-/// Foreign text, without control characters and marks of direction.
+/// Foreign text, in one line: what could deceive is shown as what it is.
 pub(crate) fn clean(text: &str) -> String {
-    let harmful = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
+    control::clean::shown(text)
 }
 
 /// Foreign text of several lines.
 pub(crate) fn clean_lines(text: &str) -> String {
-    text.lines().map(|line| clean(&line.replace('\t', "    "))).collect::<Vec<_>>().join("\n")
+    control::clean::shown_lines(text)
 }
 
 /// A moment, to the second.
@@ -111,8 +107,8 @@ mod tests {
 
     #[test]
     fn foreign_text_moves_no_cursor() {
-        assert_eq!(clean("a\u{1b}[2Jb\u{9b}c\u{202e}d\n"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}");
-        assert_eq!(clean_lines("a\tb\n\u{7}"), "a    b\n\u{fffd}");
+        assert_eq!(clean("a\u{1b}[2Jb\u{9b}c\u{202e}d\n"), "a\\u{1b}[2Jb\\u{9b}c\\u{202e}d\\u{a}");
+        assert_eq!(clean_lines("a\tb\n\u{7}"), "a    b\n\\u{7}");
     }
 
     #[test]

@@ -165,7 +165,7 @@ pub fn log_line(line: &LogLine) -> String {
         time(line.at),
         line.level.word().to_uppercase(),
         clean(&line.target),
-        clean(&line.text)
+        control::clean::shown_long(&line.text)
     )
 }
 

@@ -292,7 +292,7 @@ async fn known(station: &Client, kind: Kind, word: &str) -> Result<Vec<Known>, C
             all.into_iter().map(|one| about(one.code, one.title)).collect()
         }
     };
-    known.retain(|known| known.value.starts_with(word) && !known.value.chars().any(char::is_control));
+    known.retain(|known| known.value.starts_with(word) && !known.value.chars().any(control::clean::hidden));
     Ok(known)
 }
 
