@@ -18,7 +18,9 @@ import sys
 import tempfile
 
 import board
+import kept as keeping
 import power
+import powers as ends
 import replay
 import settings
 import starts
@@ -185,6 +187,16 @@ def attacked(trial):
     visit.attacked(trial, check, SECONDS, GOOD)
 
 
+def powers(trial):
+    """`poweroff` and `reboot`, ordered through the SSH door."""
+    ends.powers(trial, check, SECONDS, GOOD)
+
+
+def kept(trial):
+    """A state partition that is damaged, full, or cannot be written."""
+    keeping.kept(trial, check, SECONDS)
+
+
 def boards(trial):
     """U-Boot as it is on the card, on an emulated Pi 4B and Pi 3B, up to the kernel's first line."""
     starts.boards(trial, check, SECONDS)
@@ -200,7 +212,7 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
 TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken, enrollment_replays}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Thirty-seven ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
+"""Forty-one ways to write a wrong `enrollment.toml`: the line and the words that have to be named of each.
 
     image/wrong.py ENROLLD      asks this program's `check` about each, and about the right one
 """
@@ -61,6 +61,10 @@ KINDS = {
     "the log goes to a name": ('"hotp"\n', '"hotp"\n[log]\nto = "logs.example.org:514"\n', 14, "log.to"),
     "the log is encrypted for anybody": ('"hotp"\n', '"hotp"\n[log]\nto = "192.0.2.5:6514"\nprotocol = "tls"\n', 15, "log.protocol"),
     "a file of access codes is missing": ('"hotp"\n', '"hotp"\n[access-codes]\nsecret-file = "codes.key"\n', 14, "access-codes.secret-file"),
+    "the quotes are typographic": ('"trial"\nrole', "“trial”\nrole", 8, "typographic"),
+    "a quote is closed by another": ('keys = ["{key}"]', 'keys = ["{key}”]', 10, "typographic"),
+    "a space is none": ('mode = "att', 'mode\u00a0= "att', 3, "typographic space"),
+    "a private key stands for a public one": ('"{key}"', '"-----BEGIN OPENSSH PRIVATE KEY-----"', 10, "compromised"),
     "a display's address is none": ('"hotp"\n', '"hotp"\n[panel]\ni2c-address = 0x3e\n', 14, "panel.i2c-address"),
 }
 
@@ -107,6 +111,16 @@ def named(said, line, word):
     return any(one.startswith(place) and word in one and one.rstrip()[-1:] in ".?" for one in said.splitlines())
 
 
+# What follows from a mistake and is said as well, never before its cause.
+FOLLOWS = ("it is missing", "nobody may log in")
+
+
+def first(said, line, word):
+    """Whether the first of several problems is none that only follows from another."""
+    lines = [one for one in said.splitlines() if one.startswith("enrollment.toml:")]
+    return len(lines) < 2 or not any(follows in lines[0] for follows in FOLLOWS) or word in lines[0]
+
+
 def main(program):
     failures = 0
     with tempfile.TemporaryDirectory() as directory:
@@ -118,7 +132,7 @@ def main(program):
         print(f"{'FAILED' if right else 'ok'}: the right one{f': {said.strip()}' if right else ''}")
         for kind, content, line, word in files():
             status, said = ask(program, directory, content)
-            good = status == 1 and named(said, line, word)
+            good = status == 1 and named(said, line, word) and first(said, line, word)
             failures += not good
             print(f"{'ok' if good else 'FAILED'}: {kind}{'' if good else f': {said.strip()}'}")
     return failures > 0

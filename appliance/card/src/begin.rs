@@ -4,7 +4,8 @@
 //! mount something or to read the card's other partitions.
 //!
 //! 1. `/run`, `/tmp` and `/var` are empty and in memory.
-//! 2. The state partition is made or checked, and mounted at `/var/lib`.
+//! 2. The state partition is made or checked, and mounted at `/var/lib`; a copy in memory is there where it cannot be written
+//!    ([`crate::remember`]).
 //! 3. The FAT partition is read: settings go to the state partition, secrets among them are blanked on
 //!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
 //! 4. The station gets its name, networkd its files ([`crate::network`]), and netlogd its own, where log lines
@@ -23,6 +24,7 @@ use crate::device::Card;
 use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
 use crate::log::{Log, certificates};
 use crate::network::Network;
+use crate::remember::{self, Condition};
 use crate::settings::{self, Settings};
 use crate::{name, secrets, state};
 
@@ -48,18 +50,19 @@ const DAEMON: &str = "enrolld";
 pub fn run() -> Result<String, String> {
     memory()?;
     let card = Card::find().ok_or("the card is gone")?;
-    let partition = card.partition(STATE_PARTITION);
-    let done = state::prepare(&partition).map_err(|error| error.to_string())?;
-    fs::create_dir_all("/var/lib").map_err(|error| format!("/var/lib: {error}"))?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
-    mount(&partition, "/var/lib", "ext4", flags, c"")
-        .map_err(|error| format!("mounting {partition}: {error}"))?;
-    match done {
-        state::Done::Made => log(&format!("{partition}: the station remembers nothing yet")),
-        state::Done::Checked => log(&format!("{partition}: well")),
+    let (partition, settings) = (card.partition(STATE_PARTITION), card.partition(BOOT_PARTITION));
+    let condition = remember::mount_state(&partition, || order(&settings))?;
+    match &condition {
+        Condition::Writable { new: true, .. } => {
+            log(&format!("{partition}: the station remembers nothing yet"))
+        }
+        Condition::Writable { repaired: None, .. } => log(&format!("{partition}: well")),
         // On the serial line, too: a journal that is replayed leaves nothing to repair.
-        state::Done::Repaired => {
-            note(3, &format!("{partition}: it had errors; what could be saved is there"));
+        Condition::Writable { repaired: Some(said), .. } => {
+            note(3, &format!("{partition}: it had errors, and nothing is lost by their repair: {said}"));
+        }
+        Condition::Copy { .. } | Condition::Lost { .. } => {
+            note(2, &format!("{partition}: {}", condition.cause()))
         }
     }
     // The daemon's unit wants it to be there, whatever becomes of the settings.
@@ -67,8 +70,18 @@ pub fn run() -> Result<String, String> {
         log(&format!("{KEPT}: {error}"));
     }
     // The card may have lost its FAT partition, or a computer may have spoilt it: then what was kept
-    // from it last time still counts.
-    if let Err(error) = take_over(&card.partition(BOOT_PARTITION)) {
+    // from it last time still counts. It does, too, where nothing can be kept: who may log in was decided then.
+    let kept = Path::new(KEPT).join(settings::FILE).exists();
+    let operators = kept || matches!(condition, Condition::Writable { .. });
+    if let Err(error) = fs::write(remember::CONDITION, condition.lines(operators)) {
+        log(&format!("{}: {error}", remember::CONDITION));
+    }
+    let taken = match condition {
+        Condition::Writable { .. } => take_over(&settings, true),
+        Condition::Copy { .. } if kept => Ok(()),
+        Condition::Copy { .. } | Condition::Lost { .. } => take_over(&settings, false),
+    };
+    if let Err(error) = taken {
         log(&format!("the settings on the card were not read: {error}"));
     }
     name_and_network();
@@ -88,7 +101,22 @@ fn memory() -> Result<(), String> {
     Ok(())
 }
 
-fn take_over(partition: &str) -> Result<(), String> {
+/// What somebody has ordered with a file on the FAT partition.
+fn order(partition: &str) -> state::Order {
+    let names = on_the_card(partition, |_| {
+        let entries = fs::read_dir(FAT).map_err(|error| error.to_string())?;
+        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect::<Vec<_>>())
+    });
+    remember::ordered(&names.unwrap_or_default())
+}
+
+/// `lasting` is whether what is kept outlives this start: only then secrets are taken off the card.
+fn take_over(partition: &str, lasting: bool) -> Result<(), String> {
+    on_the_card(partition, |plain| read_and_keep(plain, lasting))
+}
+
+/// Does something while the FAT partition is mounted, read-only.
+fn on_the_card<T>(partition: &str, act: impl FnOnce(MountFlags) -> Result<T, String>) -> Result<T, String> {
     let said = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     // The module is in the slot, not in the initial file system. The kernel asks for it by itself, too.
     fs::create_dir_all(FAT).map_err(|error| said(FAT, &error))?;
@@ -96,19 +124,21 @@ fn take_over(partition: &str) -> Result<(), String> {
     let options = c"utf8,fmask=0177,dmask=0077";
     mount(partition, FAT, "vfat", plain | MountFlags::RDONLY, options)
         .map_err(|error| said(partition, &error))?;
-    let taken = read_and_keep(plain);
+    let done = act(plain);
     let unmounted = unmount(FAT, UnmountFlags::empty()).map_err(|error| said(FAT, &error));
-    taken.and(unmounted)
+    done.and_then(|done| unmounted.map(|()| done))
 }
 
-fn read_and_keep(plain: MountFlags) -> Result<(), String> {
+fn read_and_keep(plain: MountFlags, lasting: bool) -> Result<(), String> {
     let kept = settings::Kept::new(Path::new(KEPT));
     let settings = Settings::read(Path::new(FAT), &kept).map_err(|error| error.to_string())?;
     if settings.keep(Path::new(KEPT), group(DAEMON)).map_err(|error| format!("{KEPT}: {error}"))? {
         log("the settings on the card are new, and kept");
     }
     // Only once they are safe elsewhere.
-    if settings.has_secrets() {
+    if !lasting {
+        log("nothing can be kept, so secrets in the settings stay on the card");
+    } else if settings.has_secrets() {
         mount_remount(FAT, plain, c"").map_err(|error| format!("{FAT}: {error}"))?;
         settings.blank(&kept).map_err(|error| format!("{FAT}: {error}"))?;
         log("secrets in the settings are kept by the station and blanked on the card");

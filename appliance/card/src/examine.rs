@@ -2,6 +2,7 @@
 
 use toml::Table;
 
+use crate::checksums;
 use crate::ext4::Superblock;
 use crate::layout::STATE_PARTITION;
 use crate::mbr::Mbr;
@@ -24,6 +25,9 @@ pub fn card(bytes: &[u8]) {
         && let Ok(tree) = Tree::read(bytes, &data)
     {
         assert_eq!(tree.table("/dev/x").split(' ').count(), 12, "a table has twelve words");
+    }
+    if let Some(length) = checksums::table_length(bytes) {
+        assert!(length <= 64 << 20, "no superblock makes us read more than this");
     }
     let copies = Copies::read(bytes, bytes.get(512..).unwrap_or_default());
     if let Some(record) = copies.newest() {

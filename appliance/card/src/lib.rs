@@ -17,6 +17,7 @@
 //! looks at a key, and never talks to a network.
 
 pub mod begin;
+pub mod checksums;
 pub mod cmdline;
 pub mod device;
 pub mod early;
@@ -27,11 +28,14 @@ pub mod log;
 pub mod mbr;
 pub mod name;
 pub mod network;
+pub mod quotes;
 pub mod record;
+pub mod remember;
 pub mod secrets;
 pub mod settings;
 pub mod state;
 pub mod sys;
+pub mod there;
 pub mod verity;
 
 /// A little-endian number of two, four or eight bytes at an offset; none beyond the end.

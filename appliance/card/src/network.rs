@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use toml::de::{DeTable, DeValue};
 
 use crate::log::Log;
+use crate::quotes;
 
 /// What the interface of a VLAN is called.
 const VLAN: &str = "lan";
@@ -37,7 +38,8 @@ impl Network {
     /// Reads what is there.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let (table, _) = DeTable::parse_recoverable(text);
+        let text = quotes::straight(text);
+        let (table, _) = DeTable::parse_recoverable(&text);
         let table = table.get_ref();
         let field = |section: &str, name: &str| match table.get(section)?.get_ref() {
             DeValue::Table(fields) => fields.get(name).map(|value| strings(value.get_ref())),

@@ -20,6 +20,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 use zeroize::Zeroizing;
 
+use crate::quotes::{DOUBLE, SINGLE};
+
 /// The file, beside the daemon's settings, that the key is kept in.
 pub const KEPT_IN: &str = "server.api-key";
 
@@ -282,14 +284,34 @@ fn of_lines(text: &str) -> impl Iterator<Item = Field> {
         let name = [KEY, KEY_FILE].into_iter().chain(NAMING).find(|known| *known == name)?;
         let value = rest.trim_start();
         let quotes = quotes(value);
-        let value = value.strip_prefix(quotes).filter(|_| !quotes.is_empty())?;
+        // An editor may have put others in their place.
+        let other = |c: char| c == '"' || DOUBLE.contains(&c) || SINGLE.contains(&c);
+        let (value, length) = match value.strip_prefix(quotes).filter(|_| !quotes.is_empty()) {
+            // The last quote may be missing.
+            Some(inner) => (inner, inner.split(quotes).next()?.len()),
+            None => {
+                let inner = value.strip_prefix(|c: char| c != '"' && other(c))?;
+                (inner, inner.split(other).next()?.len())
+            }
+        };
         let begin = range.end - value.len();
-        // The last quote may be missing.
-        let value = value.split(quotes).next()?;
-        let content = begin..begin + value.len();
-        let end = (content.end + quotes.len()).min(range.end);
+        let content = begin..begin + length;
+        let value = value.get(..length)?;
+        let after = text_after(line, content.end - range.start);
+        let end = (content.end + after).min(range.end);
         Some(Field { section, name, value: Zeroizing::new(value.to_owned()), range: key..end, content })
     })
+}
+
+/// Bytes of the quotes that end a string there.
+fn text_after(line: &str, at: usize) -> usize {
+    let rest = line.get(at..).unwrap_or_default();
+    match quotes(rest) {
+        "" => {
+            rest.chars().next().filter(|c| DOUBLE.contains(c) || SINGLE.contains(c)).map_or(0, char::len_utf8)
+        }
+        quotes => quotes.len(),
+    }
 }
 
 /// How a string is quoted.

@@ -185,3 +185,23 @@ proptest! {
         crate::examine::settings(text.as_bytes());
     }
 }
+
+#[test]
+fn a_secret_in_typographic_quotes_is_found_and_blanked() {
+    for text in [
+        "[server]\napi-key = “aaa.bbb.ccc”\nurl = \"x\"\n",
+        "[server]\napi-key = „aaa.bbb.ccc“ # so\n",
+        "[server]\napi-key\u{a0}= ‘aaa.bbb.ccc’\n",
+        "[server]\napi-key = “aaa.bbb.ccc\"\n",
+        "[server]\napi-key = “aaa.bbb.ccc\nurl = 5\n",
+    ] {
+        assert!(matches!(find(text), Some(Found::Value(value)) if value.as_str() == "aaa.bbb.ccc"), "{text}");
+        let card = blanked(text);
+        assert_eq!(card.len(), text.len());
+        assert!(!card.contains("aaa"), "{text}");
+        assert!(
+            String::from_utf8_lossy(&super::completed(text.as_bytes()))
+                .contains("api-key-file = \"server.api-key\"")
+        );
+    }
+}

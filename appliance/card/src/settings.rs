@@ -18,21 +18,15 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use zeroize::Zeroizing;
 
 use crate::secrets::{self, Found, KEPT_IN};
+use crate::there::{NOTES, There, is_firmware};
 
 /// The settings' name.
 pub const FILE: &str = "enrollment.toml";
 
-/// The longest file that is taken over, and all of them together, in bytes.
-const LONGEST: u64 = 1 << 20;
+/// All files together that are taken over, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Endings of the files that are taken over. What else is on the partition belongs to the firmware and U-Boot.
-const ENDINGS: [&str; 8] = ["toml", "pem", "crt", "cer", "pub", "key", "keys", "token"];
-
-/// What no line of the settings may have overwritten: without these, the board does not start.
-const FIRMWARE: [&str; 7] = ["elf", "dat", "bin", "dtb", "dtbo", "env", "scr"];
-
-type Bytes = Zeroizing<Vec<u8>>;
+pub(crate) type Bytes = Zeroizing<Vec<u8>>;
 
 /// What is on the partition.
 pub struct Settings {
@@ -107,63 +101,43 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_whitespace)
 }
 
-fn is_firmware(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    name.eq_ignore_ascii_case("config.txt")
-        || ending.is_some_and(|ending| FIRMWARE.contains(&ending.as_str()))
-}
-
-/// Whether it is one of the files that are taken over unasked. Beside each of these, macOS puts one of its own.
-fn is_usual(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    let known = ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()));
-    (known || name == "authorized_keys") && !name.starts_with("._")
-}
-
 impl Settings {
-    /// Reads the partition. On FAT a name is the same in capitals; files get the names that the settings give them.
+    /// Reads the partition. On FAT a name is the same in capitals; files get the names that the settings give them. What is not
+    /// as it was meant to be, and was made the best of, stands in a note for the daemon.
     ///
     /// # Errors
     /// When it cannot be read. Files that are too long or too many are left out: the daemon then says which
     /// one it misses.
     pub fn read(fat: &Path, kept: &Kept) -> io::Result<Self> {
-        let mut there = BTreeMap::new();
-        for entry in fs::read_dir(fat)? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let about = entry.metadata()?;
-            if about.is_file() && about.len() <= LONGEST {
-                let name = if name.eq_ignore_ascii_case(FILE) { FILE.to_owned() } else { name };
-                there.insert(name, (entry.path(), about.len()));
-            }
-        }
+        let mut there = There::look(fat)?;
+        let there_file = there.settings();
         let read = |name: &str, path: &Path| {
             let now = Zeroizing::new(fs::read(path)?);
             Ok::<_, io::Error>(kept.before(name, &now).unwrap_or(now))
         };
-        let text = there.get(FILE).map(|(path, _)| read(FILE, path)).transpose()?.unwrap_or_default();
+        let text = there_file.as_ref().map(|one| read(FILE, &one.path)).transpose()?.unwrap_or_default();
         let text = secrets::text_of(&text);
-        let found = secrets::find(&text);
-        let fresh = matches!(found, Some(Found::Value(_) | Found::File(_)));
+        let secret_at = secrets::find(&text);
+        let fresh = matches!(secret_at, Some(Found::Value(_) | Found::File(_)));
         let mut naming = secrets::files(&text);
-        naming.extend(match &found {
+        naming.extend(match &secret_at {
             Some(Found::File(name)) => Some(name.clone()),
             _ => None,
         });
         naming.retain(|name| !name.eq_ignore_ascii_case(FILE) && !is_firmware(name));
         let (mut files, mut paths, mut room) = (BTreeMap::new(), BTreeMap::new(), MOST);
-        for (name, (path, length)) in there {
-            let named = text.split(['"', '\'']).find(|named| named.eq_ignore_ascii_case(&name));
-            if named.is_none() && !is_usual(&name) {
-                continue;
-            }
-            let Some(left) = room.checked_sub(length) else { continue };
+        for one in there_file.into_iter().chain(there.files(&text)) {
+            let Some(left) = room.checked_sub(one.length) else { continue };
+            let bytes = read(&one.name, &one.path)?;
+            let Some(bytes) = there.without_private_keys(&one, bytes) else { continue };
             room = left;
-            let name = named.map(str::to_owned).unwrap_or(name);
-            files.insert(name.clone(), read(&name, &path)?);
-            paths.insert(name, path);
+            files.insert(one.name.clone(), bytes);
+            paths.insert(one.name, one.path);
         }
-        let (secret, secret_file) = match found {
+        if let Some(notes) = there.notes() {
+            files.insert(NOTES.to_owned(), notes);
+        }
+        let (secret, secret_file) = match secret_at {
             Some(Found::Value(value)) => (Some(Zeroizing::new(value.as_bytes().to_vec())), None),
             // A file that is blank has been taken over before.
             Some(Found::File(name)) if files.get(&name).is_some_and(|bytes| is_blank(bytes)) => {

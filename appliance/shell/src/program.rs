@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -64,6 +65,9 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How long sessions go on after SIGTERM.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 fn run(settings: Settings) -> ExitCode {
     let level =
         EnvFilter::try_from_env("ENROLL_SHELL_LOG").unwrap_or_else(|_| EnvFilter::new("info,russh=warn"));
@@ -99,7 +103,11 @@ fn run(settings: Settings) -> ExitCode {
                     ExitCode::FAILURE
                 }
             },
-            _ = terminate.recv() => ExitCode::SUCCESS,
+            _ = terminate.recv() => {
+                // Sessions go on for a moment: one that has switched the station off tells its client that it did.
+                tokio::time::sleep(LAST_WORDS).await;
+                ExitCode::SUCCESS
+            }
             _ = interrupt.recv() => ExitCode::SUCCESS,
         }
     })

@@ -197,6 +197,14 @@ codes! {
     Stopping = 5004,
     /// The station may not switch itself off.
     PowerRefused = 5005,
+    /// The station was told to switch itself off, and is still on.
+    PowerStays = 5013,
+    /// The card takes no writes.
+    CardReadOnly = 5014,
+    /// The card has no room.
+    CardFull = 5015,
+    /// What the station remembers is damaged.
+    CardDamaged = 5016,
 }
 
 impl Code {

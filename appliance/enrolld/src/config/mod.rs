@@ -24,8 +24,10 @@ mod handed;
 mod operators;
 mod problem;
 mod profiles;
+mod quotes;
 pub mod reference;
 mod sections;
+mod ssh2;
 
 pub use fields::*;
 pub use handed::{CodeFile, CodesFile, Reader as HandOverReader, SecretFile};
@@ -75,7 +77,8 @@ pub struct Config {
 pub struct Parsed {
     /// What could be read; defaults for the rest.
     pub config: Config,
-    /// What is wrong, in the order of the lines.
+    /// What is wrong: first what keeps the rest from being understood, then the fields, then what does not fit together; in the
+    /// order of the lines each.
     pub problems: Vec<Problem>,
 }
 
@@ -109,9 +112,24 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
 pub fn read_bytes(file: &[u8], files: &dyn Files) -> (Zeroizing<String>, Parsed) {
     let (text, wrong) = encoding::decode(file);
     let mut parsed = parse(&text, files);
-    parsed.problems.extend(wrong);
-    parsed.problems.sort_by_key(|problem| problem.place);
+    parsed.problems.splice(0..0, notes(files).into_iter().chain(wrong));
     (text, parsed)
+}
+
+/// The file, beside the configuration, with what `card begin` has found wrong with the files on the card
+/// (appliance/card/src/there.rs): a line each, with name, text and remedy between tabs.
+const NOTES: &str = "card.notes";
+
+/// What is noted there.
+pub(crate) fn notes(files: &dyn Files) -> Vec<Problem> {
+    let bytes = files.read(NOTES).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let note = |line: &str| {
+        let mut parts = line.split('\t').map(str::to_owned);
+        let (field, text, remedy) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Problem { place: None, field, text, remedy })
+    };
+    text.lines().filter_map(note).collect()
 }
 
 const SECTIONS: [&str; 14] = [
@@ -134,13 +152,29 @@ const SECTIONS: [&str; 14] = [
 /// Reads a configuration.
 #[must_use]
 pub fn parse(text: &str, files: &dyn Files) -> Parsed {
-    let mut reader = Reader::new(text, files);
-    let (table, errors) = DeTable::parse_recoverable(text);
+    let plain = quotes::straight(text);
+    let mut reader = Reader::new(&plain, files);
+    // Letter for letter the same, but for those.
+    let mut typographic =
+        plain.char_indices().zip(text.chars()).filter(|((_, plain), letter)| plain != letter);
+    if let Some(((at, plain), letter)) = typographic.next() {
+        let name = if plain == ' ' { "space".to_owned() } else { format!("quote {letter}") };
+        reader.problem(
+            &(at..at),
+            format!("a typographic {name} stands where TOML wants a plain one"),
+            format!(
+                "Write {} there. An editor for plain text does.",
+                if plain == ' ' { "a plain space".to_owned() } else { plain.to_string() }
+            ),
+        );
+    }
+    let (table, errors) = DeTable::parse_recoverable(&plain);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let said = error.message().trim().trim_end_matches('.').to_owned();
         reader.problem(&span, format!("this is not TOML: {said}"), "toml.io says how TOML is written.");
     }
+    let mut problems = in_order(std::mem::take(&mut reader.problems));
     let known: Vec<String> = SECTIONS.iter().map(|name| (*name).to_owned()).collect();
     reader.unknown(table.get_ref(), &known);
     let config = Config {
@@ -162,11 +196,17 @@ pub fn parse(text: &str, files: &dyn Files) -> Parsed {
         access_codes: section(&table, "access-codes", &mut reader),
         hand_over: section(&table, "hand-over", &mut reader),
     };
+    problems.extend(in_order(std::mem::take(&mut reader.problems)));
     contradictions::find(&config, &table, &mut reader);
-    let mut problems = reader.problems;
-    problems.sort_by_key(|problem| problem.place);
-    problems.dedup();
+    problems.extend(in_order(reader.problems));
     Parsed { config, problems }
+}
+
+/// In the order of the lines. That something is not there at all is shown after what is there and wrong: it may be why.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by_key(|problem| (problem.place == Some((1, 1)), problem.place));
+    problems.dedup();
+    problems
 }
 
 fn own<T>(

@@ -5,8 +5,10 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use control::Role;
 use sha2::{Digest, Sha256};
 
+use super::encoding::decode;
 use super::fields::{Name, Origin, read_beside, text_of};
 use super::read::{Field, Reader, Value};
+use super::ssh2;
 
 record! {
     /// A person who may log in.
@@ -109,6 +111,17 @@ pub struct Keys {
     pub keys: Vec<SshKey>,
 }
 
+const PRIVATE: &str = "this is a private key, and whoever has had the card in hand has it: it is compromised";
+const PRIVATE_REMEDY: &str = "Make a new pair of keys, write its public half here, and delete the file.";
+
+/// Whether somebody's private key stands there, in any of its usual forms.
+fn is_private(text: &str) -> bool {
+    text.lines().map(str::trim).any(|line| {
+        (line.starts_with("-----BEGIN ") && line.contains("PRIVATE KEY"))
+            || line.starts_with("PuTTY-User-Key-File-")
+    })
+}
+
 const REMEDY: &str =
     "Write the line that ssh-keygen -t ed25519 puts into id_ed25519.pub, or the name of such a file.";
 
@@ -124,10 +137,19 @@ impl Field for Keys {
         let is_file = text.ends_with(".pub") && !text.contains(' ');
         let (file, lines) = if is_file {
             let (name, bytes) = read_beside::<Self>(value, reader)?;
-            (Some(name), String::from_utf8_lossy(&bytes).into_owned())
+            let (text, wrong) = decode(&bytes);
+            if let Some(wrong) = wrong {
+                reader.problem(&value.span(), format!("in {name}, {}", wrong.text), wrong.remedy);
+            }
+            (Some(name), text.trim_start_matches('\u{feff}').to_owned())
         } else {
             (None, text.to_owned())
         };
+        if is_private(&lines) {
+            reader.problem(&value.span(), PRIVATE, PRIVATE_REMEDY);
+            return None;
+        }
+        let lines = ssh2::lines(&lines);
         let mut keys = Vec::new();
         for line in lines.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
             match SshKey::parse(line) {

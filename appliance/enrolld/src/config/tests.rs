@@ -70,22 +70,22 @@ fn everything_that_is_wrong_is_found_at_once_and_has_a_place_and_a_remedy() {
     assert_eq!(
         found,
         [
-            (1, 1, "operators"),
-            (1, 1, "profile"),
             (2, 1, "station.nmae"),
             (3, 8, "station.mode"),
             (6, 16, "shell.idle-minutes"),
-            (7, 1, "shell.listen"),
             (7, 11, "shell.listen.1"),
             (7, 25, "shell.listen.2"),
             (9, 7, "server.url"),
             (11, 15, "panel.i2c-address"),
             (12, 11, "panel.display"),
+            (7, 1, "shell.listen"),
+            (1, 1, "operators"),
+            (1, 1, "profile"),
         ]
     );
     assert!(problems.iter().all(|problem| !problem.remedy.is_empty()));
-    assert_eq!(problems[2].remedy, "Did you mean name?");
-    assert_eq!(problems[3].remedy, "Write \"armed\" or \"attended\" or \"locked\".");
+    assert_eq!(problems[0].remedy, "Did you mean name?");
+    assert_eq!(problems[1].remedy, "Write \"armed\" or \"attended\" or \"locked\".");
     // What is wrong is as if it were not there.
     assert_eq!(config.station, StationSection::default());
 }
@@ -376,4 +376,64 @@ fn what_may_be_told_of_a_field_is_known_for_every_field_and_for_no_other() {
         let known = outline().into_iter().find(|(known, ..)| *known == section).unwrap().3;
         assert!(known.iter().any(|field| field.name == name), "{secret}");
     }
+}
+
+#[test]
+fn the_cause_is_shown_before_what_follows_from_it() {
+    let first = |text: &str| read(text).problems.first().cloned().unwrap();
+    let curly = base().replace(&format!("\"{KEY}\""), "“alice.pub”");
+    let parsed = read(&curly);
+    assert_eq!(only(&parsed.problems).place, Some((8, 9)), "{:?}", parsed.problems);
+    assert_eq!(parsed.config.operators[0].ssh_keys().count(), 2, "and it is read");
+    assert!(first(&base().replace("[[operators]]", "[[operators")).text.contains("TOML"));
+    let damaged = first(&base().replace("AAAAC3Nz", "AAAAC3Mz"));
+    assert_eq!(damaged.place, Some((8, 9)), "{damaged:?}");
+    assert!(read(&base().replace("\"desk-1\"", "\"desk-1”")).problems[0].text.contains('”'));
+    let space = read(&base().replace("name = \"desk-1\"", "name\u{a0}= \"desk-1\""));
+    assert!(only(&space.problems).text.contains("space"));
+    assert_eq!(space.config.station.name.as_str(), "desk-1");
+}
+
+struct Card(&'static [(&'static str, &'static [u8])]);
+
+impl Files for Card {
+    fn read(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+        let file = self.0.iter().find(|(known, _)| *known == name);
+        file.map(|(_, bytes)| Zeroizing::new(bytes.to_vec())).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+#[test]
+fn a_key_is_read_in_whatever_form_an_editor_or_another_program_has_saved_it() {
+    let text = base().replace(&format!("\"{KEY}\""), "\"a.pub\"");
+    let with = |bytes: &'static [u8]| parse(&text, &Card(Vec::leak(vec![("a.pub", bytes)])));
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL+xgtWaz4ijw6gth1ZowypC9EiRPMhEt8Ch7FQlXAJQ";
+    let marked = with(Vec::leak(format!("\u{feff}{line} a\r\n").into_bytes()));
+    assert_eq!((marked.problems.len(), marked.config.operators[0].ssh_keys().count()), (0, 1));
+    let wide = format!("\u{feff}{line} a\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let wide = with(Vec::leak(wide));
+    assert!(only(&wide.problems).text.contains("a.pub") && only(&wide.problems).text.contains("UTF-16"));
+    assert_eq!(wide.config.operators[0].ssh_keys().count(), 1);
+    let blob = line.split(' ').nth(1).unwrap();
+    let ssh2 = format!(
+        "---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"a\"\r\n{blob}\r\n---- END SSH2 PUBLIC KEY ----\r\n"
+    );
+    let ssh2 = with(Vec::leak(ssh2.into_bytes()));
+    assert_eq!((ssh2.problems.len(), ssh2.config.operators[0].ssh_keys().count()), (0, 1));
+    let private = with(b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\n");
+    assert!(
+        private.problems.iter().any(|problem| problem.text.contains("compromised"))
+            && private.config.operators.iter().all(|one| one.ssh_keys().count() == 0)
+    );
+}
+
+#[test]
+fn what_was_found_on_the_card_comes_first() {
+    let notes: &[u8] = b"alice\tthis is a private key\tDelete it.\nno note\n";
+    let (_, parsed) = read_bytes(b"[station]\nnmae = \"x\"\n", &Card(Vec::leak(vec![("card.notes", notes)])));
+    assert_eq!(
+        parsed.problems[0].line("enrollment.toml"),
+        "enrollment.toml: alice: this is a private key. Delete it."
+    );
+    assert_eq!(parsed.problems[1].field, "station.nmae");
 }

@@ -12,6 +12,7 @@ use std::sync::mpsc as blocking;
 use journal::receipts::Limits;
 use panel::hardware::{DisplayConfig, LampPins, OpenBus, Panel, PanelConfig, PinError, Pins};
 use panel::{Glass, Press, View};
+use station::refusal::{Code, Refusal};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -22,6 +23,7 @@ use crate::floor::{Floor, FloorParts, Rim};
 use crate::notify::{Beat, Manager};
 use crate::receipts::Receipts;
 use crate::service::door::{Admitted, More};
+use crate::service::keeping::{self, Condition};
 use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
 use crate::store::Store;
 
@@ -130,14 +132,23 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     let Parts { files, control, control_mode, admitted, source, hardware, power, ring, more, manager } =
         parts;
     manager.tell("STATUS=starting");
-    let loaded = Loaded::read(&files);
+    let mut loaded = Loaded::read(&files);
+    let condition = Condition::read(Path::new(keeping::CONDITION));
+    condition.restrict(&mut loaded.parsed.config);
     for problem in &loaded.parsed.problems {
         tracing::error!("{}", problem.line(&files.config.display().to_string()));
     }
     let config = loaded.parsed.config.clone();
     let wrong = !loaded.parsed.problems.is_empty();
     let (face, presses) = face(&config, hardware);
-    let store = loaded.furnished(open_journal(files.state.as_deref())?);
+    // Without them nothing is enrolled, but operators get in and hear why.
+    let mut unopened = None;
+    let store = open_journal(files.state.as_deref()).or_else(|error| {
+        tracing::error!("{error}");
+        unopened = Some(Refusal::new(Code::CardDamaged, error.to_string()));
+        open_journal(None)
+    })?;
+    let store = loaded.furnished(store);
     let clock = SystemClock::new();
     let (rim, _watcher) = rim(source, &config);
     let receipts = files.state.as_ref().map(|state| state.join("receipts"));
@@ -145,13 +156,19 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
         Receipts::open(directory, config.station.name.as_str(), Limits::default(), clock)
             .map_err(|error| DaemonError::Receipts { directory: directory.display().to_string(), error })
     });
+    let log = log.transpose().unwrap_or_else(|error| {
+        tracing::error!("{error}");
+        unopened = Some(Refusal::new(Code::CardDamaged, error.to_string()));
+        None
+    });
+    let wrong = wrong || unopened.is_some() || condition.forbids();
     let floor = Floor::start(FloorParts {
         settings: floor_settings(&config, wrong),
         server: loaded.server(),
         store: store.clone(),
         clock,
         watcher: Arc::new(log_event),
-        receipts: log.transpose()?,
+        receipts: log,
         rim,
     });
     let desk = Desk::open(DeskParts {
@@ -163,10 +180,13 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
         receipts,
         ring,
         power,
+        condition,
+        unopened,
     });
     let listener = listen(&control, control_mode)?;
     let serving = Arc::clone(&desk).serve(listener, admitted, more);
     tokio::pin!(serving);
+    let watching = tokio::spawn(keeping::watch(Arc::clone(&desk)));
     let drawing = tokio::spawn(scene::draw(Arc::clone(&desk), floor.clone(), face, presses));
     manager.tell("READY=1\nSTATUS=ready");
     tracing::info!("station {} is ready, its control socket is {}", config.station.name, control.display());
@@ -195,6 +215,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     tracing::info!("stopping: writes end, what waits for a touch is taken back");
     tokio::join!(floor.shutdown(), desk.hang_up());
     drawing.abort();
+    watching.abort();
     // It may be gone with its directory already.
     let _ = std::fs::remove_file(&control);
     ended

@@ -161,13 +161,18 @@ fn idle(desk: &Desk, snapshot: &Snapshot) -> View {
             Language::English => format!("Line {line}, column {column}: "),
             Language::German => format!("Zeile {line}, Spalte {column}: "),
         });
-        let cause = format!("{}{}: {}.", line.unwrap_or_default(), problem.field, problem.text);
+        // What is about the whole names no field.
+        let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
+        let cause = format!("{}{field}{}.", line.unwrap_or_default(), problem.text);
         let worded = notice(Code::ConfigurationInvalid, language);
         return View::Fault(Notice {
             cause: Text::new(&cause),
             remedy: Text::new(&problem.remedy),
             ..worded
         });
+    }
+    if let Some(refusal) = desk.kept_trouble() {
+        return View::Fault(notice(refusal.code, language));
     }
     if let Some(why) = &snapshot.lost {
         return View::Fault(Notice { cause: Text::new(why), ..notice(Code::Internal, language) });

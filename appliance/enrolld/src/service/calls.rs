@@ -12,7 +12,8 @@ use station::refusal::Code;
 use super::changes::Changes;
 use super::door::{Caller, redacted};
 use super::manage::Change;
-use super::refuse::no;
+use super::power;
+use super::refuse::{no, told};
 use super::translate::mode_of;
 use super::{Desk, OpenDoor, floor_settings, lock};
 use crate::config::{Holds, holds};
@@ -120,6 +121,9 @@ impl Control for Answers {
         if let Some(mode) = request.mode {
             if !self.0.problems().is_empty() && mode != Mode::Locked {
                 return Err(no(Code::ConfigurationInvalid, "see config check"));
+            }
+            if let Some(refusal) = self.0.keeping.trouble().filter(|_| mode != Mode::Locked) {
+                return Err(told(&refusal));
             }
             let config = self.0.config();
             let mut settings = floor_settings(&config, false);
@@ -436,6 +440,30 @@ impl Desk {
         tracing::warn!("{what}: {} ports have something in them", snapshot.ports.len());
         self.face.show(panel::View::ShuttingDown { restart });
         // The service manager asks this process to stop, which lets writes end first.
-        self.power.run(what).await.map(|()| done())
+        let switched = match self.power.run(what).await {
+            Ok(()) => self.stops(power::PATIENCE).await,
+            refused => refused,
+        };
+        if switched.is_err() {
+            // The display has said that the station ends.
+            let _ = self.server_changed.send(());
+        }
+        switched.map(|()| done())
+    }
+
+    /// Comes back when the station begins to stop; an error when it does not within so long.
+    async fn stops(&self, patience: Duration) -> Result<(), Refusal> {
+        let stopped = async {
+            while self.floor.snapshot().await.is_some_and(|snapshot| !snapshot.stopping) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        match tokio::time::timeout(patience, stopped).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                tracing::error!("nobody has switched the station off");
+                Err(no(Code::PowerStays, ""))
+            }
+        }
     }
 }

@@ -75,14 +75,20 @@ impl Changes {
         self.base = base;
         self.active = self.base.clone();
         let Some(committed) = self.committed() else { return parsed };
-        let parsed = self.parse(&committed);
+        let mut parsed = self.parse(&committed);
+        // What is wrong with the files on the card is so whatever operators have committed.
+        parsed.problems.splice(0..0, config::notes(&self.beside()));
         self.active = committed;
         parsed
     }
 
     /// Reads a text as if it stood where the file stands.
     pub(super) fn parse(&self, text: &str) -> Parsed {
-        config::parse(text, &Beside(self.file.parent().map(Path::to_owned).unwrap_or_default()))
+        config::parse(text, &self.beside())
+    }
+
+    fn beside(&self) -> Beside {
+        Beside(self.file.parent().map(Path::to_owned).unwrap_or_default())
     }
 
     fn committed(&self) -> Option<Zeroizing<String>> {

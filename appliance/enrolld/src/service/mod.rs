@@ -31,6 +31,7 @@ pub mod door;
 mod enroll;
 pub mod face;
 mod handle;
+pub mod keeping;
 mod letters;
 mod logs;
 mod manage;
@@ -55,6 +56,7 @@ pub(crate) use status::addresses;
 use audit::Audit;
 use changes::Changes;
 use credential::Vault;
+use keeping::{Condition, Keeping};
 use sealed::Drawers;
 
 /// Where the configuration is and where changes are kept.
@@ -128,6 +130,10 @@ pub struct Parts {
     pub ring: Ring,
     /// What switches the machine off.
     pub power: Power,
+    /// How the card was found.
+    pub condition: Condition,
+    /// Why journal or receipts could not be opened, and are in memory only.
+    pub unopened: Option<station::refusal::Refusal>,
 }
 
 /// What the answers need. Everybody shares one.
@@ -148,6 +154,7 @@ pub struct Desk {
     sessions: Mutex<door::Sessions>,
     memory: Mutex<Memory>,
     phones: Mutex<phones::Phones>,
+    keeping: Keeping,
     server_changed: broadcast::Sender<()>,
     started: Timestamp,
 }
@@ -174,7 +181,7 @@ impl Desk {
     /// Opens the desk.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let Parts { loaded, state, floor, store, face, receipts, ring, power } = parts;
+        let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened } = parts;
         let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
         let counts = Counts { enrolled: 0, refused: 0, undone: 0, quarantined: 0, postponed: 0 };
         let desk = Arc::new(Self {
@@ -193,6 +200,7 @@ impl Desk {
             door: watch::channel(None).0,
             sessions: Mutex::default(),
             phones: Mutex::default(),
+            keeping: Keeping::new(state, condition, unopened),
             memory: Mutex::new(Memory {
                 counts,
                 outcomes: BTreeMap::new(),
@@ -255,9 +263,10 @@ impl Desk {
     }
 
     /// Brings a configuration into force.
-    async fn apply(&self, parsed: Parsed) {
+    async fn apply(&self, mut parsed: Parsed) {
+        self.keeping.condition().restrict(&mut parsed.config);
         let config = Arc::new(parsed.config);
-        let wrong = !parsed.problems.is_empty();
+        let wrong = !parsed.problems.is_empty() || self.keeping.trouble().is_some();
         *lock(&self.problems) = parsed.problems;
         self.vault.configure(&config);
         if let Some(drawers) = &self.drawers {

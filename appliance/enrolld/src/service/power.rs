@@ -1,11 +1,15 @@
 //! Switching the machine off, by a program that may.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use station::refusal::Code;
 use tokio::process::Command;
 
 use super::refuse::no;
+
+/// How long a station may take from the request to its first step of stopping.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program that switches off. It is called with `reboot` or `poweroff`.
 #[derive(Debug, Clone)]

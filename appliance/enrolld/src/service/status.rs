@@ -63,11 +63,16 @@ impl Desk {
                     remedy: Some("See whether enroll-shell runs.".to_owned()),
                 },
             },
-            records: Part { health: Health::Good, text: "The journal is open.".to_owned(), remedy: None },
+            records: self.keeping.part(),
             configuration: lock(&self.changes).shown(),
             host_key: door.map(|door| door.host_key),
             addresses: addresses(),
         }
+    }
+
+    /// Why what the station does cannot be kept.
+    pub(crate) fn kept_trouble(&self) -> Option<Refusal> {
+        self.keeping.trouble()
     }
 
     /// Why nothing can be enrolled now.
@@ -79,6 +84,9 @@ impl Desk {
         }
         if snapshot.stopping {
             return Some(no(Code::Stopping, ""));
+        }
+        if let Some(refusal) = self.keeping.trouble() {
+            return Some(told(&refusal));
         }
         if let Err(refusal) = self.vault.ready() {
             return Some(refusal);

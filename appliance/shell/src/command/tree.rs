@@ -192,8 +192,12 @@ pub enum Command {
     /// Which program this is
     Version,
     /// Start the station anew
+    ///
+    /// The connection ends with it, and the command is done. Where the station is still up after 30 seconds, it says so (E5013) and fails.
     Reboot,
     /// Switch the station off
+    ///
+    /// The connection ends with it, and the command is done. Where the station is still up after 30 seconds, it says so (E5013) and fails.
     Poweroff,
     /// Software keys, in a simulated station: plug one in
     #[command(hide = true)]

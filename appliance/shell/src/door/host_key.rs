@@ -68,7 +68,7 @@ pub fn host_key(state: &Path) -> Result<PrivateKey, HostKeyError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed("read")(error)),
     }
-    let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(HostKeyError::Make)?;
+    let key = new()?;
     let text = key.to_openssh(LineEnding::LF).map_err(HostKeyError::Make)?;
     // Under another name first: half a key would stop every later start.
     let fresh = state.join(format!("{FILE}.new"));
@@ -83,6 +83,11 @@ pub fn host_key(state: &Path) -> Result<PrivateKey, HostKeyError> {
     };
     write().map_err(failed("written"))?;
     Ok(key)
+}
+
+/// A key that nothing keeps.
+pub(super) fn new() -> Result<PrivateKey, HostKeyError> {
+    PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(HostKeyError::Make)
 }
 
 /// The fingerprint as OpenSSH writes it: `SHA256:` and 43 characters.

@@ -283,14 +283,10 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
             context.print(&version, render::version).await
         }
         Command::Reboot => {
-            let done = context.call(station.reboot()).await?;
-            context.print(&done, |_| "The station starts anew. This connection ends.\n".to_owned()).await
+            Box::pin(station::ends(context, station.reboot(), "The station starts anew.")).await
         }
         Command::Poweroff => {
-            let done = context.call(station.power_off()).await?;
-            context
-                .print(&done, |_| "The station switches itself off. This connection ends.\n".to_owned())
-                .await
+            Box::pin(station::ends(context, station.power_off(), "The station switches itself off.")).await
         }
         Command::Plug { kind, serial, firmware, port } => {
             let plug = control::sim::Plug { kind: Some(kind), serial, firmware, port };

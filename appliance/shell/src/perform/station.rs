@@ -1,6 +1,12 @@
 //! The station itself: mode, panel, log, schemas.
 
-use control::types::{Level, Logs, Mode, Panel, SetMode};
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use control::CallError;
+use control::types::{self, Level, Logs, Mode, Panel, SetMode};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, Done, json};
 use crate::command::exit::Exit;
@@ -22,6 +28,43 @@ pub(super) async fn mode(context: &mut Context<'_>, mode: Option<ModeWord>, prof
         }
     };
     context.print(&status, |status| format!("{}\n", status.mode)).await
+}
+
+/// A daemon that refuses says so at once. One that has asked for the end of the station answers when that begins, or
+/// says that it did not.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// Has the station end, and stays until it does: it has begun when the daemon says so or is gone, or when this program
+/// is asked to end.
+pub(super) async fn ends(
+    context: &mut Context<'_>,
+    call: impl Future<Output = Result<types::Done, CallError>>,
+    says: &str,
+) -> Done {
+    let says = format!("{says} This connection ends.\n");
+    let (mut call, mut asked) = (pin!(call), signal(SignalKind::terminate()).ok());
+    let ended = async {
+        tokio::select! {
+            ended = &mut call => ended,
+            Some(()) = async { asked.as_mut()?.recv().await } => Ok(types::Done {}),
+        }
+    };
+    let mut ended = pin!(ended);
+    let first = context.desk.during(tokio::time::timeout(AT_ONCE, &mut ended)).await?;
+    // Without the daemon's answer, whoever asked sees that something happens.
+    let told = first.is_err() && !context.json;
+    if told {
+        context.desk.out(&says).await?;
+    }
+    let ended = match first {
+        Ok(ended) => ended,
+        Err(_) => context.desk.during(&mut ended).await?,
+    };
+    match ended {
+        Ok(_) | Err(CallError::Lost(_)) if told => Ok(Exit::Done),
+        Ok(_) | Err(CallError::Lost(_)) => context.print(&types::Done {}, |_| says).await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn panel(context: &mut Context<'_>, follow: bool) -> Done {

@@ -392,5 +392,25 @@ pub(super) const fn english(code: Code) -> Text {
             "The station may not switch itself off or restart.",
             "Switch it off at the socket once no key is in work.",
         ),
+        Code::CardReadOnly => say(
+            "Card takes no writes",
+            "The card takes no more writes. What it holds can be read and exported.",
+            "Export the receipts, then write the station's image onto a new card.",
+        ),
+        Code::CardFull => say(
+            "Card is full",
+            "The card has no room left for journal and receipts, so no key is taken.",
+            "Remove sealed files that were handed over, or move to a larger card.",
+        ),
+        Code::CardDamaged => say(
+            "Card is damaged",
+            "What the station remembers is damaged, and nothing is written before somebody decides.",
+            "See status for what is left and what to do. Export the receipts first.",
+        ),
+        Code::PowerStays => say(
+            "Still switched on",
+            "The station was told to switch off or restart, and 30 seconds later it is still up.",
+            "See logs for the reason. Once no key is in work, switch it off at the socket.",
+        ),
     }
 }

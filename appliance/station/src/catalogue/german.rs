@@ -398,5 +398,25 @@ pub(super) const fn german(code: Code) -> Text {
             "Die Station darf sich nicht selbst abschalten oder neu starten.",
             "Am Stecker ausschalten, sobald kein Key in Arbeit ist.",
         ),
+        Code::CardReadOnly => say(
+            "Karte nimmt nichts an",
+            "Die Karte lässt sich nicht mehr beschreiben. Lesen und exportieren geht noch.",
+            "Belege exportieren, dann das Abbild der Station auf eine neue Karte schreiben.",
+        ),
+        Code::CardFull => say(
+            "Karte ist voll",
+            "Die Karte hat keinen Platz mehr für Journal und Belege; kein Key wird angenommen.",
+            "Abgeholte versiegelte Dateien entfernen oder auf eine größere Karte umziehen.",
+        ),
+        Code::CardDamaged => say(
+            "Karte ist beschädigt",
+            "Was die Station sich merkt, ist beschädigt. Nichts wird geschrieben, bis jemand entscheidet.",
+            "status zeigt, was noch da ist und was zu tun ist. Zuerst die Belege exportieren.",
+        ),
+        Code::PowerStays => say(
+            "Immer noch an",
+            "Die Station sollte sich abschalten oder neu starten und läuft 30 Sekunden danach noch.",
+            "Grund nachsehen: logs. Am Stecker ausschalten, sobald kein Key in Arbeit ist.",
+        ),
     }
 }

@@ -1,0 +1,244 @@
+use std::path::Path;
+
+use super::*;
+
+/// A slot with an older version makes a partition anew that does not begin so, and the other is what says that making it was cut off.
+#[test]
+fn the_marks_of_a_partition_with_state_stay() {
+    assert_eq!((MARK, BEGUN), (b"enrollment state", b"enrollment state: it is made now"));
+}
+
+fn image(length: u64) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(length).unwrap();
+    file
+}
+
+fn path(file: &tempfile::NamedTempFile) -> &str {
+    file.path().to_str().unwrap()
+}
+
+/// e2fsprogs is essential on Debian; its programs are outside an ordinary user's PATH.
+fn run(program: &str, arguments: &[&str]) -> String {
+    let program = Path::new(PROGRAMS).join(program);
+    assert!(program.exists(), "this test needs e2fsprogs: apt-get install e2fsprogs");
+    let ran = Command::new(program).args(arguments).stdin(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned()
+}
+
+const FILES: [&str; 3] = ["host-key", "journal.db", "receipts"];
+
+/// What a station has left there.
+fn in_use(length: u64) -> tempfile::NamedTempFile {
+    let file = image(length);
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Made);
+    for name in FILES {
+        let content = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(content.path(), name.repeat(3000)).unwrap();
+        run("debugfs", &["-w", "-R", &format!("write {} {name}", path(&content)), path(&file)]);
+    }
+    assert!(whole(&file));
+    file
+}
+
+/// Whether each file can be read, and has what was written there.
+fn whole(file: &tempfile::NamedTempFile) -> bool {
+    FILES
+        .iter()
+        .all(|name| run("debugfs", &["-R", &format!("cat {name}"), path(file)]).contains(&name.repeat(3000)))
+}
+
+fn flip(file: &tempfile::NamedTempFile, bit: u64) {
+    let mut byte = [0];
+    file.as_file().read_exact_at(&mut byte, bit / 8).unwrap();
+    file.as_file().write_all_at(&[byte[0] ^ 1 << (bit % 8)], bit / 8).unwrap();
+}
+
+/// A copy that takes no more room than the original.
+fn copy(file: &tempfile::NamedTempFile) -> tempfile::NamedTempFile {
+    let copy = tempfile::NamedTempFile::new().unwrap();
+    let done = Command::new("cp").args(["--sparse=always", path(file), path(&copy)]).status().unwrap();
+    assert!(done.success());
+    copy
+}
+
+/// What one flipped bit comes to: never made anew, and each file is readable, or damage is said.
+fn survives(file: &tempfile::NamedTempFile, bit: u64) -> Done {
+    let copy = copy(file);
+    flip(&copy, bit);
+    let done = prepare(path(&copy)).unwrap();
+    match &done {
+        Done::Made => panic!("bit {bit}: it was made anew"),
+        Done::Damaged(said) => assert!(!said.is_empty()),
+        Done::Checked | Done::Repaired(_) => {
+            assert!(whole(&copy), "bit {bit}: files are lost, and it says {done:?}")
+        }
+    }
+    done
+}
+
+#[test]
+fn it_is_made_once_and_then_checked() {
+    let file = image(16 << 20);
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Made);
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+    assert_eq!(checksums::in_front(file.as_file()).unwrap(), Verdict::Right);
+}
+
+#[test]
+fn a_card_that_is_written_anew_over_one_in_use_forgets_it() {
+    for front in [1 << 20, 2 << 20] {
+        let file = in_use(64 << 20);
+        file.as_file().write_all_at(&vec![0; front], 0).unwrap();
+        assert_eq!(prepare(path(&file)).unwrap(), Done::Made);
+        assert!(!whole(&file));
+    }
+}
+
+#[test]
+fn making_that_was_cut_off_is_done_again() {
+    let behind = behind_of(64 << 20).unwrap();
+    // Cut before the file system, in its middle, and when all but the last line was done; the same when it was by order.
+    for (front, file_system) in [(0, false), (0, true), (512, true)] {
+        let file = if file_system { in_use(64 << 20) } else { image(64 << 20) };
+        file.as_file().write_all_at(&sector(BEGUN), behind).unwrap();
+        file.as_file().write_all_at(&[0; SECTOR], 0).unwrap();
+        file.as_file().write_all_at(&vec![0x55; front], 1024).unwrap();
+        assert_eq!(prepare(path(&file)).unwrap(), Done::Made, "{front} {file_system}");
+        assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+    }
+    // Only the last line was missing, which takes the note away.
+    let file = in_use(64 << 20);
+    file.as_file().write_all_at(&sector(BEGUN), behind).unwrap();
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+    assert!(whole(&file));
+    file.as_file().write_all_at(&[0; SECTOR], 0).unwrap();
+    assert!(
+        matches!(prepare(path(&file)).unwrap(), Done::Repaired(_)),
+        "the note is gone, so this is a fault"
+    );
+    assert!(whole(&file));
+}
+
+#[test]
+fn a_mark_that_is_wrong_costs_nothing_and_is_put_right() {
+    let file = in_use(64 << 20);
+    for bit in [0, 5, 63, 127] {
+        assert!(matches!(survives(&file, bit), Done::Repaired(_)), "{bit}");
+    }
+    file.as_file().write_all_at(&[0; 1024], 0).unwrap();
+    assert!(matches!(prepare(path(&file)).unwrap(), Done::Repaired(_)));
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+    assert!(whole(&file));
+}
+
+#[test]
+fn one_whose_superblock_a_power_cut_tore_is_repaired_and_stays() {
+    let file = in_use(64 << 20);
+    // As long ago as its copies may be.
+    for torn in [&[0x55; 512][..], &[0; 1024]] {
+        // The superblock's end with its checksum; then all of it.
+        file.as_file().write_all_at(torn, 2048 - torn.len() as u64).unwrap();
+        assert!(matches!(prepare(path(&file)).unwrap(), Done::Repaired(_)));
+        assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+        assert!(whole(&file));
+    }
+}
+
+#[test]
+fn a_wrong_group_descriptor_costs_no_journal() {
+    // Seen with e2fsck -p alone: "journal has been deleted", and the file system no longer to be opened.
+    let file = in_use(64 << 20);
+    for bit in [16712, 16384 + 8 * 40] {
+        assert!(matches!(survives(&file, bit), Done::Repaired(_)), "{bit}");
+    }
+}
+
+#[test]
+fn what_a_repair_would_throw_away_is_kept_until_somebody_orders_it() {
+    let file = in_use(64 << 20);
+    // The root directory's inode: what it was is not known any more.
+    let table = run("dumpe2fs", &[path(&file)]);
+    let at = table
+        .split("Inode table at ")
+        .nth(1)
+        .unwrap()
+        .split(['-', ' '])
+        .next()
+        .unwrap()
+        .parse::<u64>()
+        .unwrap();
+    file.as_file().write_all_at(&[0xff; 128], at * 1024 + 256).unwrap();
+    let before = std::fs::read(file.path()).unwrap();
+    let Done::Damaged(said) = prepare(path(&file)).unwrap() else { panic!("it is damaged") };
+    assert!(!said.is_empty());
+    let after = std::fs::read(file.path()).unwrap();
+    let files = |bytes: &[u8]| {
+        FILES.iter().all(|name| bytes.windows(name.len() * 9).any(|part| part == name.repeat(9).as_bytes()))
+    };
+    assert!(files(&before) && files(&after), "what they hold is still there");
+    assert!(matches!(prepare_by(path(&file), Order::Repair).unwrap(), Done::Repaired(_)));
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+    assert_eq!(
+        prepare_by(path(&file), Order::Anew).unwrap(),
+        Done::Checked,
+        "an order that was forgotten on the card"
+    );
+    file.as_file().write_all_at(&[0xff; 40960], 1024).unwrap();
+    (1..9).for_each(|group| file.as_file().write_all_at(&[0xff; 1024], (group * 8192 + 1) * 1024).unwrap());
+    assert!(matches!(prepare(path(&file)).unwrap(), Done::Damaged(_)));
+    assert_eq!(prepare_by(path(&file), Order::Anew).unwrap(), Done::Made);
+    assert_eq!(prepare(path(&file)).unwrap(), Done::Checked);
+}
+
+#[test]
+fn what_is_no_file_system_of_ours_stays_as_it_is() {
+    let file = image(16 << 20);
+    file.as_file().write_all_at(b"something else", 700_000).unwrap();
+    let before = std::fs::read(file.path()).unwrap();
+    assert!(matches!(prepare(path(&file)).unwrap(), Done::Damaged(_)));
+    assert_eq!(std::fs::read(file.path()).unwrap(), before);
+}
+
+#[test]
+fn what_cannot_be_opened_is_said() {
+    let error = prepare("/nowhere/at/all").unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all"), "{error}");
+}
+
+/// Every bit of the mark and of the superblock, and drawn bits of the first MiB, on the sizes that cards have. Hours of processor
+/// time: `STATE_FLIPS=100 cargo test -p card --release -- --ignored flipped` draws 100 of them, of all kinds.
+#[test]
+#[ignore = "by name: hours"]
+fn each_flipped_bit_costs_nothing_that_is_not_said() {
+    let all: usize =
+        std::env::var("STATE_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
+    for length in [580 << 20, 29 << 30] {
+        let file = in_use(length);
+        // xorshift64 (Marsaglia 2003): the same bits each time.
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let drawn = std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % (8 << 20)
+        });
+        let bits: Vec<u64> = (0..128).chain(8192..16384).chain(drawn.take(10_000)).collect();
+        let step = (bits.len() / all.max(1)).max(1);
+        let mut counts = [0; 3];
+        for bit in bits.iter().step_by(step) {
+            match survives(&file, *bit) {
+                Done::Checked => counts[0] += 1,
+                Done::Repaired(_) => counts[1] += 1,
+                Done::Damaged(_) | Done::Made => counts[2] += 1,
+            }
+        }
+        println!(
+            "{} MiB: {} well, {} repaired, {} said to be damaged",
+            length >> 20,
+            counts[0],
+            counts[1],
+            counts[2]
+        );
+    }
+}
