@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import socket
 import subprocess
 import tempfile
 import threading
@@ -157,3 +158,36 @@ class Watcher:
         self.process.terminate()
         self.process.wait()
         self.thread.join()
+
+
+class Tunnel:
+    """A network between client and door. When it dies, nothing comes through any more, and neither
+    end hears of it."""
+
+    def __init__(self, port):
+        self.target, self.dead, self.sockets = ("127.0.0.1", int(port)), threading.Event(), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                near = self.listener.accept()[0]
+                far = socket.create_connection(self.target)
+                self.sockets += [near, far]
+                for one, other in [(near, far), (far, near)]:
+                    threading.Thread(target=self.carry, args=(one, other), daemon=True).start()
+        except OSError:
+            pass
+
+    def carry(self, one, other):
+        try:
+            while (data := one.recv(65536)) and not self.dead.is_set():
+                other.sendall(data)
+        except OSError:
+            pass
+
+    def end(self):
+        for one in [self.listener, *self.sockets]:
+            one.close()

@@ -40,20 +40,22 @@ interface! {
     call ProfileCheck profile_check(ProfileCheck) -> ProfileFit, Viewer;
     /// Reads a parameter file of the old enrollment client; changes nothing.
     call ProfileImport profile_import(ProfileImport) -> ImportedProfile, Operator;
-    /// Enrolls a key; the last event is the outcome. It goes on when nobody listens any more.
+    /// Enrolls a key; the last event is the outcome. When nobody listens any more, it is called off, unless it is detached.
     stream Enroll enroll(Enroll) -> Event, Operator;
-    /// Calls enrollments off: what they have done is taken back.
+    /// Calls orders off, those in work and those that wait; what they have done is taken back.
     call Cancel cancel(Cancel) -> Cancelled, Operator;
     /// Asks a key for a code and lets the server check it; changes nothing. The last event has the verdict.
+    /// When nobody listens any more, it is called off.
     stream Verify verify(Verify) -> Event, Operator;
     /// Takes a finished enrollment back: deletes the token, erases the slot. The last event is the outcome.
+    /// When nobody listens any more, it is called off, if it has not begun to delete.
     stream Release release(Release) -> Event, Operator;
 
     /// Exchanges what is in the two slots of a key.
     call KeySwap key_swap(KeySwap) -> KeyHandled, Operator;
     /// Empties a slot that no enrollment of this station is in.
     call KeyWipe key_wipe(KeyWipe) -> KeyHandled, Operator;
-    /// Has the server check password and registration code, and then enrolls a key for that person.
+    /// Has the server check password and registration code, and then enrolls a key for that person, as `Enroll` does.
     stream KeyHandOver key_hand_over(KeyHandOver) -> Event, Operator;
     /// Enrolls a phone; the last piece of news has the outcome. When nobody listens any more, it is called off.
     stream PhoneEnroll phone_enroll(PhoneEnroll) -> PhoneNews, Operator;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -49,6 +49,11 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Somebody connected.
     fn connected(&self, credentials: Credentials) -> Self::Peer;
+
+    /// Whether a call is for somebody who waits for it, so that it ends when that one has gone.
+    fn waits_for_client(&self, _call: &Call<'_>) -> bool {
+        false
+    }
 
     /// Somebody makes a call.
     fn handle(
@@ -94,7 +99,13 @@ async fn connection<H: Handler>(stream: UnixStream, handler: &H) -> Result<(), W
         let (oneway, more) = (call.oneway, call.more);
         let answer = match introspection(handler, &call) {
             Some(answer) => answer,
-            None => handler.handle(&mut peer, call).await,
+            None => {
+                let waits = handler.waits_for_client(&call);
+                tokio::select! {
+                    answer = handler.handle(&mut peer, call) => answer,
+                    () = gone(&reader), if waits => return Err(WireError::Torn),
+                }
+            }
         };
         // A message may hold a password, and a stream may last for days.
         drop(message);
@@ -117,6 +128,14 @@ async fn next(receiver: &mut Receiver, reader: &mut OwnedReadHalf) -> Result<Opt
         reader.readable().await?;
     }
     tokio::time::timeout(PATIENCE, receiver.next(reader)).await.map_err(|_| WireError::Torn)?
+}
+
+/// Comes back when the other side has closed its end. What it may say meanwhile is left for later.
+async fn gone(reader: &OwnedReadHalf) {
+    match reader.ready(Interest::READABLE).await {
+        Ok(ready) if ready.is_read_closed() => {}
+        _ => std::future::pending().await,
+    }
 }
 
 async fn send(writer: &mut OwnedWriteHalf, message: &Message) -> Result<(), WireError> {

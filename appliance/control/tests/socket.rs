@@ -198,3 +198,63 @@ async fn a_client_notices_that_the_daemon_was_restarted() {
         assert!(matches!(client.sim_keys().await.unwrap_err(), CallError::Unreachable(_)));
     }
 }
+
+/// Answers nothing, and notes which of its calls were given up.
+struct Patient {
+    given_up: tokio::sync::mpsc::UnboundedSender<String>,
+}
+
+struct GivenUp(String, tokio::sync::mpsc::UnboundedSender<String>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        let _ = self.1.send(std::mem::take(&mut self.0));
+    }
+}
+
+impl Handler for Patient {
+    type Peer = ();
+
+    fn interfaces(&self) -> Vec<Interface> {
+        Vec::new()
+    }
+
+    fn connected(&self, _: Credentials) {}
+
+    fn waits_for_client(&self, call: &Call<'_>) -> bool {
+        call.method.ends_with(".Touch")
+    }
+
+    async fn handle(&self, (): &mut (), call: Call<'_>) -> Result<Answer, Fault> {
+        let waits = self.waits_for_client(&call);
+        let guard = GivenUp(call.method.to_string(), self.given_up.clone());
+        if waits {
+            pending::<()>().await;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        // It was carried to its end.
+        std::mem::forget(guard);
+        Err(Fault::MethodNotFound("done".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_client_ends_with_it_and_no_other_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("control");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let (given_up, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(control::server::serve(listener, Arc::new(Patient { given_up })));
+    // The first is carried to its end, although nobody waits for it.
+    for method in ["Plug", "Touch"] {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        let call = format!("{{\"method\":\"org.enrollmentstation.Sim.{method}\"}}\0");
+        stream.write_all(call.as_bytes()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        drop(stream);
+    }
+    let gone = tokio::time::timeout(std::time::Duration::from_secs(20), heard.recv()).await.unwrap();
+    assert_eq!(gone.as_deref(), Some("org.enrollmentstation.Sim.Touch"));
+    tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    assert!(heard.try_recv().is_err());
+}

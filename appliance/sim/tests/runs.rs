@@ -74,6 +74,8 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
         overwrite_confirmed: false,
         secrets: Secrets::default(),
         by: operator(),
+        detached: false,
+        within: None,
     };
     assert_eq!(room.floor.enroll(wish()).await.err().unwrap().code, Code::Locked);
     room.floor.set_server(Some(site.port())).await;

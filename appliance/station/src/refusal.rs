@@ -186,6 +186,8 @@ codes! {
     KeyBusy = 4011,
     /// Somebody has not shown who they are.
     NotIdentified = 4012,
+    /// An order has waited for its key as long as it may.
+    OrderExpired = 4013,
 
     /// The journal cannot be written.
     JournalFailed = 5001,

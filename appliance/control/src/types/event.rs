@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Key, Mode, Port, Run, Server, Status};
+use super::{Key, Mode, Order, Port, Run, Server, Status};
 use crate::Refusal;
 
 words! {
@@ -32,6 +32,8 @@ words! {
         Verified = "verified",
         /// A token was deleted and its slot erased (`port`, `outcome`).
         Released = "released",
+        /// Other orders wait than before (`orders`).
+        Orders = "orders",
         /// A run was started, has got on, or is over (`run`).
         Run = "run",
         /// The mode changed (`mode`, `text` says who did it).
@@ -108,6 +110,8 @@ values! {
         pub missed: Option<i64>,
         /// How everything is.
         pub status: Option<Box<Status>>,
+        /// The orders that wait now.
+        pub orders: Option<Vec<Order>>,
         /// How the port is now.
         pub now: Option<Port>,
         /// In words.
@@ -205,6 +209,7 @@ impl Event {
             server: None,
             missed: None,
             status: None,
+            orders: None,
             now: None,
             text: None,
         }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Outcome;
+use super::{Order, Outcome};
 use crate::{Refusal, Secret};
 
 words! {
@@ -108,6 +108,8 @@ values! {
     pub struct Keys {
         /// By port.
         pub keys: Vec<Key>,
+        /// The orders that wait for a key, oldest first.
+        pub orders: Vec<Order>,
     }
 
     /// A port and what happens in it.
@@ -218,7 +220,7 @@ values! {
 
     /// Whether something was there to be cancelled.
     pub struct Cancelled {
-        /// How many enrollments were told to undo what they have done.
+        /// How many orders were called off: enrollments undo what they have done.
         pub enrollments: i64,
     }
 }
@@ -254,6 +256,10 @@ requests! {
         pub unlock: Option<Secret>,
         /// The key's administrator PIN.
         pub key_pin: Option<Secret>,
+        /// Whether it goes on when nobody listens any more; the first event is the only one then.
+        pub detach: Option<bool>,
+        /// How long it waits for its key, in milliseconds; ten minutes when missing.
+        pub wait_ms: Option<i64>,
     }
 
     /// A key whose two slots are to be exchanged.
@@ -284,7 +290,7 @@ requests! {
         pub lines: Vec<Secret>,
     }
 
-    /// What is to be cancelled.
+    /// What is to be cancelled; everything, when nothing is named.
     pub struct Cancel {
         /// The number of an enrollment.
         pub ticket: Option<i64>,

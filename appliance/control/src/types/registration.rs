@@ -69,5 +69,9 @@ requests! {
         pub overwrite_confirmed: bool,
         /// The token's PIN.
         pub pin: Option<Secret>,
+        /// Whether it goes on when nobody listens any more; the first event is the only one then.
+        pub detach: Option<bool>,
+        /// How long it waits for its key, in milliseconds; ten minutes when missing.
+        pub wait_ms: Option<i64>,
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Configuration, Port, Role, Run, Server, Unsettled};
+use super::{Configuration, Order, Port, Role, Run, Server, Unsettled};
 use crate::Refusal;
 
 words! {
@@ -72,6 +72,8 @@ values! {
         pub server: Server,
         /// Every port that has a key, or had one that is remembered.
         pub ports: Vec<Port>,
+        /// The orders that wait, oldest first.
+        pub orders: Vec<Order>,
         /// The run, when there is one that is not over.
         pub run: Option<Run>,
         /// Keys that an enrollment left in no final state.

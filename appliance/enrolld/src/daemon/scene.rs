@@ -74,7 +74,7 @@ pub(super) async fn draw(
                         Some(port) => {
                             tracing::info!("port {port}: called off at the button");
                             // It may be over already.
-                            let _ = floor.cancel(Cancelled::Port(port)).await;
+                            let _ = floor.cancel(Cancelled::Key(port)).await;
                         }
                         None => host_key = Some(HostKey { from: Instant::now(), by_turns: false }),
                     }

@@ -94,8 +94,15 @@ impl Task {
         };
         let (cancel, cancelled) = watch::channel(false);
         let place = Some((name.to_owned(), port.insertion));
-        let doing =
-            Doing::Working { why, profile: named.name.clone(), phase: Phase::Inspecting, by: by.clone() };
+        let id = pending.as_ref().map(|pending| pending.id);
+        let doing = Doing::Working {
+            why,
+            profile: named.name.clone(),
+            phase: Phase::Inspecting,
+            by: by.clone(),
+            ticket: id,
+        };
+        let unowned = wish.is_some_and(|wish| wish.detached);
         let ticket = pending.map(|pending| (pending.id, pending.waiter));
         let begun = Begun { why, by, profile: named.name, run: run_id, ticket };
         let work = work::enroll(station, books, order, key, info.clone(), Cancel::on(cancelled));
@@ -104,7 +111,8 @@ impl Task {
         if let Some(serial) = info.serial {
             self.locked.insert(serial);
         }
-        let work = Work { begun: Some(begun), cancel: Some(cancel), ..Work::new(place, info.serial) };
+        let work =
+            Work { begun: Some(begun), cancel: Some(cancel), unowned, ..Work::new(place, info.serial) };
         self.works.insert(handle.id(), work);
         self.set_doing(name, doing);
     }

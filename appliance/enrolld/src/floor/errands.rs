@@ -12,7 +12,7 @@ use station::verify::Verified;
 use tokio::sync::watch;
 
 use super::handle;
-use super::port::{Asked, Port, Work, is_port, is_serial};
+use super::port::{Asked, Port, Postponed, Work, is_port, is_serial};
 use super::task::Task;
 use super::view::Doing;
 use super::work;
@@ -25,16 +25,23 @@ impl Task {
     pub(super) fn errand(&mut self, inquiry: Inquiry, asked: Asked) {
         match self.ready_for(&inquiry) {
             Ok((name, info)) => self.run_errand(&name, info, &inquiry, asked),
-            Err(refusal) if self.is_looked_at(&inquiry, &refusal) => self.errands.push((inquiry, asked)),
+            Err(refusal) if self.is_looked_at(&inquiry, &refusal) => {
+                let (id, since) = (self.next_ticket(), self.monotonic());
+                self.errands.push(Postponed { id, inquiry, asked, since });
+            }
             Err(refusal) => asked.refuse(refusal),
         }
     }
 
-    /// Begins what has waited for a key to be looked at, unless whoever asked has gone.
+    /// Begins what has waited for a key to be looked at.
     pub(super) fn resume_errands(&mut self) {
-        for (inquiry, asked) in std::mem::take(&mut self.errands) {
-            if !asked.is_forgotten() {
-                self.errand(inquiry, asked);
+        for postponed in std::mem::take(&mut self.errands) {
+            match self.ready_for(&postponed.inquiry) {
+                Ok((name, info)) => self.run_errand(&name, info, &postponed.inquiry, postponed.asked),
+                Err(refusal) if self.is_looked_at(&postponed.inquiry, &refusal) => {
+                    self.errands.push(postponed)
+                }
+                Err(refusal) => postponed.asked.refuse(refusal),
             }
         }
     }

@@ -12,10 +12,13 @@
 //! * What was unfinished when the station stopped is put right at the start and when
 //!   its key is inserted. A server that is away postpones that, and blocks nothing else.
 //! * A run, a wish or the mode decides what is done with a key: [`station::mode`].
+//! * An order has an owner: whoever waits for its end. When its owner has gone, it is called off, unless it
+//!   was detached; a run goes on.
 //!
 //! It never enrolls a key that nobody asked for, and decides nothing that the engine decides.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keys::device::{KeySerial, Slot};
 use keys::secret::{AccessCode, Pin};
@@ -43,6 +46,7 @@ mod begin;
 mod errands;
 mod handle;
 mod orders;
+mod owners;
 mod pace;
 mod port;
 mod recover;
@@ -52,7 +56,7 @@ mod view;
 mod work;
 
 pub use pace::Paced;
-pub use view::{Doing, Ended, FloorEvent, PortView, RunView, Snapshot, Tally, Unsettled};
+pub use view::{Doing, Ended, FloorEvent, OrderView, PortView, RunView, Snapshot, Tally, Unsettled};
 
 /// How many events a slow listener may be behind before it loses the oldest.
 const EVENTS: usize = 1024;
@@ -176,6 +180,10 @@ pub struct Wish {
     pub secrets: Secrets,
     /// Who wishes it.
     pub by: Actor,
+    /// Whether it goes on when nobody waits for its end any more.
+    pub detached: bool,
+    /// How long it waits for its key; without it, for ever.
+    pub within: Option<Duration>,
 }
 
 /// What an operator wants of a key that is enrolled and plugged in.
@@ -199,17 +207,21 @@ pub struct TicketId(pub u64);
 pub struct Ticket {
     /// Its name, for [`FloorHandle::cancel`].
     pub id: TicketId,
-    /// How the enrollment ended, or why there was none.
+    /// How the enrollment ended, or why there was none. Who drops it has gone: the wish is called off,
+    /// unless it is detached.
     pub report: oneshot::Receiver<Result<Box<Report>, Refusal>>,
 }
 
 /// What is to be called off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cancelled {
-    /// What is done in a port.
-    Port(String),
+    /// What is done with a key, and what waits for it: its serial, its port path, or the number
+    /// beside the socket.
+    Key(String),
     /// A wish.
     Ticket(TicketId),
+    /// All that is done and all that waits.
+    All,
 }
 
 type Reply<T> = oneshot::Sender<T>;
@@ -221,7 +233,7 @@ enum Command {
     Server(Option<Arc<dyn ServerPort>>),
     Settings(Box<FloorSettings>),
     Enroll(Box<Wish>, Reply<Result<Ticket, Refusal>>),
-    Cancel(Cancelled, Reply<Result<(), Refusal>>),
+    Cancel(Cancelled, Reply<Result<usize, Refusal>>),
     RunStart(RunPlan, Secrets, Actor, Reply<Result<RunId, Refusal>>),
     RunResume(RunId, Secrets, Reply<Result<(), Refusal>>),
     RunPause(Reply<Result<RunId, Refusal>>),
@@ -294,8 +306,8 @@ impl FloorHandle {
         self.ask(|reply| Command::Enroll(Box::new(wish), reply)).await?
     }
 
-    /// Calls an enrollment off. What was done already is taken back; a token that counts stays.
-    pub async fn cancel(&self, what: Cancelled) -> Result<(), Refusal> {
+    /// Calls orders off, and says how many. What was done already is taken back; a token that counts stays.
+    pub async fn cancel(&self, what: Cancelled) -> Result<usize, Refusal> {
         self.ask(|reply| Command::Cancel(what, reply)).await?
     }
 

@@ -6,11 +6,12 @@ use station::mode::Mode;
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::port::{Asked, Pending, is_port, is_serial};
 use super::task::{Task, paced};
 use super::view::{Doing, FloorEvent, PortView, Snapshot};
-use super::{Cancelled, Command, Selector, Ticket, TicketId, Wish};
+use super::{Command, Selector, Ticket, TicketId, Wish};
 use crate::server::ServerPort;
 
 impl Task {
@@ -92,34 +93,17 @@ impl Task {
                 _ => {}
             }
         }
-        self.tickets += 1;
-        let id = TicketId(self.tickets);
+        let (id, since) = (self.next_ticket(), self.monotonic());
+        let until = wish.within.map(|within| Instant::now() + within);
         let (waiter, report) = oneshot::channel();
-        self.wishes.push(Pending { id, wish, waiter });
+        self.wishes.push(Pending { id, wish, waiter, since, until });
         Ok(Ticket { id, report })
     }
 
-    fn cancel(&mut self, what: &Cancelled) -> Result<(), Refusal> {
-        if let Cancelled::Ticket(id) = what
-            && let Some(index) = self.wishes.iter().position(|pending| pending.id == *id)
-        {
-            let pending = self.wishes.remove(index);
-            // Whoever wished it may have gone.
-            let _ = pending.waiter.send(Err(Refusal::new(Code::Cancelled, "")));
-            return Ok(());
-        }
-        for work in self.works.values() {
-            let Some(cancel) = &work.cancel else { continue };
-            let meant = match what {
-                Cancelled::Ticket(id) => work.has_ticket(*id),
-                Cancelled::Port(wanted) => work.place.as_ref().is_some_and(|(name, _)| is_port(name, wanted)),
-            };
-            if meant {
-                cancel.send_replace(true);
-                return Ok(());
-            }
-        }
-        Err(Refusal::new(Code::KeyAbsent, "nothing is being done there"))
+    /// The number of the next order.
+    pub(super) fn next_ticket(&mut self) -> TicketId {
+        self.tickets += 1;
+        TicketId(self.tickets)
     }
 
     /// Begins nothing new, and has everything taken back that can be.
@@ -128,6 +112,9 @@ impl Task {
         for pending in self.wishes.drain(..) {
             // Whoever wished it may have gone.
             let _ = pending.waiter.send(Err(Refusal::new(Code::Stopping, "")));
+        }
+        for postponed in self.errands.drain(..) {
+            postponed.asked.refuse(Refusal::new(Code::Stopping, ""));
         }
         for cancel in self.works.values().filter_map(|work| work.cancel.as_ref()) {
             cancel.send_replace(true);
@@ -151,6 +138,7 @@ impl Task {
             ports: self.ports.iter().map(view).collect(),
             run: self.run_view(),
             unsettled: self.unsettled.clone(),
+            orders: self.orders(),
             tally: self.tally,
         }
     }

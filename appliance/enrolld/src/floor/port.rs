@@ -1,5 +1,6 @@
 //! One port, and the work that is done for a key.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
@@ -12,9 +13,10 @@ use station::slots::Handled;
 use station::verify::Verified;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
+use tokio::time::Instant;
 
 use super::view::Doing;
-use super::{Selector, TicketId, Wish};
+use super::{Inquiry, Selector, TicketId, Wish};
 use crate::bench::Key;
 use crate::drive::Report;
 
@@ -70,6 +72,19 @@ pub(super) struct Pending {
     pub(super) id: TicketId,
     pub(super) wish: Wish,
     pub(super) waiter: Waiter,
+    /// Since when it waits (monotonic).
+    pub(super) since: Duration,
+    /// Until when.
+    pub(super) until: Option<Instant>,
+}
+
+/// An errand that waits for its key to be looked at.
+pub(super) struct Postponed {
+    pub(super) id: TicketId,
+    pub(super) inquiry: Inquiry,
+    pub(super) asked: Asked,
+    /// Since when it waits (monotonic).
+    pub(super) since: Duration,
 }
 
 impl Pending {
@@ -107,6 +122,9 @@ pub(super) struct Work {
     pub(super) asked: Option<Asked>,
     /// How it is called off, when it can be.
     pub(super) cancel: Option<watch::Sender<bool>>,
+    /// Whether it is of no account that nobody waits for its end: it was ordered so, or it was
+    /// called off already.
+    pub(super) unowned: bool,
 }
 
 impl Work {
@@ -116,9 +134,22 @@ impl Work {
         ticket.is_some_and(|(ticket, _)| *ticket == id)
     }
 
+    /// Whether whoever ordered it is gone; never when nobody did.
+    pub(super) fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.unowned {
+            return Poll::Pending;
+        }
+        let begun = self.begun.as_mut().and_then(|begun| begun.ticket.as_mut());
+        match (begun, &mut self.asked) {
+            (Some((_, waiter)), _) => waiter.poll_closed(context),
+            (None, Some(asked)) => asked.poll_left(context),
+            (None, None) => Poll::Pending,
+        }
+    }
+
     /// A task that cannot be called off, and that nobody waits for.
     pub(super) fn new(place: Option<(String, u64)>, serial: Option<KeySerial>) -> Self {
-        Self { place, serial, begun: None, asked: None, cancel: None }
+        Self { place, serial, begun: None, asked: None, cancel: None, unowned: false }
     }
 }
 
@@ -132,13 +163,24 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    /// Whether nobody waits for it any more.
-    pub(super) fn is_forgotten(&self) -> bool {
+    /// Whether whoever asked is gone.
+    pub(super) fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Release(reply) => reply.is_closed(),
-            Self::Verify(reply) => reply.is_closed(),
-            Self::Swap(reply) | Self::Wipe(reply) => reply.is_closed(),
-            Self::Check(_, reply) => reply.is_closed(),
+            Self::Release(reply) => reply.poll_closed(context),
+            Self::Verify(reply) => reply.poll_closed(context),
+            Self::Swap(reply) | Self::Wipe(reply) => reply.poll_closed(context),
+            Self::Check(_, reply) => reply.poll_closed(context),
+        }
+    }
+
+    /// What it is called.
+    pub(super) const fn word(&self) -> &'static str {
+        match self {
+            Self::Release(_) => "release",
+            Self::Verify(_) => "verify",
+            Self::Swap(_) => "swap",
+            Self::Wipe(_) => "wipe",
+            Self::Check(..) => "check",
         }
     }
 

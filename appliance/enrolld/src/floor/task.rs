@@ -13,12 +13,13 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::owners::left;
 use super::pace::Paced;
-use super::port::{Asked, Begun, Pending, Port, Work};
+use super::port::{Begun, Pending, Port, Postponed, Work};
 use super::runs::Present;
 use super::view::{Doing, Ended, FloorEvent, Tally, Unsettled};
 use super::work::{self, Books, Finished};
-use super::{Command, FloorParts, FloorSettings, Inquiry, Rim};
+use super::{Command, FloorParts, FloorSettings, Rim, TicketId};
 use crate::bench::Key;
 use crate::clock::SystemClock;
 use crate::drive::Station;
@@ -48,8 +49,10 @@ pub(super) struct Task {
     pub(super) locked: BTreeSet<KeySerial>,
     pub(super) wishes: Vec<Pending>,
     /// Errands that wait for a key to be looked at.
-    pub(super) errands: Vec<(Inquiry, Asked)>,
+    pub(super) errands: Vec<Postponed>,
     pub(super) tickets: u64,
+    /// The orders that everybody was told of.
+    pub(super) orders_told: Vec<TicketId>,
     pub(super) present: Option<Present>,
     pub(super) unsettled: Vec<Unsettled>,
     pub(super) retry_at: Option<Instant>,
@@ -84,6 +87,7 @@ pub(super) async fn run(
         wishes: Vec::new(),
         errands: Vec::new(),
         tickets: 0,
+        orders_told: Vec::new(),
         present: None,
         unsettled: Vec::new(),
         retry_at: None,
@@ -98,8 +102,10 @@ pub(super) async fn run(
     let mut waits_for_end: Vec<oneshot::Sender<()>> = Vec::new();
     let mut end_by = None;
     loop {
+        let time_limit = floor.first_limit();
         tokio::select! {
             biased;
+            left = left(&mut floor.wishes, &mut floor.errands, &mut floor.works) => floor.owner_left(left),
             Some(event) = heard.recv() => floor.stepped(event),
             Some(finished) = floor.tasks.join_next_with_id() => floor.finished(finished).await,
             command = inbox.recv(), if end_by.is_none() => match command {
@@ -119,6 +125,7 @@ pub(super) async fn run(
                 None => rim = None,
             },
             () = at(floor.retry_at) => floor.recover_unsettled(),
+            () = at(time_limit) => floor.limit_reached(),
             () = at(end_by) => break,
         }
         if end_by.is_some() && floor.tasks.is_empty() {
@@ -126,6 +133,7 @@ pub(super) async fn run(
         }
         floor.consider_all().await;
         floor.resume_errands();
+        floor.tell_orders();
     }
     floor.close_run().await;
     for reply in waits_for_end {
@@ -259,13 +267,11 @@ impl Task {
     /// A flow says how far it has come.
     fn stepped(&mut self, event: Event) {
         let What::Entered(entered) = event.what else { return };
-        let Some(Doing::Working { why, profile, by, .. }) =
-            self.ports.get(&event.port).map(|port| &port.doing)
-        else {
-            return;
-        };
-        let doing = Doing::Working { why: *why, profile: profile.clone(), phase: entered, by: by.clone() };
-        self.set_doing(&event.port, doing);
+        let Some(mut doing) = self.ports.get(&event.port).map(|port| port.doing.clone()) else { return };
+        if let Doing::Working { phase, .. } = &mut doing {
+            *phase = entered;
+            self.set_doing(&event.port, doing);
+        }
     }
 
     /// The port of a task, if its key is still in it.

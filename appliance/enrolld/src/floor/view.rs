@@ -7,9 +7,11 @@ use station::mode::{Mode, Wait, Why};
 use station::record::Actor;
 use station::refusal::Refusal;
 use station::run::{KeyResult, Progress, RunId, RunPlan, RunState};
+use station::server::Person;
 use station::step::Phase;
 use station::token::TokenSerial;
 
+use super::{Selector, TicketId};
 use crate::drive::Report;
 use crate::event::Event;
 
@@ -30,8 +32,33 @@ pub struct Snapshot {
     pub run: Option<RunView>,
     /// Enrollments that recovery could not put right yet.
     pub unsettled: Vec<Unsettled>,
+    /// What operators ordered and what waits for its key, oldest first.
+    pub orders: Vec<OrderView>,
     /// What was done since the start.
     pub tally: Tally,
+}
+
+/// An order that waits for its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// Its number.
+    pub ticket: TicketId,
+    /// What is to be done: `enroll`, `verify`, `release`, `swap`, `wipe`, `check`.
+    pub what: &'static str,
+    /// With which key.
+    pub key: Selector,
+    /// By which profile.
+    pub profile: Option<String>,
+    /// For whom.
+    pub person: Option<Person>,
+    /// Who ordered it.
+    pub by: Actor,
+    /// For how long it has waited.
+    pub waited: Duration,
+    /// How much longer it waits; `None` where that is not limited.
+    pub left: Option<Duration>,
+    /// Whether it goes on without its client.
+    pub detached: bool,
 }
 
 /// One port that something is in.
@@ -75,6 +102,8 @@ pub enum Doing {
         phase: Phase,
         /// Who lets it happen.
         by: Actor,
+        /// The wish it goes back to.
+        ticket: Option<TicketId>,
     },
     /// It is being released: its token is deleted and its slot emptied.
     Releasing,
@@ -191,6 +220,8 @@ pub enum FloorEvent {
     Step(Event),
     /// An enrollment is over.
     Ended(Box<Ended>),
+    /// Other orders wait than before: all that wait now.
+    Orders(Vec<OrderView>),
     /// The present run stands otherwise than before.
     Run(Box<RunView>),
     /// The station does something else by itself than before.

@@ -107,11 +107,9 @@ impl Desk {
         Ok(self.told_until(port, ending))
     }
 
-    /// What happens in a port until something is over. That goes on when nobody listens.
+    /// What happens in a port until something is over. When nobody listens any more, it is called off.
     fn told_until(self: &Arc<Self>, port: String, ending: Ending) -> Replies<Event> {
-        // Once begun, it is carried to its end.
-        let running = tokio::spawn(ending);
-        let listening = (Arc::clone(self), self.floor.events(), port, Some(running));
+        let listening = (Arc::clone(self), self.floor.events(), port, Some(ending));
         Box::pin(stream::unfold(listening, |(desk, mut events, port, running)| async move {
             let mut running = running?;
             loop {
@@ -125,7 +123,6 @@ impl Desk {
                         }
                     }
                     ended = &mut running => {
-                        let ended = ended.unwrap_or_else(|_| Err(no(Code::Stopping, "")));
                         let reply = ended.map(|event| Reply { parameters: event, continues: false });
                         return Some((reply, (desk, events, port, None)));
                     }

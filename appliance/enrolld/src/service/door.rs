@@ -270,16 +270,35 @@ impl Door {
             self.note(&caller, shown(), Err(&fault), begun);
             return Err(fault);
         }
+        // Whoever goes away in the middle of a call has made it all the same.
+        let mut noting =
+            Noting { door: self, call: (role > Role::Viewer).then(|| (caller.clone(), shown(), begun)) };
         let answer = match (method, &self.more) {
             (Some(method), _) => calls::dispatch(&self.answers, &caller, method, call.arguments()).await,
             (None, Some(more)) => more.call(&call.method, call.arguments()).await,
             (None, None) => Err(unknown(call)),
         };
+        noting.call = None;
         // What only looks is in the audit as the shell's command; the rest here, whoever made the call.
         if role > Role::Viewer || answer.is_err() {
             self.note(&caller, shown(), answer.as_ref().map(|_| ()), begun);
         }
         answer
+    }
+}
+
+/// Notes a call that nobody waited for to its end.
+struct Noting<'a> {
+    door: &'a Door,
+    call: Option<(Caller, String, Instant)>,
+}
+
+impl Drop for Noting<'_> {
+    fn drop(&mut self) {
+        if let Some((caller, what, begun)) = self.call.take() {
+            let gone = Fault::from(no(Code::Cancelled, "its client has gone"));
+            self.door.note(&caller, what, Err(&gone), begun);
+        }
     }
 }
 
@@ -350,6 +369,22 @@ impl Handler for Door {
             tracing::warn!("user {} may not speak to the station", credentials.user);
         }
         Peer { desk: Arc::clone(&self.desk), admitted, trusted, user: credentials.user, login: None }
+    }
+
+    fn waits_for_client(&self, call: &Call<'_>) -> bool {
+        // What is done with a key that somebody has to insert or to touch. Everything else is over at once, or
+        // is better carried to its end.
+        let waits = [
+            Method::Enroll,
+            Method::KeyHandOver,
+            Method::PhoneEnroll,
+            Method::Verify,
+            Method::Release,
+            Method::KeySwap,
+            Method::KeyWipe,
+            Method::ProfileCheck,
+        ];
+        Method::from_full_name(&call.method).is_some_and(|method| waits.contains(&method))
     }
 
     async fn handle(&self, peer: &mut Peer, call: Call<'_>) -> Result<Answer, Fault> {

@@ -1,9 +1,10 @@
 //! Enrollments that operators start, and what can be done with one key.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use control::types::{
-    Cancel, Cancelled as Told, Enroll, Event, EventKind, KeyDetails, Keys, Outcome, Profile, Profiles,
+    Cancel, Cancelled as Told, Enroll, Event, EventKind, KeyDetails, Keys, Order, Outcome, Profile, Profiles,
 };
 use control::wire::Reply;
 use control::{Refusal, Replies, Secret};
@@ -78,6 +79,17 @@ pub(super) fn unnamed(ports: &[PortView]) -> Vec<&PortView> {
     ports.iter().filter(|view| !view.stranger).collect()
 }
 
+/// How long an order waits for its key where nobody says otherwise, and at most.
+const WAIT: Duration = Duration::from_secs(600);
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
+fn waiting_time(wait_ms: Option<i64>) -> Result<Duration, Refusal> {
+    let Some(wait) = wait_ms else { return Ok(WAIT) };
+    let wait = u64::try_from(wait).map(Duration::from_millis).ok();
+    wait.filter(|wait| (Duration::from_secs(1)..=LONGEST_WAIT).contains(wait))
+        .ok_or_else(|| no(Code::InputInvalid, "an order waits for a second to seven days"))
+}
+
 impl Desk {
     /// The keys that are plugged in.
     pub(super) async fn keys_told(&self) -> Result<Keys, Refusal> {
@@ -88,7 +100,7 @@ impl Desk {
                 keys.push(key(info, Some(&view.port), &self.records(info).await));
             }
         }
-        Ok(Keys { keys })
+        Ok(Keys { keys, orders: self.orders_told(&snapshot) })
     }
 
     async fn records(&self, info: &KeyInfo) -> Vec<Record> {
@@ -160,7 +172,8 @@ impl Desk {
         Profiles { profiles: config.profiles.iter().map(told).collect() }
     }
 
-    /// Starts an enrollment and tells what happens to it. It goes on when nobody listens.
+    /// Starts an enrollment and tells what happens to it. When nobody listens any more it is called off,
+    /// unless it is to go on without its client.
     pub(super) async fn enroll_key(
         self: &Arc<Self>,
         caller: &Caller,
@@ -184,6 +197,7 @@ impl Desk {
                 None => Selector::Serial(text.clone()),
             },
         };
+        let within = waiting_time(request.wait_ms)?;
         let events = self.floor.events();
         let wish = Wish {
             profile: request.profile.clone(),
@@ -192,6 +206,19 @@ impl Desk {
             overwrite_confirmed: request.overwrite_confirmed,
             secrets: secrets(request.pin, request.unlock, request.key_pin)?,
             by: Actor::Operator(caller.name.clone()),
+            detached: request.detach == Some(true),
+            within: Some(within),
+        };
+        let order = Order {
+            ticket: 0,
+            what: "enroll".to_owned(),
+            key: request.key.clone(),
+            profile: request.profile,
+            person: request.person.clone(),
+            operator: wish.by.to_string(),
+            since: now(),
+            until: now().checked_add(jiff::SignedDuration::try_from(within).unwrap_or_default()).ok(),
+            detached: wish.detached,
         };
         let ticket = self.floor.enroll(wish).await.map_err(|refusal| told(&refusal))?;
         let following = Following {
@@ -204,7 +231,7 @@ impl Desk {
                 _ => None,
             },
             begun: false,
-            by: Actor::Operator(caller.name.clone()),
+            order: Order { ticket: translate::whole(ticket.id.0), ..order },
             person: request.person,
         };
         if let Some(port) = &following.port {
@@ -216,19 +243,17 @@ impl Desk {
         })))
     }
 
-    /// Calls enrollments off.
+    /// Calls orders off.
     pub(super) async fn cancel_enrollment(&self, request: Cancel) -> Result<Told, Refusal> {
         let what = match (request.ticket, request.key) {
             (Some(ticket), None) => Cancelled::Ticket(TicketId(u64::try_from(ticket).unwrap_or(u64::MAX))),
-            (None, Some(wanted)) => {
-                let snapshot = self.snapshot().await?;
-                let view = find(&snapshot, &wanted).ok_or_else(|| no(Code::KeyAbsent, wanted.clone()))?;
-                Cancelled::Port(view.port.clone())
-            }
+            (None, Some(wanted)) => Cancelled::Key(wanted),
+            (None, None) => Cancelled::All,
             _ => return Err(no(Code::InputInvalid, "name an enrollment or a key")),
         };
-        self.floor.cancel(what).await.map_err(|refusal| told(&refusal))?;
-        Ok(Told { enrollments: 1 })
+        let phones = if what == Cancelled::All { self.call_phones_off() } else { 0 };
+        let called_off = self.floor.cancel(what).await.map_err(|refusal| told(&refusal))?;
+        Ok(Told { enrollments: translate::whole(called_off + phones) })
     }
 }
 
@@ -240,7 +265,8 @@ struct Following {
     ticket: u64,
     port: Option<String>,
     begun: bool,
-    by: Actor,
+    /// What was ordered. When it goes on by itself, only its beginning is told.
+    order: Order,
     person: Option<String>,
 }
 
@@ -249,17 +275,22 @@ impl Following {
     async fn next(&mut self) -> Option<Reply<Event>> {
         let ticket = i64::try_from(self.ticket).ok();
         if !std::mem::replace(&mut self.begun, true) {
-            let waits = match &self.port {
-                Some(port) => format!("for the key in port {port}"),
-                None => "for a key to be inserted".to_owned(),
+            let waits = match (&self.port, &self.order.key) {
+                (Some(port), _) => format!("for the key in port {port}"),
+                (None, Some(key)) => format!("for key {key}"),
+                (None, None) => "for a key to be inserted".to_owned(),
             };
             let event = Event {
                 ticket,
                 port: self.port.clone(),
                 text: Some(waits),
+                orders: Some(vec![self.order.clone()]),
                 ..Event::new(now(), EventKind::Accepted)
             };
-            return Some(Reply { parameters: event, continues: true });
+            if self.order.detached {
+                self.report = None;
+            }
+            return Some(Reply { parameters: event, continues: !self.order.detached });
         }
         let mut report = self.report.take()?;
         loop {
@@ -309,10 +340,9 @@ impl Following {
 
     /// Learns where the enrollment is done, when that was not known.
     fn follow(&mut self, told: &FloorEvent) {
-        if self.port.is_none()
-            && let FloorEvent::Doing { port, doing: Doing::Working { why: station::mode::Why::Wish, by, .. } } =
-                told
-            && *by == self.by
+        if let FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } = told
+            && ticket.0 == self.ticket
+            && self.port.as_ref() != Some(port)
         {
             self.port = Some(port.clone());
             lock(&self.desk.memory).tickets.insert(port.clone(), self.ticket);

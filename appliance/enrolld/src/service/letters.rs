@@ -169,7 +169,7 @@ impl Desk {
             return Err(no(Code::NotIdentified, why));
         }
         tracing::info!("{} has shown a registration code to {}", who, caller.name);
-        let KeyHandOver { person, profile, key, overwrite_confirmed, pin, .. } = request;
+        let KeyHandOver { person, profile, key, overwrite_confirmed, pin, detach, wait_ms, .. } = request;
         let enroll = Enroll {
             profile,
             person: Some(person),
@@ -178,6 +178,8 @@ impl Desk {
             pin,
             unlock: None,
             key_pin: None,
+            detach,
+            wait_ms,
         };
         self.enroll_key(caller, enroll).await
     }

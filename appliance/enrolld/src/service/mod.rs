@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::{broadcast, watch};
 
 use crate::config::{Config, Parsed, Problem};
-use crate::floor::{FloorEvent, FloorHandle, FloorSettings};
+use crate::floor::{Doing, FloorEvent, FloorHandle, FloorSettings};
 use crate::store::Store;
 
 mod answers;
@@ -35,6 +35,7 @@ pub mod keeping;
 mod letters;
 mod logs;
 mod manage;
+mod orders;
 mod phones;
 mod ports;
 mod power;
@@ -309,6 +310,9 @@ impl Desk {
                     }
                     memory.tickets.remove(&ended.port);
                     memory.outcomes.insert(ended.port.clone(), outcome);
+                }
+                FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {
+                    memory.tickets.insert(port, ticket.0);
                 }
                 FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
                     memory.outcomes.remove(&port);

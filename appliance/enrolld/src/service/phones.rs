@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::types::{Ending as Ended, PhoneAnswer, PhoneEnroll, PhoneNews, PhoneOutcome, PhoneWish};
+use control::types::{
+    Ending as Ended, Order as Waiting, PhoneAnswer, PhoneEnroll, PhoneNews, PhoneOutcome, PhoneWish,
+};
 use control::wire::Reply;
 use control::{Refusal, Replies, Role, Secret};
 use futures_util::stream;
+use jiff::Timestamp;
 use keys::device::Kind;
 use station::enrollment::{Ending, Order};
 use station::mode::Mode;
@@ -20,6 +23,7 @@ use station::refusal::Code;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+use super::credential::now;
 use super::door::Caller;
 use super::enroll::{person, secrets};
 use super::refuse::{no, told};
@@ -42,8 +46,28 @@ pub(super) struct Phones {
     open: BTreeMap<i64, Talk>,
 }
 
+impl Phones {
+    /// The enrollments that are under way, as orders: each waits for a person.
+    pub(super) fn orders(&self) -> impl Iterator<Item = Waiting> + '_ {
+        self.open.iter().map(|(ticket, talk)| Waiting {
+            ticket: *ticket,
+            what: "phone enroll".to_owned(),
+            key: None,
+            profile: talk.profile.clone(),
+            person: Some(talk.person.clone()),
+            operator: talk.by.clone(),
+            since: talk.since,
+            until: None,
+            detached: false,
+        })
+    }
+}
+
 struct Talk {
     by: String,
+    person: String,
+    profile: Option<String>,
+    since: Timestamp,
     answers: mpsc::Sender<Option<Zeroizing<String>>>,
     cancel: watch::Sender<bool>,
     over: watch::Receiver<bool>,
@@ -79,7 +103,10 @@ impl Desk {
             let mut phones = lock(&self.phones);
             phones.last += 1;
             let ticket = phones.last;
-            phones.open.insert(ticket, Talk { by: caller.name.clone(), answers, cancel, over });
+            let (by, person) = (caller.name.clone(), request.person.clone());
+            let (profile, since) = (profile.clone(), now());
+            let cancel = cancel.clone();
+            phones.open.insert(ticket, Talk { by, person, profile, since, answers, cancel, over });
             ticket
         };
         let station = Station {
@@ -88,6 +115,12 @@ impl Desk {
             clock: SystemClock::new(),
             watcher: Arc::new(|_| ()),
         };
+        // Whoever hangs up is noticed at once, and not only at the next question.
+        let listener = news.clone();
+        let watching = tokio::spawn(async move {
+            listener.closed().await;
+            cancel.send_replace(true);
+        });
         let desk = Arc::clone(self);
         let mut terminal = Wire { ticket, news: news.clone(), answers: answered, patience: PATIENCE };
         // Once begun, it is carried to its end; whoever hangs up has it taken back.
@@ -101,6 +134,7 @@ impl Desk {
                 outcome.ending,
                 outcome.token.as_deref().unwrap_or("")
             );
+            watching.abort();
             desk.floor.see_to(NO_KEY).await;
             lock(&desk.phones).open.remove(&ticket);
             // Whoever listened may have gone.
@@ -163,19 +197,17 @@ impl Desk {
         answers.try_send(answer).map_err(|_| no(Code::InputInvalid, "nothing was asked"))
     }
 
+    /// Calls every enrollment of a phone off, and says how many.
+    pub(super) fn call_phones_off(&self) -> usize {
+        let phones = lock(&self.phones);
+        phones.open.values().for_each(|talk| talk.cancel.send_modify(|cancel| *cancel = true));
+        phones.open.len()
+    }
+
     /// Has every enrollment of a phone taken back, and waits for that for a while.
     pub async fn hang_up(&self) {
-        let open: Vec<_> = {
-            let phones = lock(&self.phones);
-            phones
-                .open
-                .values()
-                .map(|talk| {
-                    talk.cancel.send_replace(true);
-                    talk.over.clone()
-                })
-                .collect()
-        };
+        self.call_phones_off();
+        let open: Vec<_> = lock(&self.phones).open.values().map(|talk| talk.over.clone()).collect();
         let all = async {
             for mut over in open {
                 // A task that is gone is over, too.

@@ -46,6 +46,7 @@ impl Desk {
             not_ready: self.not_ready(snapshot),
             server: self.vault.shown(),
             ports: ports.collect(),
+            orders: self.orders_told(snapshot),
             run: snapshot.run.as_ref().map(run),
             unsettled: unsettled.collect(),
             counts: memory.counts.clone(),

@@ -173,6 +173,9 @@ impl Desk {
             return None;
         }
         let mut event = event(told)?;
+        if let FloorEvent::Orders(orders) = told {
+            event.orders = Some(self.orders_with_phones(orders));
+        }
         if let Some(port) = &event.port {
             event.ticket =
                 lock(&self.memory).tickets.get(port).and_then(|ticket| i64::try_from(*ticket).ok());

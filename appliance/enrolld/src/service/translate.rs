@@ -89,7 +89,7 @@ pub(super) fn enrollment(record: &Record) -> KeyEnrollment {
 }
 
 /// The moment that was so long ago.
-fn ago(time: Duration) -> Timestamp {
+pub(super) fn ago(time: Duration) -> Timestamp {
     now()
         .checked_sub(jiff::SignedDuration::try_from(time).unwrap_or_default())
         .unwrap_or(Timestamp::UNIX_EPOCH)
@@ -313,6 +313,7 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
             text: Some(ended.by.to_string()),
             ..of(EventKind::Outcome, &ended.port)
         },
+        FloorEvent::Orders(_) => Event::new(now(), EventKind::Orders),
         FloorEvent::Run(view) => Event { run: Some(run(view)), ..Event::new(now(), EventKind::Run) },
         FloorEvent::Mode { mode: new, by } => Event {
             mode: Some(mode(*new)),

@@ -57,6 +57,21 @@ fn of<T: Described>() -> Value {
     json_schema::<T>()
 }
 
+/// An outcome; with `--detach`, the order.
+fn outcome_or_order() -> Value {
+    let mut defs = serde_json::Map::new();
+    for mut schema in [of::<types::Outcome>(), of::<types::Order>()] {
+        if let Some(Value::Object(found)) = schema.get_mut("$defs") {
+            defs.append(found);
+        }
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "anyOf": [{ "$ref": "#/$defs/Outcome" }, { "$ref": "#/$defs/Order" }],
+        "$defs": defs,
+    })
+}
+
 fn schemas() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -91,8 +106,8 @@ pub const ENTRIES: &[Entry] = &[
     look("profile check", Method::ProfileCheck, of::<types::ProfileFit>),
     look("profile import", Method::ProfileImport, of::<types::ImportedProfile>),
     look("mode", Method::SetMode, of::<types::Status>),
-    look("enroll", Method::Enroll, of::<types::Outcome>).secrets(),
-    look("hand-over", Method::KeyHandOver, of::<types::Outcome>).secrets(),
+    look("enroll", Method::Enroll, outcome_or_order).secrets(),
+    look("hand-over", Method::KeyHandOver, outcome_or_order).secrets(),
     look("phone enroll", Method::PhoneEnroll, of::<types::PhoneOutcome>).secrets(),
     look("registration create", Method::RegistrationCreate, of::<types::RegistrationPart>).lines(),
     look("cancel", Method::Cancel, of::<types::Cancelled>),

@@ -6,9 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod people;
 mod runs;
+mod wait;
 
 pub use people::*;
 pub use runs::*;
+pub use wait::*;
 
 /// A command line.
 #[derive(Debug, Parser)]
@@ -70,9 +72,9 @@ pub enum Command {
     /// Codes by which people show who they are
     #[command(subcommand)]
     Registration(Registration),
-    /// Call an enrollment off: what it has done is taken back
+    /// Call orders off, those that wait, too: what they have done is taken back
     Cancel {
-        /// A key's serial, or the port it is in; all keys when missing
+        /// A key's serial, or its port; everything when missing
         #[arg(value_name = "KEY")]
         key: Option<String>,
     },
@@ -269,6 +271,9 @@ pub struct Enroll {
     /// Ask for the key's administrator PIN
     #[arg(long)]
     pub key_pin: bool,
+    /// How it waits for its key
+    #[command(flatten)]
+    pub wait: Wait,
     /// Print each event as a line of JSON, the last with the outcome
     #[arg(long, requires = "json")]
     pub events: bool,

@@ -10,8 +10,10 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure, ChannelWriteHalf, Pty, Sig};
 use tokio::sync::{Notify, mpsc};
 
+use super::alive::Client;
 use super::gate::Progress;
 use super::operators::Visitor;
+use super::stream::Scissors;
 use super::{Door, Place};
 use crate::command::exit::Exit;
 use crate::editor::Terminal;
@@ -47,6 +49,7 @@ pub(super) struct Connection {
     pub(super) place: Arc<Place>,
     pub(super) login: Arc<Login>,
     pub(super) peer: SocketAddr,
+    pub(super) scissors: Arc<Scissors>,
     pub(super) visitor: Option<Visitor>,
     pub(super) channels: HashMap<ChannelId, Opened>,
 }
@@ -216,7 +219,7 @@ impl Handler for Connection {
         &mut self,
         channel: Channel<Msg>,
         reply: ChannelOpenHandle,
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
         self.channels.retain(|_, opened| !opened.over.load(Ordering::Acquire));
         if self.channels.len() >= CHANNELS || self.door.sessions.load(Ordering::Relaxed) >= SESSIONS {
@@ -226,8 +229,9 @@ impl Handler for Connection {
         let id = channel.id();
         // What comes in is taken by `data`; a half that nobody reads would fill up and block.
         let (_, write) = channel.split();
-        let opened =
-            Opened { write: Some(write), inbox: Arc::default(), terminal: None, over: Arc::default() };
+        let client = Client::new(session.handle(), Arc::clone(&self.scissors));
+        let inbox = Arc::new(Inbox::of(client));
+        let opened = Opened { write: Some(write), inbox, terminal: None, over: Arc::default() };
         self.channels.insert(id, opened);
         reply.accept().await;
         Ok(())

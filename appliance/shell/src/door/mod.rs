@@ -3,6 +3,7 @@
 //! It takes public keys only, opens no port, forwards nothing, starts no program. A
 //! connection that misbehaves, or panics, ends alone.
 
+pub(crate) mod alive;
 pub mod gate;
 mod handler;
 mod host_key;
@@ -286,6 +287,7 @@ async fn connection(door: Arc<Door>, stream: Cuttable, peer: SocketAddr, place: 
         place: Arc::clone(&place),
         login: Arc::clone(&login),
         peer,
+        scissors: Arc::clone(&scissors),
         visitor: None,
         channels: HashMap::new(),
     };

@@ -53,15 +53,32 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
         pin: context.secret(command.pin, "PIN of the token").await?,
         unlock: context.secret(command.unlock, "Access code of the slot (12 hexadecimal digits)").await?,
         key_pin: context.secret(command.key_pin, "Administrator PIN of the key").await?,
+        detach: command.wait.detach.then_some(true),
+        wait_ms: command.wait.timeout,
     };
     let events = context.call(station.enroll(&wanted)).await?;
     let key = wanted.key.clone();
     drop(wanted);
+    if command.wait.detach && !command.events {
+        return detached(context, events).await;
+    }
     let (last, cancelled) = follow(context, events, key, command.events).await?;
     if command.events {
         return Ok(exit(last.as_ref().and_then(|event| event.outcome.as_ref()), cancelled));
     }
     finish(context, last, cancelled).await
+}
+
+/// An order that goes on without this session: only that it was taken is told.
+pub(super) async fn detached(context: &mut Context<'_>, mut events: Incoming<Event>) -> Done {
+    let accepted = match context.desk.during(events.next()).await? {
+        Some(event) => event?.orders.and_then(|orders| orders.into_iter().next()),
+        None => None,
+    };
+    match accepted {
+        Some(order) => context.print(&order, render::order).await,
+        None => context.refuse(Exit::Unreachable, "The station did not take the order.").await,
+    }
 }
 
 /// Follows what happens to its end. Ctrl-C calls it off, and then what was done is taken back.
@@ -85,6 +102,10 @@ pub(super) async fn follow(
                 cancelled = true;
                 context.say("Cancelling: what was done is taken back. Please wait.\n").await?;
                 let which = Cancel { ticket, key: if ticket.is_none() { key.clone() } else { None } };
+                if which.ticket.is_none() && which.key.is_none() {
+                    // Nothing names it yet: whoever does not listen any more has it called off.
+                    return Ok((last, cancelled));
+                }
                 // Whatever Ctrl-C stops now, it must not be the call that stops the enrollment.
                 if let Err(error) = station.cancel(&which).await {
                     context.say(&format!("{}\n", render::clean(&error.to_string()))).await?;
@@ -132,8 +153,8 @@ pub(super) async fn cancel(context: &mut Context<'_>, key: Option<String>) -> Do
     let cancelled = context.call(station.cancel(&Cancel { ticket: None, key })).await?;
     let text = |cancelled: &control::types::Cancelled| match cancelled.enrollments {
         0 => "Nothing was going on.\n".to_owned(),
-        1 => "One enrollment is called off; what it has done is taken back.\n".to_owned(),
-        many => format!("{many} enrollments are called off; what they have done is taken back.\n"),
+        1 => "One order is called off; what it has done is taken back.\n".to_owned(),
+        many => format!("{many} orders are called off; what they have done is taken back.\n"),
     };
     context.print(&cancelled, text).await
 }

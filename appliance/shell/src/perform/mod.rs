@@ -214,8 +214,24 @@ async fn call_failed(context: &mut Context<'_>, error: &CallError) -> Result<Exi
     Ok(exit)
 }
 
+/// Whether a command waits for a key or a person, so that it has to be known whether its client is there.
+const fn waits(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Enroll(_)
+            | Command::HandOver(_)
+            | Command::Phone(_)
+            | Command::Verify { .. }
+            | Command::Release { .. }
+            | Command::Swap { .. }
+            | Command::Wipe { .. }
+            | Command::Profile(crate::command::tree::Profile::Check { .. })
+    )
+}
+
 async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
     let station = context.station;
+    let _asked = waits(&command).then(|| context.desk.ask_whether_there()).flatten();
     match command {
         Command::Status => {
             let status = context.call(station.status()).await?;

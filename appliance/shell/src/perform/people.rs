@@ -8,7 +8,7 @@ use control::types::{
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
-use super::enroll::{finish, follow};
+use super::enroll::{detached, finish, follow};
 use super::{Context, Done, json};
 use crate::command::exit::Exit;
 use crate::command::tree::{self, FormWord};
@@ -37,10 +37,15 @@ pub(super) async fn hand_over(context: &mut Context<'_>, command: tree::HandOver
         key: command.key.clone(),
         overwrite_confirmed: command.overwrite,
         pin: context.secret(command.pin, "PIN of the token").await?,
+        detach: command.wait.detach.then_some(true),
+        wait_ms: command.wait.timeout,
     };
     let events = context.call(station.key_hand_over(&wanted)).await?;
     drop(wanted);
     context.say("The server takes password and code: the code is used up.\n").await?;
+    if command.wait.detach {
+        return detached(context, events).await;
+    }
     let (last, cancelled) = follow(context, events, command.key, false).await?;
     finish(context, last, cancelled).await
 }

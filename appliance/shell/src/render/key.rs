@@ -1,8 +1,8 @@
 //! Keys, profiles, enrollments.
 
 use control::types::{
-    Ending, Event, EventKind, Finger, Key, KeyDetails, Keys, Outcome, Port, Profile, ProfileFit, Profiles,
-    Verification,
+    Ending, Event, EventKind, Finger, Key, KeyDetails, Keys, Order, Outcome, Port, Profile, ProfileFit,
+    Profiles, Verification,
 };
 
 use super::{clean, clean_lines, facts, number, or_dash, span, table, time};
@@ -24,11 +24,50 @@ fn slots(key: &Key) -> String {
     slots.collect::<Vec<_>>().join(", ")
 }
 
+/// An order that waits.
+#[must_use]
+pub fn order(order: &Order) -> String {
+    let key =
+        order.key.as_deref().map_or_else(|| "the next key".to_owned(), |key| format!("key {}", clean(key)));
+    let until = order.until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
+    format!("Order {} is for {key} and waits{until}. status shows it, cancel ends it.\n", order.ticket)
+}
+
+/// An order in a few words.
+pub(crate) fn order_words(order: &Order) -> String {
+    let key =
+        order.key.as_deref().map_or_else(|| "the next key".to_owned(), |key| format!("key {}", clean(key)));
+    let person = order.person.as_deref().map(|person| format!(" for {}", clean(person))).unwrap_or_default();
+    format!("{} {key}{person}", clean(&order.what))
+}
+
+/// The orders that wait, as a table; nothing when there are none.
+#[must_use]
+pub(crate) fn orders(orders: &[Order]) -> String {
+    if orders.is_empty() {
+        return String::new();
+    }
+    let rows = orders.iter().map(|one| {
+        [
+            clean(&one.what),
+            one.key.as_deref().map_or_else(|| "the next".to_owned(), clean),
+            or_dash(one.person.as_deref()),
+            or_dash(one.profile.as_deref()),
+            clean(&one.operator) + if one.detached { ", detached" } else { "" },
+            time(one.since),
+            one.until.map_or_else(|| "-".to_owned(), time),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let head = ["ORDER", "KEY", "USER", "PROFILE", "BY", "SINCE", "UNTIL"];
+    format!("\nOrders that wait (cancel ends them):\n{}", table(head, &rows))
+}
+
 /// The keys that are plugged in.
 #[must_use]
 pub fn keys(keys: &Keys) -> String {
     if keys.keys.is_empty() {
-        return "No key is plugged in.\n".to_owned();
+        return format!("No key is plugged in.\n{}", orders(&keys.orders));
     }
     let rows = keys.keys.iter().map(|key| {
         [
@@ -40,7 +79,7 @@ pub fn keys(keys: &Keys) -> String {
         ]
     });
     let rows: Vec<_> = rows.collect();
-    table(["PORT", "SERIAL", "MODEL", "FIRMWARE", "SLOTS"], &rows)
+    table(["PORT", "SERIAL", "MODEL", "FIRMWARE", "SLOTS"], &rows) + &orders(&keys.orders)
 }
 
 /// A key and its history.
@@ -190,7 +229,20 @@ pub fn verification(verification: &Verification) -> String {
 pub fn progress(event: &Event) -> Option<String> {
     let port = event.port.as_deref().map(|port| format!("[{}] ", clean(port))).unwrap_or_default();
     let text = match event.kind {
-        EventKind::Accepted if event.port.is_none() => "Waiting for a key: plug it in.".to_owned(),
+        EventKind::Accepted if event.port.is_none() => {
+            let order = event.orders.as_ref().and_then(|orders| orders.first());
+            match order.and_then(|order| order.key.as_deref()) {
+                Some(key) => format!("Waiting for key {}: plug it in.", clean(key)),
+                None => "Waiting for a key: plug it in.".to_owned(),
+            }
+        }
+        EventKind::Orders => match event.orders.as_deref()? {
+            [] => "No order waits any more.".to_owned(),
+            orders => {
+                let orders: Vec<_> = orders.iter().map(order_words).collect();
+                format!("Waiting: {}.", orders.join("; "))
+            }
+        },
         EventKind::Arrived => {
             format!("{} is plugged in.", event.key.as_ref().map_or_else(|| "A key".to_owned(), name))
         }

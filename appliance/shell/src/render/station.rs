@@ -7,7 +7,7 @@ use control::types::{
 };
 use data_encoding::BASE64;
 
-use super::{clean, counts, facts, or_dash, port, run_line, span, table, time};
+use super::{clean, counts, facts, or_dash, orders, port, run_line, span, table, time};
 
 fn part(part: &Part) -> String {
     let health = match part.health {
@@ -54,6 +54,7 @@ pub fn status(status: &Status) -> String {
         text.push('\n');
         text.push_str(&table(["PORT", "KEY", "STATE", ""], &rows));
     }
+    text.push_str(&orders(&status.orders));
     if !status.unsettled.is_empty() {
         let rows = status.unsettled.iter().map(|one| {
             [clean(&one.key), clean(&one.token), clean(&one.state), time(one.since), clean(&one.remedy)]

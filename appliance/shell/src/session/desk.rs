@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::inbox::{Came, Inbox};
+use crate::door::alive::{Asking, Client};
 use crate::editor::{Editor, Event};
 
 /// How long before the end an idle session is warned.
@@ -69,6 +70,12 @@ impl Desk {
 
     pub(crate) fn editor(&mut self) -> Option<&mut Editor> {
         self.editor.as_mut()
+    }
+
+    /// Has the client asked whether it is there, for as long as the guard lives. Without an answer the
+    /// session ends.
+    pub(crate) fn ask_whether_there(&self) -> Option<Asking> {
+        self.inbox.client().map(Client::ask)
     }
 
     pub(crate) fn set_idle(&mut self, idle: Duration) {

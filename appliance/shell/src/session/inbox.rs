@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
+use crate::door::alive::Client;
+
 /// The longest standard input, in bytes: the daemon takes no longer message.
 pub(crate) const LONGEST: usize = 1 << 20;
 
@@ -40,15 +42,25 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     came: Notify,
     closed: watch::Sender<bool>,
+    client: Option<Client>,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { state: Mutex::default(), came: Notify::new(), closed: watch::Sender::new(false) }
+        Self { state: Mutex::default(), came: Notify::new(), closed: watch::Sender::new(false), client: None }
     }
 }
 
 impl Inbox {
+    /// What comes from a client that can be asked whether it is there.
+    pub(crate) fn of(client: Client) -> Self {
+        Self { client: Some(client), ..Self::default() }
+    }
+
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.as_ref()
+    }
+
     pub(crate) fn data(&self, bytes: &[u8]) {
         self.change(|state| {
             let room = LONGEST.saturating_sub(state.data.len());

@@ -62,6 +62,10 @@ impl View {
         if let Some(server) = event.server {
             status.server = server;
         }
+        if let Some(orders) = event.orders {
+            status.orders = orders;
+            changed = true;
+        }
         if event.run.is_some() {
             status.run = event.run;
         }
@@ -150,6 +154,15 @@ fn head_lines(status: &Status) -> Vec<Line<'static>> {
 
 fn draw_ports(status: &Status, frame: &mut Frame<'_>, area: Rect) {
     let block = Block::bordered().title("ports");
+    let waiting = match status.orders.as_slice() {
+        [] => None,
+        [one] => Some(format!("waiting: {}", render::order_words(one))),
+        many => Some(format!("waiting: {} orders", many.len())),
+    };
+    let block = match waiting {
+        Some(waiting) => block.title_bottom(waiting),
+        None => block,
+    };
     if status.ports.is_empty() {
         frame.render_widget(Paragraph::new("No key is plugged in.").block(block), area);
         return;
@@ -201,7 +214,7 @@ mod tests {
                 "phase": "proving" }],
             "run": { "run": 3, "name": "autumn", "state": "running", "target": 10, "started": at, "operator": "ada",
                 "counts": { "enrolled": 4, "refused": 1, "undone": 0, "quarantined": 0, "postponed": 0 } },
-            "unsettled": [],
+            "unsettled": [], "orders": [],
             "counts": { "enrolled": 4, "refused": 1, "undone": 0, "quarantined": 0, "postponed": 0 },
             "display": part, "usb": part, "door": part, "records": part,
             "configuration": { "file": "enrollment.toml", "changed": false, "pending": false, "since": at },

@@ -312,6 +312,11 @@ pub(super) const fn english(code: Code) -> Text {
             "Something else is being done with this key.",
             "Wait until it is over, or cancel it.",
         ),
+        Code::OrderExpired => say(
+            "Order has run out",
+            "No key came in time for this order. Nothing was changed.",
+            "Order it again, or give it longer with --timeout.",
+        ),
         Code::NotIdentified => say(
             "Identity not shown",
             "Password or code is wrong, or the code was used.",

@@ -318,6 +318,11 @@ pub(super) const fn german(code: Code) -> Text {
             "Mit diesem Key geschieht gerade etwas anderes.",
             "Warten, bis es vorbei ist, oder abbrechen.",
         ),
+        Code::OrderExpired => say(
+            "Auftrag abgelaufen",
+            "Zu diesem Auftrag kam rechtzeitig kein Key. Nichts wurde geändert.",
+            "Neu beauftragen, mit --timeout auch länger.",
+        ),
         Code::NotIdentified => say(
             "Nicht ausgewiesen",
             "Passwort oder Code falsch, oder Code verbraucht.",

@@ -21,6 +21,9 @@ pub struct HandOver {
     /// Ask for a PIN of the token
     #[arg(long)]
     pub pin: bool,
+    /// How it waits for its key
+    #[command(flatten)]
+    pub wait: super::Wait,
 }
 
 /// `phone …`

@@ -1,0 +1,188 @@
+//! Whose an order is, and how it ends: with its owner, at its time limit, or when it is called off.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use station::refusal::{Code, Refusal};
+use tokio::task;
+use tokio::time::Instant;
+
+use super::port::{Pending, Port, Postponed, Work, is_port, is_serial};
+use super::task::Task;
+use super::view::{FloorEvent, OrderView};
+use super::{Cancelled, Selector, TicketId};
+
+/// An order whose owner has gone.
+pub(super) enum Left {
+    /// It still waits for its key.
+    Waiting(TicketId),
+    /// A task carries it out.
+    Working(task::Id),
+}
+
+/// Comes back when the owner of an order has gone. Who is gone has dropped the end of a channel, so
+/// nobody has to be asked again and again.
+pub(super) async fn left(
+    wishes: &mut [Pending],
+    errands: &mut [Postponed],
+    works: &mut HashMap<task::Id, Work>,
+) -> Left {
+    poll_fn(|context| {
+        for pending in wishes.iter_mut().filter(|pending| !pending.wish.detached) {
+            if pending.waiter.poll_closed(context).is_ready() {
+                return Poll::Ready(Left::Waiting(pending.id));
+            }
+        }
+        for postponed in errands.iter_mut() {
+            if postponed.asked.poll_left(context).is_ready() {
+                return Poll::Ready(Left::Waiting(postponed.id));
+            }
+        }
+        for (id, work) in works.iter_mut() {
+            if work.poll_left(context).is_ready() {
+                return Poll::Ready(Left::Working(*id));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+impl Task {
+    /// Calls off the order of somebody who has gone.
+    pub(super) fn owner_left(&mut self, left: Left) {
+        match left {
+            Left::Waiting(id) => {
+                tracing::info!("order {}: its client has gone, so it is called off", id.0);
+                self.wishes.retain(|pending| pending.id != id);
+                self.errands.retain(|postponed| postponed.id != id);
+            }
+            Left::Working(id) => {
+                let Some(work) = self.works.get_mut(&id) else { return };
+                work.unowned = true;
+                let port = work.place.as_ref().map(|(port, _)| port.as_str()).unwrap_or_default();
+                tracing::info!("port {port}: its client has gone, so it is called off");
+                if let Some(cancel) = &work.cancel {
+                    cancel.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// When the first order has waited for as long as it may.
+    pub(super) fn first_limit(&self) -> Option<Instant> {
+        self.wishes.iter().filter_map(|pending| pending.until).min()
+    }
+
+    /// Ends the orders that have waited for as long as they may.
+    pub(super) fn limit_reached(&mut self) {
+        let now = Instant::now();
+        let over = |pending: &mut Pending| pending.until.is_some_and(|until| until <= now);
+        for pending in self.wishes.extract_if(.., over) {
+            let waited = pending.wish.within.unwrap_or_default().as_secs();
+            // Whoever wished it may have gone.
+            let _ = pending.waiter.send(Err(Refusal::new(Code::OrderExpired, format!("after {waited} s"))));
+        }
+    }
+
+    /// Calls orders off, those in work and those that wait.
+    pub(super) fn cancel(&mut self, what: &Cancelled) -> Result<usize, Refusal> {
+        let (mut called_off, none) = (0, Refusal::new(Code::Cancelled, ""));
+        let ports = &self.ports;
+        let meant = |id: TicketId, key: &Selector| match what {
+            Cancelled::All => true,
+            Cancelled::Ticket(ticket) => *ticket == id,
+            Cancelled::Key(wanted) => waits_for(key, wanted, ports.iter()),
+        };
+        for pending in self.wishes.extract_if(.., |pending| meant(pending.id, &pending.wish.key)) {
+            called_off += 1;
+            // Whoever wished it may have gone.
+            let _ = pending.waiter.send(Err(none.clone()));
+        }
+        for postponed in self.errands.extract_if(.., |one| meant(one.id, &one.inquiry.key)) {
+            called_off += 1;
+            postponed.asked.refuse(none.clone());
+        }
+        for work in self.works.values() {
+            let Some(cancel) = &work.cancel else { continue };
+            let meant = match what {
+                Cancelled::All => true,
+                Cancelled::Ticket(id) => work.has_ticket(*id),
+                Cancelled::Key(wanted) => {
+                    work.place.as_ref().is_some_and(|(name, _)| is_port(name, wanted))
+                        || work.serial.is_some_and(|serial| is_serial(serial, wanted))
+                }
+            };
+            if meant {
+                called_off += 1;
+                cancel.send_replace(true);
+            }
+        }
+        if called_off == 0 && *what != Cancelled::All {
+            return Err(Refusal::new(Code::KeyAbsent, "nothing is being done there"));
+        }
+        Ok(called_off)
+    }
+
+    /// What waits for its key, oldest first.
+    pub(super) fn orders(&self) -> Vec<OrderView> {
+        let (now, instant) = (self.monotonic(), Instant::now());
+        let wishes = self.wishes.iter().map(|pending| OrderView {
+            ticket: pending.id,
+            what: "enroll",
+            key: pending.wish.key.clone(),
+            profile: pending.wish.profile.clone(),
+            person: pending.wish.person.clone(),
+            by: pending.wish.by.clone(),
+            waited: now.saturating_sub(pending.since),
+            left: pending.until.map(|until| until.saturating_duration_since(instant)),
+            detached: pending.wish.detached,
+        });
+        let errands = self.errands.iter().map(|postponed| OrderView {
+            ticket: postponed.id,
+            what: postponed.asked.word(),
+            key: postponed.inquiry.key.clone(),
+            profile: None,
+            person: None,
+            by: postponed.inquiry.by.clone(),
+            waited: now.saturating_sub(postponed.since),
+            left: None,
+            detached: false,
+        });
+        let mut orders: Vec<_> = wishes.chain(errands).collect();
+        orders.sort_by_key(|order| order.ticket);
+        orders
+    }
+
+    /// Tells everybody when other orders wait than before.
+    pub(super) fn tell_orders(&mut self) {
+        let wishes = self.wishes.iter().map(|pending| pending.id);
+        let mut waiting: Vec<_> = wishes.chain(self.errands.iter().map(|postponed| postponed.id)).collect();
+        waiting.sort_unstable();
+        if waiting != self.orders_told {
+            self.orders_told = waiting;
+            self.emit(FloorEvent::Orders(self.orders()));
+        }
+    }
+}
+
+/// Whether an order waits for the key that somebody means: by its serial, or by its port.
+fn waits_for<'a>(
+    key: &Selector,
+    wanted: &str,
+    mut ports: impl Iterator<Item = (&'a String, &'a Port)>,
+) -> bool {
+    let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
+    // A port that is meant by the serial of the key in it.
+    let mut named_by_serial = |port: &str| {
+        ports.any(|(name, there)| {
+            is_port(name, port) && there.serial().is_some_and(|serial| is_serial(serial, wanted))
+        })
+    };
+    match key {
+        Selector::Next => false,
+        Selector::Serial(serial) => plain(serial) == plain(wanted),
+        Selector::Port(port) => port == wanted || is_port(port, wanted) || named_by_serial(port),
+    }
+}

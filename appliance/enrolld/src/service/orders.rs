@@ -1,0 +1,43 @@
+//! The orders that wait, as shells see them: those of the floor, and the phones.
+
+use control::types::Order;
+
+use super::credential::now;
+use super::translate::{ago, whole};
+use super::{Desk, lock};
+use crate::floor::{OrderView, Selector, Snapshot};
+
+impl Desk {
+    /// Every order that waits, oldest first.
+    pub(super) fn orders_told(&self, snapshot: &Snapshot) -> Vec<Order> {
+        self.orders_with_phones(&snapshot.orders)
+    }
+
+    /// What waits at the floor, and the phones that are being enrolled.
+    pub(super) fn orders_with_phones(&self, orders: &[OrderView]) -> Vec<Order> {
+        let mut orders: Vec<Order> = orders.iter().map(order).collect();
+        orders.extend(lock(&self.phones).orders());
+        orders.sort_by_key(|order| order.since);
+        orders
+    }
+}
+
+fn order(view: &OrderView) -> Order {
+    let until = view
+        .left
+        .and_then(|left| now().checked_add(jiff::SignedDuration::try_from(left).unwrap_or_default()).ok());
+    Order {
+        ticket: whole(view.ticket.0),
+        what: view.what.to_owned(),
+        key: match &view.key {
+            Selector::Next => None,
+            Selector::Port(key) | Selector::Serial(key) => Some(key.clone()),
+        },
+        profile: view.profile.clone(),
+        person: view.person.as_ref().map(ToString::to_string),
+        operator: view.by.to_string(),
+        since: ago(view.waited),
+        until,
+        detached: view.detached,
+    }
+}
