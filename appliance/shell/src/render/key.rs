@@ -282,8 +282,11 @@ pub fn port(port: &Port) -> [String; 4] {
         port.number.map_or_else(|| clean(&port.port), |number| format!("{number} ({})", clean(&port.port)));
     let what = match (&port.outcome, &port.phase, &port.text) {
         (Some(outcome), None, _) => {
-            let code =
-                outcome.refusal.as_ref().map(|refusal| format!(" {}", refusal.code)).unwrap_or_default();
+            let code = outcome
+                .refusal
+                .as_ref()
+                .map(|refusal| format!(" {}", clean(&refusal.code)))
+                .unwrap_or_default();
             format!("{}{code} {}", outcome.ending, or_dash(outcome.token.as_deref()))
         }
         (_, Some(phase), _) => clean(phase),

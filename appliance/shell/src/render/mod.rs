@@ -22,7 +22,7 @@ pub use token::*;
 /// A refusal: what, why, what to do.
 #[must_use]
 pub fn refusal(refusal: &Refusal) -> String {
-    let mut text = format!("{} {}\n{}", refusal.code, clean(&refusal.title), clean(&refusal.cause));
+    let mut text = format!("{} {}\n{}", clean(&refusal.code), clean(&refusal.title), clean(&refusal.cause));
     if !refusal.detail.is_empty() {
         text.push_str(&format!("\n({})", control::clean::shown_long(&refusal.detail)));
     }

@@ -127,7 +127,7 @@ pub fn verdict(verdict: &ReceiptVerdict) -> String {
     };
     first
         + &facts(&[
-            ("head", verdict.head.clone().unwrap_or_default()),
-            ("public key", verdict.public_key.clone().unwrap_or_default()),
+            ("head", verdict.head.as_deref().map(clean).unwrap_or_default()),
+            ("public key", verdict.public_key.as_deref().map(clean).unwrap_or_default()),
         ])
 }

@@ -24,12 +24,16 @@ fn part(part: &Part) -> String {
 pub fn status(status: &Status) -> String {
     let server = match (&status.server.url, &status.server.trouble) {
         (Some(url), None) => format!("{}, {}", clean(url), credential(status)),
-        (Some(url), Some(trouble)) => format!("{}: {} {}", clean(url), trouble.code, clean(&trouble.title)),
+        (Some(url), Some(trouble)) => {
+            format!("{}: {} {}", clean(url), clean(&trouble.code), clean(&trouble.title))
+        }
         (None, _) => "none is configured".to_owned(),
     };
     let ready = status.not_ready.as_ref().map_or_else(
         || "yes".to_owned(),
-        |refusal| format!("NO: {} {}\n{}", refusal.code, clean(&refusal.cause), clean(&refusal.remedy)),
+        |refusal| {
+            format!("NO: {} {}\n{}", clean(&refusal.code), clean(&refusal.cause), clean(&refusal.remedy))
+        },
     );
     let mut text = facts(&[
         (
@@ -47,7 +51,7 @@ pub fn status(status: &Status) -> String {
         ("records", part(&status.records)),
         ("config", configuration(&status.configuration).trim_end().to_owned()),
         ("addresses", status.addresses.iter().map(|one| clean(one)).collect::<Vec<_>>().join(", ")),
-        ("host key", status.host_key.clone().unwrap_or_default()),
+        ("host key", status.host_key.as_deref().map(clean).unwrap_or_default()),
     ]);
     if !status.ports.is_empty() {
         let rows: Vec<_> = status.ports.iter().map(port).collect();
@@ -176,7 +180,7 @@ pub fn explanations(all: &Explanations) -> String {
     if let [one] = all.refusals.as_slice() {
         return format!(
             "{} {}\n{}\n{}\n",
-            one.code,
+            clean(&one.code),
             clean(&one.title),
             clean(&one.cause),
             clean(&one.remedy)

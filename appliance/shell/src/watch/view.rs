@@ -130,14 +130,15 @@ fn head_lines(status: &Status) -> Vec<Line<'static>> {
     let ready = match &status.not_ready {
         None => Span::styled("ready", Style::new().fg(Color::Green)),
         Some(refusal) => {
-            let text = format!("not ready: {} {}", refusal.code, render::clean(&refusal.title));
+            let text =
+                format!("not ready: {} {}", render::clean(&refusal.code), render::clean(&refusal.title));
             Span::styled(text, Style::new().fg(Color::Red))
         }
     };
     let url = status.server.url.as_deref().map_or_else(|| "no server".to_owned(), render::clean);
     let trouble = status.server.trouble.as_ref().map(|trouble| {
         Span::styled(
-            format!("  {} {}", trouble.code, render::clean(&trouble.title)),
+            format!("  {} {}", render::clean(&trouble.code), render::clean(&trouble.title)),
             Style::new().fg(Color::Red),
         )
     });

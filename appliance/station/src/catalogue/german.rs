@@ -390,7 +390,7 @@ pub(super) const fn german(code: Code) -> Text {
         ),
         Code::PasswordHeld => say(
             "Passwort zurückgehalten",
-            "Der Server lehnte das Passwort ab. Es wird nicht wieder gesendet: das könnte das Konto sperren.",
+            "Der Server lehnte das Passwort ab. Es wird nicht wieder gesendet, um das Konto nicht zu sperren.",
             "Neu eingeben: server login. Nach 15 Minuten versucht es ein Auftrag noch einmal.",
         ),
         Code::LastCopy => say(
