@@ -424,6 +424,22 @@ mod tests {
         assert!(opened(directory.path()).shown().changed);
     }
 
+    // It comes back as it was before the commit for good.
+    #[should_panic(expected = "what the disk says is not in force")]
+    #[test]
+    fn what_comes_back_is_what_the_disk_says() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut changes = opened(directory.path());
+        changes.set("station.name", Some("for-good")).unwrap();
+        changes.commit(None).unwrap();
+        changes.set("station.name", Some("for-a-minute")).unwrap();
+        changes.commit(Some(Duration::from_secs(60))).unwrap();
+        let late = now().checked_add(jiff::SignedDuration::from_secs(61)).unwrap();
+        changes.overdue(late).unwrap();
+        let kept = opened(directory.path()).text(Some("station"), false).unwrap();
+        assert_eq!(changes.text(Some("station"), false).unwrap(), kept, "what the disk says is not in force");
+    }
+
     #[test]
     fn a_card_that_was_prepared_anew_wins() {
         let directory = tempfile::tempdir().unwrap();
