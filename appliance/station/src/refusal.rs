@@ -169,6 +169,22 @@ codes! {
     LastCopy = 3018,
     /// The server refused the station's password earlier, and it was not sent again.
     PasswordHeld = 3019,
+    /// The change would leave nobody who may change the station.
+    AdminMissing = 3020,
+    /// The change has to be signed by an admin.
+    SignatureMissing = 3021,
+    /// The signature is none of an admin, or of another text.
+    SignatureWrong = 3022,
+    /// There is no such session.
+    SessionUnknown = 3023,
+    /// The API key was given for another server.
+    KeyForAnother = 3024,
+    /// All places for sessions are taken.
+    SessionsFull = 3025,
+    /// The session was ended by an admin, or because the operator's rights changed.
+    SessionEnded = 3026,
+    /// That field is changed in the file on the card alone.
+    CardOnly = 3027,
 
     /// The key was not touched in time.
     NotTouched = 4001,

@@ -1,7 +1,7 @@
 //! The calls of `org.enrollmentstation.Control`, each handed to the room that answers it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::types::*;
 use control::{Control, Refusal, Replies, Secret};
@@ -376,16 +376,16 @@ impl Control for Answers {
         if minutes.is_some_and(|time| time.is_zero() || time > Duration::from_secs(24 * 3600)) {
             return Err(no(Code::InputInvalid, "a commit waits 1 to 1440 minutes to be confirmed"));
         }
-        let parsed = lock(&self.0.changes).commit(minutes)?;
-        self.0.apply(parsed).await;
+        let brought = lock(&self.0.changes).commit(minutes, Instant::now())?;
+        self.0.apply(brought).await;
         if let Some(time) = minutes {
             let desk = Arc::clone(&self.0);
             tokio::spawn(async move {
                 tokio::time::sleep(time).await;
-                let taken_back = lock(&desk.changes).overdue(super::credential::now());
-                if let Some(parsed) = taken_back {
+                let taken_back = lock(&desk.changes).overdue(Instant::now());
+                if let Some(brought) = taken_back {
                     tracing::warn!("nobody confirmed the configuration: it is as it was before");
-                    desk.apply(parsed).await;
+                    desk.apply(brought).await;
                 }
             });
         }
@@ -400,8 +400,8 @@ impl Control for Answers {
 
     async fn config_rollback(&self, _: &Caller) -> Result<Configuration, Refusal> {
         let before = lock(&self.0.changes).rollback()?;
-        if let Some(parsed) = before {
-            self.0.apply(parsed).await;
+        if let Some(brought) = before {
+            self.0.apply(brought).await;
         }
         Ok(lock(&self.0.changes).shown())
     }

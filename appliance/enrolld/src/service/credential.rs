@@ -35,6 +35,8 @@ pub(super) struct Vault {
 
 struct State {
     section: ServerSection,
+    /// Whether the API key was given for another server.
+    key_withheld: bool,
     wanted: Vec<String>,
     port: Option<Port>,
     /// Where tokens go when there is no server.
@@ -46,23 +48,24 @@ struct State {
 
 impl Vault {
     /// With what the configuration has, and a place for tokens of a station without a server.
-    pub(super) fn new(config: &Config, tokens: Option<Drawer>) -> Self {
+    pub(super) fn new(config: &Config, key_withheld: bool, tokens: Option<Drawer>) -> Self {
         let mut state = State {
             section: ServerSection::default(),
+            key_withheld: false,
             wanted: Vec::new(),
             port: None,
             tokens,
             files: None,
             shown: nothing(),
         };
-        state.configure(config);
+        state.configure(config, key_withheld);
         Self { state: Mutex::new(state) }
     }
 
     /// Takes another configuration. A credential that was entered stays only when the server
-    /// and the way it is trusted stay.
-    pub(super) fn configure(&self, config: &Config) {
-        self.lock().configure(config);
+    /// and the way it is trusted stay, and an API key that was given for another server is not sent.
+    pub(super) fn configure(&self, config: &Config, key_withheld: bool) {
+        self.lock().configure(config, key_withheld);
     }
 
     /// What the engine speaks to; `None` without a credential.
@@ -182,12 +185,14 @@ impl Vault {
 }
 
 impl State {
-    fn configure(&mut self, config: &Config) {
+    fn configure(&mut self, config: &Config, key_withheld: bool) {
         self.wanted = rights(config);
-        if self.section == config.server && (self.port.is_some() || self.files.is_some()) {
+        let same = self.section == config.server && self.key_withheld == key_withheld;
+        if same && (self.port.is_some() || self.files.is_some()) {
             return;
         }
         self.section = config.server.clone();
+        self.key_withheld = key_withheld;
         self.port = None;
         self.files = None;
         self.shown = self.without_credential();
@@ -210,6 +215,10 @@ impl State {
 
     fn use_configured(&mut self) {
         let Some(key) = self.section.key() else { return };
+        if self.key_withheld {
+            self.shown.trouble = Some(no(Code::KeyForAnother, ""));
+            return;
+        }
         let credentials = Credentials::api_key(SecretString::copy_of(key.expose()));
         match connect(&self.section, credentials) {
             Ok(port) => {

@@ -55,7 +55,7 @@ pub use refuse::told;
 pub(crate) use status::addresses;
 
 use audit::Audit;
-use changes::Changes;
+use changes::{Brought, Changes};
 use credential::Vault;
 use keeping::{Condition, Keeping};
 use sealed::Drawers;
@@ -82,7 +82,8 @@ impl Loaded {
     /// problem like others: the station shows it and enrolls nothing.
     #[must_use]
     pub fn read(files: &Files) -> Self {
-        let (changes, parsed) = Changes::open(&files.config, files.state.as_deref());
+        let (changes, Brought { parsed, key_withheld }) =
+            Changes::open(&files.config, files.state.as_deref());
         let drawers = files.state.as_deref().and_then(|state| match Drawers::open(state) {
             Ok(drawers) => Some(drawers),
             Err(error) => {
@@ -93,7 +94,8 @@ impl Loaded {
         if let Some(drawers) = &drawers {
             drawers.configure(&parsed.config);
         }
-        let vault = Vault::new(&parsed.config, drawers.as_ref().map(|drawers| drawers.tokens.clone()));
+        let tokens = drawers.as_ref().map(|drawers| drawers.tokens.clone());
+        let vault = Vault::new(&parsed.config, key_withheld, tokens);
         Self { changes, vault, drawers, parsed }
     }
 
@@ -259,17 +261,18 @@ impl Desk {
 
     /// Reads the card's configuration anew.
     pub async fn reload(&self) {
-        let parsed = lock(&self.changes).reopen();
-        self.apply(parsed).await;
+        let brought = lock(&self.changes).reopen();
+        self.apply(brought).await;
     }
 
     /// Brings a configuration into force.
-    async fn apply(&self, mut parsed: Parsed) {
+    async fn apply(&self, brought: Brought) {
+        let Brought { mut parsed, key_withheld } = brought;
         self.keeping.condition().restrict(&mut parsed.config);
         let config = Arc::new(parsed.config);
         let wrong = !parsed.problems.is_empty() || self.keeping.trouble().is_some();
         *lock(&self.problems) = parsed.problems;
-        self.vault.configure(&config);
+        self.vault.configure(&config, key_withheld);
         if let Some(drawers) = &self.drawers {
             drawers.configure(&config);
         }

@@ -392,6 +392,44 @@ pub(super) const fn english(code: Code) -> Text {
             "The token keeps the only copy of an access code; without it the slot stays locked for ever.",
             "Release the key instead, or say so: token delete TOKEN --lose-access-code.",
         ),
+        Code::AdminMissing => say(
+            "No admin left",
+            "Nobody would be left who may change the station.",
+            "Keep an operator with the role admin, or change the file on the card.",
+        ),
+        Code::SignatureMissing => say(
+            "Signature needed",
+            "This changes who may come in or where secrets go: an admin has to sign it.",
+            "Let the station print the text, read it, sign it, send the signature.",
+        ),
+        Code::SignatureWrong => say(
+            "Signature refused",
+            "It is no admin's signature of this change, or it came too late.",
+            "Let the text be printed anew, read it, sign it, send the signature.",
+        ),
+        Code::SessionUnknown => {
+            say("No such session", "There is no session of that number.", "See which there are: sessions.")
+        }
+        Code::KeyForAnother => say(
+            "API key held back",
+            "The API key was given for another address or trust and is not sent.",
+            "Give it anew (config set server.api-key), or log in: server login.",
+        ),
+        Code::SessionsFull => say(
+            "No place left",
+            "All sessions, or all of this operator, are taken.",
+            "Leave a session, or let an admin end one: sessions.",
+        ),
+        Code::SessionEnded => say(
+            "Session ended",
+            "An admin ended it, or the rights of its operator changed.",
+            "Log in again, if you still may.",
+        ),
+        Code::CardOnly => say(
+            "Only on the card",
+            "This field is changed in the file on the card and nowhere else.",
+            "Switch the station off and change enrollment.toml on the card.",
+        ),
         Code::PowerRefused => say(
             "Cannot switch off",
             "The station may not switch itself off or restart.",

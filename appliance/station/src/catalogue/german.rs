@@ -398,6 +398,46 @@ pub(super) const fn german(code: Code) -> Text {
             "Nur das Token bewahrt den Zugriffscode; ohne ihn bleibt der Slot für immer gesperrt.",
             "Den Key freigeben (release) oder: token delete TOKEN --lose-access-code.",
         ),
+        Code::AdminMissing => say(
+            "Kein Admin übrig",
+            "Niemand dürfte die Station danach noch ändern.",
+            "Einen Operator mit der Rolle admin behalten oder die Datei auf der Karte ändern.",
+        ),
+        Code::SignatureMissing => say(
+            "Signatur nötig",
+            "Das ändert, wer herein darf oder wohin Geheimnisse gehen: Ein Admin muss es signieren.",
+            "Den Text ausgeben lassen, lesen, signieren, die Signatur senden.",
+        ),
+        Code::SignatureWrong => say(
+            "Signatur abgelehnt",
+            "Es ist keine Signatur eines Admins für diese Änderung, oder sie kam zu spät.",
+            "Den Text neu ausgeben lassen, lesen, signieren, die Signatur senden.",
+        ),
+        Code::SessionUnknown => say(
+            "Sitzung unbekannt",
+            "Eine Sitzung mit dieser Nummer gibt es nicht.",
+            "Nachsehen, welche es gibt: sessions.",
+        ),
+        Code::KeyForAnother => say(
+            "API-Key zurückgehalten",
+            "Der API-Key war für eine andere Adresse oder ein anderes Vertrauen und wird nicht gesendet.",
+            "Ihn neu angeben (config set server.api-key) oder anmelden: server login.",
+        ),
+        Code::SessionsFull => say(
+            "Kein Platz frei",
+            "Alle Sitzungen oder alle dieses Operators sind belegt.",
+            "Eine Sitzung verlassen oder einen Admin eine beenden lassen: sessions.",
+        ),
+        Code::SessionEnded => say(
+            "Sitzung beendet",
+            "Ein Admin hat sie beendet, oder die Rechte ihres Operators wurden geändert.",
+            "Neu anmelden, sofern das noch erlaubt ist.",
+        ),
+        Code::CardOnly => say(
+            "Nur auf der Karte",
+            "Dieses Feld wird allein in der Datei auf der Karte geändert.",
+            "Die Station ausschalten und enrollment.toml auf der Karte ändern.",
+        ),
         Code::PowerRefused => say(
             "Abschalten unmöglich",
             "Die Station darf sich nicht selbst abschalten oder neu starten.",
