@@ -12,8 +12,12 @@ interface! {
     call LogIn log_in(LogIn) -> Session, Viewer;
     /// What the SSH door has to know, now and whenever it changes. For the door itself, before anybody logs in.
     stream Door door() -> Door, Viewer;
+    /// Whether an SSH key that somebody offers may log in from there. For the door itself; it is counted.
+    call DoorKnows door_knows(DoorKnows) -> DoorAnswer, Viewer;
     /// Says that the door is open. For the door itself.
     call DoorOpened door_opened(DoorOpened) -> Done, Viewer;
+    /// Says at once which session this is, and no more until it is over: then it ends with the refusal that says why.
+    stream Stay stay() -> Stay, Viewer;
     /// Notes a command of a shell.
     call Audit audit(Audit) -> Done, Viewer;
     /// The newest lines of the audit.
@@ -136,14 +140,28 @@ interface! {
     call ConfigSet config_set(ConfigSet) -> ConfigText, Admin;
     /// What is wrong with a configuration.
     call ConfigCheck config_check(ConfigCheck) -> Problems, Operator;
+    /// Takes a whole configuration as the changes; nothing is in force before it is committed.
+    call ConfigLoad config_load(ConfigLoad) -> ConfigText, Admin;
+    /// The text that an admin signs, where a change has to be signed. It is good once and for ten minutes.
+    call ConfigToSign config_to_sign(ConfigToSign) -> ConfigText, Admin;
     /// Brings the changes into force.
     call ConfigCommit config_commit(ConfigCommit) -> Configuration, Admin;
     /// Keeps what was committed for some minutes only.
     call ConfigConfirm config_confirm() -> Configuration, Admin;
     /// Drops the changes that nobody has committed, or else takes the last commit back.
-    call ConfigRollback config_rollback() -> Configuration, Admin;
+    call ConfigRollback config_rollback(ConfigRollback) -> Configuration, Admin;
     /// Everyone who may log in.
     call Operators operators() -> Operators, Viewer;
+    /// Adds an operator to what is pending; nothing is in force before it is committed.
+    call OperatorAdd operator_add(OperatorAdd) -> ConfigText, Admin;
+    /// Changes an operator in what is pending.
+    call OperatorSet operator_set(OperatorSet) -> ConfigText, Admin;
+    /// Takes an operator out of what is pending.
+    call OperatorRemove operator_remove(OperatorRemove) -> ConfigText, Admin;
+    /// Who is logged in.
+    call Sessions sessions() -> OpenSessions, Admin;
+    /// Ends a session and all its streams.
+    call SessionEnd session_end(SessionEnd) -> Done, Admin;
 
     /// What the display shows.
     call Panel panel() -> Panel, Viewer;

@@ -1,4 +1,5 @@
-//! The walls, from the inside: what a door that was taken over gets.
+//! The walls, from the inside: who may ask for what, what a door that was taken over gets, and whether
+//! a crowd keeps an admin out.
 
 #![cfg(test)]
 
@@ -14,12 +15,16 @@ use enrolld::notify::Manager;
 use enrolld::service::door::Admitted;
 use enrolld::service::{Files, Power, Ring};
 use serde_json::{Value, json};
-use ssh_key::{Algorithm, HashAlg, PrivateKey};
+use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-#[path = "walls/attack.rs"]
-mod attack;
+#[path = "walls/crowd.rs"]
+mod crowd;
+#[path = "walls/roles.rs"]
+mod roles;
+#[path = "walls/stolen.rs"]
+mod stolen;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,6 +51,15 @@ impl Person {
     /// The table of an operator.
     fn table(&self, role: &str) -> String {
         format!("[[operators]]\nname = \"{}\"\nrole = \"{role}\"\nkeys = [\"{}\"]\n", self.name, self.line())
+    }
+
+    /// The key in a file, as OpenSSH reads it.
+    fn file(&self, directory: &Path) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let file = directory.join(self.name);
+        std::fs::write(&file, self.key.to_openssh(LineEnding::LF).unwrap().as_bytes()).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        file
     }
 
     fn log_in(&self, session: &str) -> LogIn {

@@ -100,6 +100,9 @@ fn golden(name: &str, text: &str) {
     assert_eq!(expected.len(), text.len(), "{name} has another length; scripts/bless-shell writes it anew");
 }
 
+/// What the record takes for a signature.
+const SIGNATURE: &str = "-----BEGIN SSH SIGNATURE-----\r\nAAAA\r\n-----END SSH SIGNATURE-----\r\n";
+
 /// Every command of the table, with arguments that the record answers.
 const COMMANDS: &[(&str, &str)] = &[
     ("status", ""),
@@ -152,12 +155,24 @@ const COMMANDS: &[(&str, &str)] = &[
     ("receipts export", ""),
     ("config show server", ""),
     ("config diff", ""),
+    ("config diff --to-sign", ""),
+    ("config load -", "[server]\n"),
     ("config set shell.idle 300", ""),
     ("config check -", "[server]\n"),
     ("config commit confirmed 10", ""),
     ("config commit --yes", ""),
     ("config confirm", ""),
     ("config rollback --yes", ""),
+    ("config commit --signed -", SIGNATURE),
+    ("config commit confirmed 5 --signed -", SIGNATURE),
+    ("config rollback --to-sign", ""),
+    ("config rollback --signed -", SIGNATURE),
+    ("operators add eve --role viewer --from 192.0.2.0/24", "ssh-ed25519 AAAA eve\n"),
+    ("operators set eve --role admin", ""),
+    ("operators set eve --keys --from-everywhere", "ssh-ed25519 AAAA eve\n"),
+    ("operators remove eve", ""),
+    ("sessions", ""),
+    ("sessions end 5", ""),
     ("audit", ""),
     ("panel", ""),
     ("panel --follow", ""),

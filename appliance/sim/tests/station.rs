@@ -445,9 +445,9 @@ async fn the_credential_is_forgotten_and_the_configuration_changed_and_taken_bac
     assert!(ada.config_set(&set("7")).await.unwrap().text.contains("+idle-minutes = 7"));
     let mut door = Client::local(&simulation.control()).door().await.unwrap();
     assert_eq!(door.next().await.unwrap().unwrap().idle_ms, 15 * 60_000);
-    ada.config_commit(&ConfigCommit { confirmed_minutes: Some(1) }).await.unwrap();
+    ada.config_commit(&ConfigCommit { confirmed_minutes: Some(1), ..ConfigCommit::default() }).await.unwrap();
     assert_eq!(door.next().await.unwrap().unwrap().idle_ms, 7 * 60_000);
-    ada.config_rollback().await.unwrap();
+    ada.config_rollback(&ConfigRollback::default()).await.unwrap();
     assert_eq!(door.next().await.unwrap().unwrap().idle_ms, 15 * 60_000);
     simulation.stop().await.unwrap();
 }

@@ -17,6 +17,8 @@ values! {
         pub confirm_by: Option<Timestamp>,
         /// Since when it is in force.
         pub since: Timestamp,
+        /// What a commit or rollback did besides: who signed it, a credential that does not go with the server any more.
+        pub notes: Option<Vec<String>>,
     }
 
     /// Text.
@@ -71,9 +73,29 @@ requests! {
         pub text: Option<String>,
     }
 
+    /// A whole configuration.
+    pub struct ConfigLoad {
+        /// Its lines. An API key that is left out as `(secret)` stays what it is.
+        pub lines: Vec<Secret>,
+    }
+
+    /// What is to be signed.
+    pub struct ConfigToSign {
+        /// Whether it is taking the last commit back; the changes that nobody has committed otherwise.
+        pub rollback: bool,
+    }
+
+    /// The last commit, or what nobody has committed, shall be taken back.
+    pub struct ConfigRollback {
+        /// An admin's signature of it, where one is needed: the lines of an armored SSH signature.
+        pub signature: Option<Vec<String>>,
+    }
+
     /// The pending changes shall be in force.
     pub struct ConfigCommit {
         /// They are rolled back after so many minutes unless somebody confirms them; for good when missing.
         pub confirmed_minutes: Option<u32>,
+        /// An admin's signature of them, where one is needed: the lines of an armored SSH signature.
+        pub signature: Option<Vec<String>>,
     }
 }

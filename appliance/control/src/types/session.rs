@@ -28,6 +28,14 @@ requests! {
         pub session: String,
     }
 
+    /// An SSH key that somebody offers.
+    pub struct DoorKnows {
+        /// Its fingerprint, as OpenSSH writes it (`SHA256:…`).
+        pub fingerprint: String,
+        /// The address that it is offered from.
+        pub address: String,
+    }
+
     /// Says that the door is open.
     pub struct DoorOpened {
         /// The fingerprint of the host key, as OpenSSH writes it (`SHA256:…`).
@@ -44,6 +52,42 @@ requests! {
         pub exit: i64,
         /// How long it took.
         pub took_ms: i64,
+    }
+
+    /// A new operator.
+    pub struct OperatorAdd {
+        /// The name.
+        pub name: String,
+        /// What the operator may do; `operator` when missing.
+        pub role: Option<Role>,
+        /// The SSH keys: lines as OpenSSH writes them, or in the form of RFC 4716.
+        pub keys: String,
+        /// The addresses and networks the operator may come from; everywhere when empty.
+        pub from: Vec<String>,
+    }
+
+    /// What is to be another about an operator. What is missing stays.
+    pub struct OperatorSet {
+        /// The name.
+        pub name: String,
+        /// What the operator may do.
+        pub role: Option<Role>,
+        /// The SSH keys in place of those before.
+        pub keys: Option<String>,
+        /// Where the operator may come from; everywhere when empty.
+        pub from: Option<Vec<String>>,
+    }
+
+    /// An operator who is to go.
+    pub struct OperatorRemove {
+        /// The name.
+        pub name: String,
+    }
+
+    /// A session that is to end.
+    pub struct SessionEnd {
+        /// Its number.
+        pub number: u32,
     }
 
     /// Which lines of the audit are wanted.
@@ -107,8 +151,46 @@ values! {
         pub idle_ms: i64,
         /// Whether keys are exchanged in no way that a quantum computer could break.
         pub post_quantum: bool,
-        /// Who may log in.
-        pub operators: Vec<Operator>,
+    }
+
+    /// Yes or no, and nothing else.
+    pub struct DoorAnswer {
+        /// Whether this key may log in from there.
+        pub known: bool,
+    }
+
+    /// The session of whoever asks.
+    pub struct Stay {
+        /// Its number; 0 for calls that no operator makes.
+        pub number: i64,
+    }
+
+    /// A session.
+    pub struct OpenSession {
+        /// Its number, from 1 since the station's start.
+        pub number: i64,
+        /// The operator's name.
+        pub operator: String,
+        /// What the operator may do.
+        pub role: Role,
+        /// Where the operator comes from.
+        pub address: String,
+        /// Since when it is open.
+        pub since: Timestamp,
+        /// How long ago its last call was.
+        pub idle_ms: i64,
+        /// What comes to it by and by, such as `Watch`.
+        pub streams: Vec<String>,
+    }
+
+    /// The sessions.
+    pub struct OpenSessions {
+        /// Oldest first.
+        pub sessions: Vec<OpenSession>,
+        /// How many SSH keys were offered to the door since the station's start.
+        pub offered: i64,
+        /// How many of these were no operator's, or came from elsewhere than they may.
+        pub unknown: i64,
     }
 
     /// One line of the audit.

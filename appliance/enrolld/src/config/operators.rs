@@ -76,7 +76,37 @@ const TYPES: [&str; 6] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
+/// The longest text with keys, and as many keys as are taken from it.
+const LONGEST: usize = 64 * 1024;
+const MOST: usize = 64;
+
 impl SshKey {
+    /// Reads keys as files have them: lines of OpenSSH, or the form of RFC 4716 that PuTTY and others write.
+    /// The error says what is wrong.
+    pub fn read_all(text: &str) -> Result<Vec<Self>, String> {
+        if text.len() > LONGEST {
+            return Err("this is too long for public keys".to_owned());
+        }
+        if is_private(text) {
+            return Err("this is a private key, which belongs nowhere else: send the public one".to_owned());
+        }
+        let mut keys = Vec::new();
+        for line in ssh2::lines(text).lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let shown: String = line.chars().take(40).collect();
+            keys.push(Self::parse(line).map_err(|why| format!("{why}: {shown}"))?);
+            if keys.len() > MOST {
+                return Err(format!("these are more than {MOST} keys"));
+            }
+        }
+        if keys.is_empty() {
+            return Err("there is no key; it is read from standard input".to_owned());
+        }
+        Ok(keys)
+    }
+
     /// Reads a line; the error says what is wrong with it.
     pub fn parse(line: &str) -> Result<Self, &'static str> {
         let mut words = line.split_whitespace();
@@ -179,6 +209,43 @@ mod tests {
         let key = SshKey::parse(line).unwrap();
         assert_eq!(key.fingerprint, "SHA256:Re+qUgfoyZ72NnI9WgakQho6T4dygZP+WyfyGV9mNlc");
         assert_eq!(key.line, line);
+    }
+
+    #[test]
+    fn keys_are_read_as_files_have_them() {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL+xgtWaz4ijw6gth1ZowypC9EiRPMhEt8Ch7FQlXAJQ test";
+        // Made by OpenSSH 9.2: ssh-keygen -e of the same key; PuTTY breaks its lines elsewhere.
+        let ssh2 = "---- BEGIN SSH2 PUBLIC KEY ----\r\n\
+                    Comment: \"256-bit ED25519, converted by \\\r\nada@desk from OpenSSH\"\r\n\
+                    x-private: none\r\n\
+                    AAAAC3NzaC1lZDI1NTE5AAAAIL+xgtWaz4ijw6gth1ZowypC9EiRPMhEt8Ch7FQlXAJQ\r\n\
+                    ---- END SSH2 PUBLIC KEY ----\r\n";
+        let keys = SshKey::read_all(&format!("# mine\n{line}\n\n{ssh2}")).unwrap();
+        assert_eq!(keys.len(), 2);
+        assert_eq!(keys[0].fingerprint, keys[1].fingerprint);
+        assert_eq!(keys[0].line, line);
+        assert!(
+            keys[1].line.ends_with("256-bit ED25519, converted by ada@desk from OpenSSH"),
+            "{}",
+            keys[1].line
+        );
+    }
+
+    #[test]
+    fn what_holds_no_public_keys_is_refused_with_the_reason() {
+        for (text, word) in [
+            ("", "no key"),
+            ("# nothing\n", "no key"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----", "private"),
+            ("PuTTY-User-Key-File-3: ssh-ed25519", "private"),
+            ("\nhello", "no public SSH key: hello"),
+            ("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA", "no public SSH key"),
+            ("---- BEGIN SSH2 PUBLIC KEY ----\nComment: \\", "no key"),
+        ] {
+            let said = SshKey::read_all(text).unwrap_err();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+        assert!(SshKey::read_all(&"x".repeat(LONGEST + 1)).is_err());
     }
 
     #[test]

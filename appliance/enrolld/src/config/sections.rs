@@ -129,6 +129,9 @@ sections! {
         /// How keys are exchanged. "post-quantum" is ML-KEM with X25519 and nothing else: it keeps out OpenSSH
         /// before 9.9, dropbear before 2025.87 and PuTTY before 0.83.
         pub key_exchange: KeyExchange = KeyExchange::Any,
+        /// Whether an admin has to sign what changes where secrets go or who may come in, so that the SSH door cannot
+        /// make it up. It counts in the file on the card alone.
+        pub signed_changes: bool = true,
     }
 
     /// The signed records of enrollments.

@@ -1,7 +1,7 @@
 //! The calls of `org.enrollmentstation.Control`, each handed to the room that answers it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use control::types::*;
 use control::{Control, Refusal, Replies, Secret};
@@ -45,6 +45,17 @@ impl Control for Answers {
         let DoorOpened { host_key, listen } = request;
         self.0.door.send_replace(Some(OpenDoor { host_key, listen }));
         Ok(done())
+    }
+
+    async fn door_knows(&self, _: &Caller, request: DoorKnows) -> Result<DoorAnswer, Refusal> {
+        let known = super::door::known(&self.0.config(), &request.fingerprint, &request.address).is_some();
+        lock(&self.0.sessions).offered(known);
+        Ok(DoorAnswer { known })
+    }
+
+    async fn stay(&self, caller: &Caller) -> Result<Replies<Stay>, Refusal> {
+        let number = i64::try_from(caller.number).unwrap_or(i64::MAX);
+        Ok(super::streams::staying(Stay { number }))
     }
 
     async fn audit(&self, caller: &Caller, request: Audit) -> Result<Done, Refusal> {
@@ -371,25 +382,16 @@ impl Control for Answers {
         Ok(Problems { problems: problems.into_iter().map(told).collect() })
     }
 
-    async fn config_commit(&self, _: &Caller, request: ConfigCommit) -> Result<Configuration, Refusal> {
-        let minutes = request.confirmed_minutes.map(|minutes| Duration::from_secs(u64::from(minutes) * 60));
-        if minutes.is_some_and(|time| time.is_zero() || time > Duration::from_secs(24 * 3600)) {
-            return Err(no(Code::InputInvalid, "a commit waits 1 to 1440 minutes to be confirmed"));
-        }
-        let brought = lock(&self.0.changes).commit(minutes, Instant::now())?;
-        self.0.apply(brought).await;
-        if let Some(time) = minutes {
-            let desk = Arc::clone(&self.0);
-            tokio::spawn(async move {
-                tokio::time::sleep(time).await;
-                let taken_back = lock(&desk.changes).overdue(Instant::now());
-                if let Some(brought) = taken_back {
-                    tracing::warn!("nobody confirmed the configuration: it is as it was before");
-                    desk.apply(brought).await;
-                }
-            });
-        }
-        Ok(lock(&self.0.changes).shown())
+    async fn config_load(&self, _: &Caller, request: ConfigLoad) -> Result<ConfigText, Refusal> {
+        self.0.load_config(&request.lines)
+    }
+
+    async fn config_to_sign(&self, _: &Caller, request: ConfigToSign) -> Result<ConfigText, Refusal> {
+        self.0.text_to_sign(request.rollback)
+    }
+
+    async fn config_commit(&self, caller: &Caller, request: ConfigCommit) -> Result<Configuration, Refusal> {
+        self.0.commit(caller, request).await
     }
 
     async fn config_confirm(&self, _: &Caller) -> Result<Configuration, Refusal> {
@@ -398,16 +400,41 @@ impl Control for Answers {
         Ok(Changes::shown(&changes))
     }
 
-    async fn config_rollback(&self, _: &Caller) -> Result<Configuration, Refusal> {
-        let before = lock(&self.0.changes).rollback()?;
-        if let Some(brought) = before {
-            self.0.apply(brought).await;
-        }
-        Ok(lock(&self.0.changes).shown())
+    async fn config_rollback(
+        &self,
+        caller: &Caller,
+        request: ConfigRollback,
+    ) -> Result<Configuration, Refusal> {
+        self.0.take_back(caller, request).await
     }
 
     async fn operators(&self, _: &Caller) -> Result<Operators, Refusal> {
         Ok(Operators { operators: self.0.operators_told() })
+    }
+
+    async fn operator_add(&self, _: &Caller, request: OperatorAdd) -> Result<ConfigText, Refusal> {
+        self.0.add_operator(&request)
+    }
+
+    async fn operator_set(&self, _: &Caller, request: OperatorSet) -> Result<ConfigText, Refusal> {
+        self.0.set_operator(&request)
+    }
+
+    async fn operator_remove(&self, _: &Caller, request: OperatorRemove) -> Result<ConfigText, Refusal> {
+        self.0.remove_operator(&request)
+    }
+
+    async fn sessions(&self, _: &Caller) -> Result<OpenSessions, Refusal> {
+        let sessions = lock(&self.0.sessions);
+        let (offered, unknown) = sessions.offers();
+        Ok(OpenSessions { sessions: sessions.told(Instant::now()), offered, unknown })
+    }
+
+    async fn session_end(&self, _: &Caller, request: SessionEnd) -> Result<Done, Refusal> {
+        let ended = lock(&self.0.sessions).end(request.number.into());
+        let operator = ended.ok_or_else(|| no(Code::SessionUnknown, request.number.to_string()))?;
+        tracing::info!("session {} of {operator} is ended", request.number);
+        Ok(done())
     }
 
     async fn panel(&self, _: &Caller) -> Result<Panel, Refusal> {

@@ -58,14 +58,17 @@ impl Vault {
             files: None,
             shown: nothing(),
         };
-        state.configure(config, key_withheld);
+        for note in state.configure(config, key_withheld) {
+            tracing::warn!("{note}");
+        }
         Self { state: Mutex::new(state) }
     }
 
     /// Takes another configuration. A credential that was entered stays only when the server
     /// and the way it is trusted stay, and an API key that was given for another server is not sent.
-    pub(super) fn configure(&self, config: &Config, key_withheld: bool) {
-        self.lock().configure(config, key_withheld);
+    /// What that does to a credential is told.
+    pub(super) fn configure(&self, config: &Config, key_withheld: bool) -> Vec<String> {
+        self.lock().configure(config, key_withheld)
     }
 
     /// What the engine speaks to; `None` without a credential.
@@ -185,11 +188,19 @@ impl Vault {
 }
 
 impl State {
-    fn configure(&mut self, config: &Config, key_withheld: bool) {
+    fn configure(&mut self, config: &Config, key_withheld: bool) -> Vec<String> {
         self.wanted = rights(config);
         let same = self.section == config.server && self.key_withheld == key_withheld;
         if same && (self.port.is_some() || self.files.is_some()) {
-            return;
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        if self.shown.credential == Credential::Login {
+            let (user, url) =
+                (self.shown.user.as_deref().unwrap_or("?"), self.shown.url.as_deref().unwrap_or("?"));
+            told.push(format!(
+                "The login of {user} at {url} is forgotten: it was for that address and trust."
+            ));
         }
         self.section = config.server.clone();
         self.key_withheld = key_withheld;
@@ -200,6 +211,14 @@ impl State {
             (Some(output), Some(drawer)) => self.use_files(output, drawer.clone()),
             _ => self.use_configured(),
         }
+        if key_withheld && self.files.is_none() {
+            let url = self.shown.url.as_deref().unwrap_or("?");
+            told.push(format!(
+                "The API key is not sent to {url}: it was given for another address or trust. Give it anew \
+                 (config set server.api-key), or log in: server login."
+            ));
+        }
+        told
     }
 
     fn use_files(&mut self, output: Output, drawer: Drawer) {

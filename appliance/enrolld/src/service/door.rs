@@ -1,23 +1,23 @@
 //! Who may ask for what: peer credentials, sessions, roles; and the audit of it.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use control::interface::Answer;
 use control::server::{Credentials, Handler, Interface};
 use control::types::{AuditEntry, ConfigSet, LogIn, Session};
 use control::wire::{Call, Fault, arguments};
 use control::{Method, Role, calls};
-use jiff::Timestamp;
 use station::refusal::Code;
+use tokio::sync::watch;
 
 use super::calls::Answers;
 use super::credential::now;
 use super::refuse::no;
+use super::sessions::{Entered, Visitor};
 use super::{Desk, lock};
 use crate::config::{Holds, holds};
 
@@ -58,47 +58,10 @@ pub struct Caller {
     pub address: String,
     /// The session.
     pub session: String,
-}
-
-/// Sessions and logins since the start.
-#[derive(Default)]
-pub(super) struct Sessions {
-    /// How many connections each session has, by operator and session.
-    open: BTreeMap<(String, String), usize>,
-    /// When each operator last logged in, and from where.
-    last: BTreeMap<String, (Timestamp, String)>,
-}
-
-impl Sessions {
-    /// How many sessions an operator has.
-    pub(super) fn count(&self, operator: &str) -> usize {
-        self.open.keys().filter(|(name, _)| name == operator).count()
-    }
-
-    /// When an operator last logged in.
-    pub(super) fn last(&self, operator: &str) -> Option<&(Timestamp, String)> {
-        self.last.get(operator)
-    }
-
-    /// A connection of a session; for a new session, what was the last login before it.
-    fn enter(&mut self, operator: &str, address: &str, session: &str) -> Option<(Timestamp, String)> {
-        let connections = self.open.entry((operator.to_owned(), session.to_owned())).or_default();
-        *connections += 1;
-        if *connections > 1 {
-            return self.last.get(operator).cloned();
-        }
-        self.last.insert(operator.to_owned(), (now(), address.to_owned()))
-    }
-
-    fn leave(&mut self, operator: &str, session: &str) {
-        let entry = (operator.to_owned(), session.to_owned());
-        if let Some(connections) = self.open.get_mut(&entry) {
-            *connections -= 1;
-            if *connections == 0 {
-                self.open.remove(&entry);
-            }
-        }
-    }
+    /// Its number; 0 for calls that no operator makes.
+    pub(super) number: u64,
+    /// Whether the kernel vouches for the caller, so that nothing is taken on the door's word.
+    pub(super) local: bool,
 }
 
 /// What is remembered of a connection.
@@ -112,23 +75,37 @@ pub struct Peer {
 
 struct Login {
     fingerprint: String,
-    name: String,
     address: String,
     session: String,
+    number: u64,
+    over: watch::Receiver<bool>,
 }
 
 impl Peer {
-    fn enter(&mut self, login: Login) -> Option<(Timestamp, String)> {
-        self.leave();
-        let last = lock(&self.desk.sessions).enter(&login.name, &login.address, &login.session);
-        self.login = Some(login);
-        last
-    }
-
     fn leave(&mut self) {
         if let Some(login) = self.login.take() {
-            lock(&self.desk.sessions).leave(&login.name, &login.session);
+            lock(&self.desk.sessions).leave(login.number);
         }
+    }
+}
+
+/// A stream that a session has, as long as it lives.
+struct Streaming {
+    desk: Arc<Desk>,
+    number: u64,
+    name: &'static str,
+}
+
+impl Streaming {
+    fn begin(desk: &Arc<Desk>, number: u64, name: &'static str) -> Self {
+        lock(&desk.sessions).begin(number, name);
+        Self { desk: Arc::clone(desk), number, name }
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        lock(&self.desk.sessions).finish(self.number, self.name);
     }
 }
 
@@ -153,26 +130,34 @@ impl Door {
         Self { answers: Answers(Arc::clone(&desk)), desk, admitted, more }
     }
 
-    fn log_in(&self, peer: &mut Peer, request: LogIn) -> Result<Session, control::Refusal> {
+    /// Logs an operator in; whether that is a new session.
+    fn log_in(&self, peer: &mut Peer, request: LogIn) -> Result<(Session, bool), control::Refusal> {
         let config = self.desk.config();
         let found = known(&config, &request.operator, &request.address);
         let operator = found.ok_or_else(|| no(Code::OperatorUnknown, request.address.clone()))?;
         let (name, role) = (operator.name.to_string(), operator.role.role());
-        let login = Login {
+        let who = Visitor {
             fingerprint: request.operator,
             name: name.clone(),
+            role,
             address: request.address,
             session: request.session,
         };
-        let last = peer.enter(login);
-        Ok(Session {
+        peer.leave();
+        let idle = Duration::from_secs(u64::from(config.shell.idle_minutes.number()) * 60);
+        let Entered { number, fresh, last, over } =
+            lock(&self.desk.sessions).enter(who.clone(), idle, Instant::now())?;
+        let Visitor { fingerprint, address, session, .. } = who;
+        peer.login = Some(Login { fingerprint, address, session, number, over });
+        let session = Session {
             name,
             role,
             station: config.station.name.to_string(),
             last_login: last.as_ref().map(|(at, _)| *at),
             last_address: last.map(|(_, address)| address),
             idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
-        })
+        };
+        Ok((session, fresh))
     }
 
     /// Who that is now: roles are looked up at each call, so that a change counts at once.
@@ -182,11 +167,16 @@ impl Door {
                 let config = self.desk.config();
                 let operator = known(&config, &login.fingerprint, &login.address)
                     .ok_or_else(|| no(Code::OperatorUnknown, login.address.clone()))?;
+                if *login.over.borrow() {
+                    return Err(no(Code::SessionEnded, "").into());
+                }
                 Ok(Caller {
                     name: operator.name.to_string(),
                     role: operator.role.role(),
                     address: login.address.clone(),
                     session: login.session.clone(),
+                    number: login.number,
+                    local: false,
                 })
             }
             None if peer.trusted => Ok(Caller {
@@ -194,6 +184,8 @@ impl Door {
                 role: Role::Admin,
                 address: "local".to_owned(),
                 session: "local".to_owned(),
+                number: 0,
+                local: true,
             }),
             None => Err(no(Code::OperatorUnknown, "nobody has logged in on this connection").into()),
         }
@@ -231,35 +223,37 @@ impl Door {
                     role: Role::Viewer,
                     address: request.address.clone(),
                     session: request.session.clone(),
+                    number: 0,
+                    local: false,
                 };
-                let first = peer.login.is_none();
                 let session = self.log_in(peer, request).map_err(Fault::from);
-                let fresh = lock(&self.desk.sessions).open.get(&(
-                    session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
-                    who.session.clone(),
-                )) == Some(&1);
-                if session.is_err() || (first && fresh) {
+                if session.as_ref().map_or(true, |(_, fresh)| *fresh) {
                     let who = match &session {
-                        Ok(session) => Caller { name: session.name.clone(), ..who },
+                        Ok((session, _)) => Caller { name: session.name.clone(), ..who },
                         Err(_) => who,
                     };
                     self.note(&who, "LogIn".to_owned(), session.as_ref().map(|_| ()), begun);
                 }
-                return super::answers::one(&session?);
+                return super::answers::one(&session?.0);
             }
-            // The door has to know the operators before any of them can log in.
-            Some(method @ (Method::Door | Method::DoorOpened)) => {
+            // What the door has to know before anybody can log in: nothing about operators but yes or no.
+            Some(method @ (Method::Door | Method::DoorKnows | Method::DoorOpened)) => {
                 let door = Caller {
                     name: "door".to_owned(),
                     role: Role::Viewer,
                     address: "local".to_owned(),
                     session: "door".to_owned(),
+                    number: 0,
+                    local: false,
                 };
                 return calls::dispatch(&self.answers, &door, method, call.arguments()).await;
             }
             _ => {}
         }
         let caller = self.caller(peer)?;
+        if !matches!(method, Some(Method::Stay | Method::Audit)) {
+            lock(&self.desk.sessions).used(caller.number, begun);
+        }
         let shown = || match method {
             Some(method) => shown(method, call.arguments()),
             None => call.method.to_string(),
@@ -283,7 +277,14 @@ impl Door {
         if role > Role::Viewer || answer.is_err() {
             self.note(&caller, shown(), answer.as_ref().map(|_| ()), begun);
         }
-        answer
+        Ok(match (answer?, &peer.login) {
+            (Answer::Many(messages), Some(login)) => {
+                let name = method.map_or("another", Method::name);
+                let held = Streaming::begin(&self.desk, login.number, name);
+                Answer::Many(super::streams::until_over(messages, login.over.clone(), held))
+            }
+            (answer, _) => answer,
+        })
     }
 }
 
@@ -338,7 +339,7 @@ fn unknown(call: &Call<'_>) -> Fault {
 }
 
 /// The operator with that key, when the operator may come from that address.
-fn known<'a>(
+pub(super) fn known<'a>(
     config: &'a crate::config::Config,
     fingerprint: &str,
     address: &str,

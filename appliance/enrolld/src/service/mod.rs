@@ -26,6 +26,7 @@ mod audit;
 mod calls;
 mod changes;
 mod chores;
+mod configure;
 mod credential;
 pub mod door;
 mod enroll;
@@ -39,10 +40,12 @@ mod orders;
 mod phones;
 mod ports;
 mod power;
+mod proof;
 mod receipts;
 mod refuse;
 mod runs;
 mod sealed;
+mod sessions;
 mod status;
 mod streams;
 mod translate;
@@ -59,6 +62,11 @@ use changes::{Brought, Changes};
 use credential::Vault;
 use keeping::{Condition, Keeping};
 use sealed::Drawers;
+
+/// Reads what may be an SSH signature of a change, and forgets it: for fuzzing.
+pub fn examine_signature(text: &str) {
+    proof::examine(text);
+}
 
 /// Where the configuration is and where changes are kept.
 pub struct Files {
@@ -154,7 +162,8 @@ pub struct Desk {
     config: watch::Sender<Arc<Config>>,
     problems: Mutex<Vec<Problem>>,
     door: watch::Sender<Option<OpenDoor>>,
-    sessions: Mutex<door::Sessions>,
+    sessions: Mutex<sessions::Sessions>,
+    proofs: Mutex<proof::Proofs>,
     memory: Mutex<Memory>,
     phones: Mutex<phones::Phones>,
     keeping: Keeping,
@@ -202,6 +211,7 @@ impl Desk {
             problems: Mutex::new(loaded.parsed.problems),
             door: watch::channel(None).0,
             sessions: Mutex::default(),
+            proofs: Mutex::default(),
             phones: Mutex::default(),
             keeping: Keeping::new(state, condition, unopened),
             memory: Mutex::new(Memory {
@@ -262,24 +272,29 @@ impl Desk {
     /// Reads the card's configuration anew.
     pub async fn reload(&self) {
         let brought = lock(&self.changes).reopen();
-        self.apply(brought).await;
+        for note in self.apply(brought).await {
+            tracing::info!("the configuration: {note}");
+        }
     }
 
-    /// Brings a configuration into force.
-    async fn apply(&self, brought: Brought) {
+    /// Brings a configuration into force, and ends the sessions of those whose rights it changes. What becomes of
+    /// the credential is told.
+    async fn apply(&self, brought: Brought) -> Vec<String> {
         let Brought { mut parsed, key_withheld } = brought;
         self.keeping.condition().restrict(&mut parsed.config);
         let config = Arc::new(parsed.config);
         let wrong = !parsed.problems.is_empty() || self.keeping.trouble().is_some();
         *lock(&self.problems) = parsed.problems;
-        self.vault.configure(&config, key_withheld);
+        let told = self.vault.configure(&config, key_withheld);
         if let Some(drawers) = &self.drawers {
             drawers.configure(&config);
         }
         self.floor.set_settings(floor_settings(&config, wrong)).await;
         self.floor.set_server(self.vault.port()).await;
-        self.config.send_replace(config);
+        self.config.send_replace(Arc::clone(&config));
+        lock(&self.sessions).follow(&config);
         self.server_moved();
+        told
     }
 
     fn server_moved(&self) {

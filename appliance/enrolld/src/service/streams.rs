@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::interface::Messages;
 use control::types::Level;
 use control::types::{Door, Event, EventKind, LogLine, LogLines, Logs, Operator, Panel};
-use control::wire::Reply;
+use control::wire::{Fault, Reply};
 use control::{Refusal, Replies};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
+use station::refusal::Code;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::credential::now;
+use super::refuse::no;
 use super::translate::event;
 use super::{Desk, lock, logs::Ring};
 use crate::config::{Config, KeyExchange};
@@ -19,6 +22,35 @@ use crate::floor::FloorEvent;
 
 fn more<T>(parameters: T) -> Reply<T> {
     Reply { parameters, continues: true }
+}
+
+/// A first answer, and no more.
+pub(super) fn staying<T: Send + 'static>(first: T) -> Replies<T> {
+    Box::pin(stream::iter([Ok(more(first))]).chain(stream::pending()))
+}
+
+/// Messages up to the end of a session; then they end with the refusal that says so.
+pub(super) fn until_over(
+    messages: Messages,
+    over: watch::Receiver<bool>,
+    held: impl Send + 'static,
+) -> Messages {
+    Box::pin(stream::unfold(Some((messages, over, held)), |going| async move {
+        let (mut messages, mut over, held) = going?;
+        tokio::select! {
+            biased;
+            () = turned(&mut over) => Some((Err(Fault::from(no(Code::SessionEnded, ""))), None)),
+            next = messages.next() => Some((next?, Some((messages, over, held)))),
+        }
+    }))
+}
+
+async fn turned(over: &mut watch::Receiver<bool>) {
+    let gone = over.wait_for(|over| *over).await.is_err();
+    // Nobody is left who could end it.
+    if gone {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Desk {
@@ -203,6 +235,5 @@ fn door(config: &Config) -> Door {
         listen: config.shell.listen.iter().map(|listen| listen.0.to_string()).collect(),
         idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
         post_quantum: config.shell.key_exchange == KeyExchange::PostQuantum,
-        operators: operators(config),
     }
 }

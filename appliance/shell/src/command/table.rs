@@ -155,6 +155,7 @@ pub const ENTRIES: &[Entry] = &[
     look("config show", Method::ConfigShow, of::<types::ConfigText>),
     look("config diff", Method::ConfigDiff, of::<types::ConfigText>),
     look("config set", Method::ConfigSet, of::<types::ConfigText>).secrets(),
+    look("config load", Method::ConfigLoad, of::<types::ConfigText>),
     look("config check", Method::ConfigCheck, of::<types::Problems>),
     look("config commit", Method::ConfigCommit, of::<types::Configuration>)
         .asks("Bring the changes into force?"),
@@ -163,6 +164,11 @@ pub const ENTRIES: &[Entry] = &[
     look("config rollback", Method::ConfigRollback, of::<types::Configuration>)
         .asks("Take the changes back?"),
     look("operators", Method::Operators, of::<types::Operators>),
+    look("operators add", Method::OperatorAdd, of::<types::ConfigText>),
+    look("operators set", Method::OperatorSet, of::<types::ConfigText>),
+    look("operators remove", Method::OperatorRemove, of::<types::ConfigText>),
+    look("sessions", Method::Sessions, of::<types::OpenSessions>),
+    look("sessions end", Method::SessionEnd, of::<types::Done>),
     look("audit", Method::AuditList, of::<types::AuditEntries>),
     look("panel", Method::Panel, of::<types::Panel>).lines(),
     look("logs", Method::Logs, of::<types::LogLine>).lines(),

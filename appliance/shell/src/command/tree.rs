@@ -6,10 +6,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod people;
 mod runs;
+mod settings;
 mod wait;
 
 pub use people::*;
 pub use runs::*;
+pub use settings::*;
 pub use wait::*;
 
 /// A command line.
@@ -153,8 +155,18 @@ pub enum Command {
     /// The configuration and its changes
     #[command(subcommand)]
     Config(Config),
-    /// Who may log in
-    Operators,
+    /// Who may log in, and changes of that
+    Operators {
+        /// What to change; lists them when missing.
+        #[command(subcommand)]
+        what: Option<Operators>,
+    },
+    /// Who is logged in, and ending that
+    Sessions {
+        /// What to do; lists them when missing.
+        #[command(subcommand)]
+        what: Option<Sessions>,
+    },
     /// Who did what
     Audit {
         /// How many of the newest lines
@@ -423,58 +435,6 @@ pub enum Receipts {
         /// From this number on
         #[arg(long, value_name = "RECEIPT")]
         from: Option<i64>,
-    },
-}
-
-/// `config …`
-#[derive(Debug, Subcommand)]
-pub enum Config {
-    /// What is in force
-    Show {
-        /// A part of it, such as server or profile.desk
-        #[arg(value_name = "PATH")]
-        path: Option<String>,
-        /// With the changes that are not committed
-        #[arg(long)]
-        pending: bool,
-    },
-    /// What a commit would change
-    Diff,
-    /// Change a field; nothing is in force before a commit
-    Set {
-        /// The field, such as server.url
-        #[arg(value_name = "PATH")]
-        path: String,
-        /// Its value as TOML writes it; a bare word is text. Without, the field is removed; a secret is asked for
-        #[arg(value_name = "VALUE", allow_hyphen_values = true)]
-        value: Option<String>,
-    },
-    /// What is wrong with the changes, or with a file
-    Check {
-        /// Read a file from standard input
-        #[arg(value_name = "-", value_parser = ["-"])]
-        file: Option<String>,
-    },
-    /// Bring the changes into force
-    Commit {
-        /// For good, or until it is confirmed
-        #[command(subcommand)]
-        how: Option<Commit>,
-    },
-    /// Keep what was committed for some minutes
-    Confirm,
-    /// Drop changes that are not committed, or else take the last commit back
-    Rollback,
-}
-
-/// `config commit …`
-#[derive(Debug, Subcommand)]
-pub enum Commit {
-    /// Take it back by itself unless `config confirm` follows within so many minutes
-    Confirmed {
-        /// Minutes
-        #[arg(value_name = "MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1440))]
-        minutes: u32,
     },
 }
 

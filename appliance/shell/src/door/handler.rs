@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::alive::Client;
 use super::gate::Progress;
-use super::operators::Visitor;
+use super::pool::Taken;
 use super::stream::Scissors;
 use super::{Door, Place};
 use crate::command::exit::Exit;
@@ -23,9 +23,6 @@ use crate::session::{self, Guest};
 
 /// Channels that one connection may have open: some programs run commands side by side.
 const CHANNELS: usize = 4;
-
-/// Sessions of all connections.
-const SESSIONS: u32 = 32;
 
 /// Pieces that wait to be sent. With [`desk`](crate::session::desk)'s size of a piece, that is the
 /// memory that a client that does not read can hold.
@@ -50,7 +47,8 @@ pub(super) struct Connection {
     pub(super) login: Arc<Login>,
     pub(super) peer: SocketAddr,
     pub(super) scissors: Arc<Scissors>,
-    pub(super) visitor: Option<Visitor>,
+    /// The fingerprint of the key that logged in.
+    pub(super) visitor: Option<String>,
     pub(super) channels: HashMap<ChannelId, Opened>,
 }
 
@@ -62,6 +60,8 @@ pub(super) struct Opened {
     /// The session has said its last word. What the client answers to that is seen by nobody, so
     /// this is how the place becomes free.
     over: Arc<AtomicBool>,
+    /// Its place among all sessions, until the session itself has it.
+    seat: Option<Seat>,
 }
 
 /// Why a connection ends.
@@ -72,20 +72,19 @@ pub(super) enum ConnectionError {
 }
 
 impl Connection {
-    async fn find(&self, key: &PublicKey) -> Option<Visitor> {
-        self.door.operators.borrow().find(key, self.peer.ip())
+    async fn find(&self, key: &PublicKey) -> Option<String> {
+        self.door.visitors.find(key, self.peer.ip()).await
     }
 
     /// Begins the session of a channel; whether it could.
     fn begin(&mut self, channel: ChannelId, command: Option<String>) -> bool {
-        let (Some(opened), Some(visitor)) = (self.channels.get_mut(&channel), &self.visitor) else {
+        let (Some(opened), Some(fingerprint)) = (self.channels.get_mut(&channel), &self.visitor) else {
             return false;
         };
-        let Some(write) = opened.write.take() else { return false };
+        let (Some(write), Some(seat)) = (opened.write.take(), opened.seat.take()) else { return false };
         let (out, pieces) = mpsc::channel(WAITING);
         let guest = Guest {
-            operator: visitor.name.clone(),
-            fingerprint: visitor.fingerprint.clone(),
+            fingerprint: fingerprint.clone(),
             address: self.peer.to_string(),
             session: self.door.session_name(),
             terminal: opened.terminal,
@@ -93,7 +92,7 @@ impl Connection {
         };
         let (house, inbox) = (Arc::clone(&self.door.house), Arc::clone(&opened.inbox));
         let login = Arc::clone(&self.login);
-        let running = Running::new(Arc::clone(&self.door), login);
+        let running = Running::new(seat, login);
         let (terminal, over) = (opened.terminal.is_some(), Arc::clone(&opened.over));
         tokio::spawn(async move {
             let running = running;
@@ -123,24 +122,34 @@ async fn supervise(
     }
 }
 
+/// A place among all sessions.
+struct Seat {
+    door: Arc<Door>,
+    place: u64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.door.places(|places| places.leave(self.place));
+    }
+}
+
 /// Counts a session as long as it lives.
 struct Running {
-    door: Arc<Door>,
+    _seat: Seat,
     login: Arc<Login>,
 }
 
 impl Running {
-    fn new(door: Arc<Door>, login: Arc<Login>) -> Self {
-        door.sessions.fetch_add(1, Ordering::Relaxed);
+    fn new(seat: Seat, login: Arc<Login>) -> Self {
         login.open.fetch_add(1, Ordering::Relaxed);
         login.changed.notify_one();
-        Self { door, login }
+        Self { _seat: seat, login }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.door.sessions.fetch_sub(1, Ordering::Relaxed);
         self.login.open.fetch_sub(1, Ordering::Relaxed);
         self.login.changed.notify_one();
     }
@@ -222,16 +231,22 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         self.channels.retain(|_, opened| !opened.over.load(Ordering::Acquire));
-        if self.channels.len() >= CHANNELS || self.door.sessions.load(Ordering::Relaxed) >= SESSIONS {
+        let client = Client::new(session.handle(), Arc::clone(&self.scissors));
+        let inbox = Arc::new(Inbox::of(client));
+        let key = self.visitor.as_deref().filter(|_| self.channels.len() < CHANNELS);
+        let taken = key.and_then(|key| self.door.places(|places| places.take(key, Arc::clone(&inbox))));
+        let Some(Taken { place, gives_way }) = taken else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
+        };
+        if let Some(other) = gives_way {
+            other.close();
         }
+        let seat = Some(Seat { door: Arc::clone(&self.door), place });
         let id = channel.id();
         // What comes in is taken by `data`; a half that nobody reads would fill up and block.
         let (_, write) = channel.split();
-        let client = Client::new(session.handle(), Arc::clone(&self.scissors));
-        let inbox = Arc::new(Inbox::of(client));
-        let opened = Opened { write: Some(write), inbox, terminal: None, over: Arc::default() };
+        let opened = Opened { write: Some(write), inbox, terminal: None, over: Arc::default(), seat };
         self.channels.insert(id, opened);
         reply.accept().await;
         Ok(())

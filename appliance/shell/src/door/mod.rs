@@ -7,14 +7,15 @@ pub(crate) mod alive;
 pub mod gate;
 mod handler;
 mod host_key;
-mod operators;
+mod pool;
 mod stream;
+mod visitors;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,15 +26,16 @@ use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::session::House;
+use crate::session::inbox::Inbox;
 use gate::{GRACE, Gate, Progress, Verdict};
 use handler::{Connection, Login};
 pub use host_key::{HostKeyError, fingerprint, host_key};
-use operators::Operators;
+use pool::Pool;
 use stream::{Cuttable, Scissors};
+use visitors::Visitors;
 
 /// How long a connection may be open without a session.
 const WITHOUT_SESSION: Duration = Duration::from_secs(30);
@@ -80,10 +82,11 @@ struct Door {
     configs: [Arc<Config>; 2],
     post_quantum: AtomicBool,
     house: Arc<House>,
-    operators: watch::Receiver<Operators>,
+    visitors: Visitors,
     gate: Mutex<Gate>,
     knocking: Mutex<HashMap<u64, Arc<Scissors>>>,
-    sessions: AtomicU32,
+    /// Places for sessions, and what ends each.
+    places: Mutex<Pool<Arc<Inbox>>>,
     named: AtomicU64,
 }
 
@@ -94,6 +97,10 @@ impl Door {
 
     fn knocking<T>(&self, act: impl FnOnce(&mut HashMap<u64, Arc<Scissors>>) -> T) -> T {
         act(&mut self.knocking.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn places<T>(&self, act: impl FnOnce(&mut Pool<Arc<Inbox>>) -> T) -> T {
+        act(&mut self.places.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn config(&self) -> Arc<Config> {
@@ -141,7 +148,6 @@ pub async fn run(settings: Settings, mut opened: impl FnMut(&[SocketAddr]) + Sen
         host_key::new()
     })?;
     let fingerprint = fingerprint(&key);
-    let (known, operators) = watch::channel(Operators::default());
     let house = House {
         socket: settings.control.clone(),
         fingerprint: fingerprint.clone(),
@@ -152,10 +158,10 @@ pub async fn run(settings: Settings, mut opened: impl FnMut(&[SocketAddr]) + Sen
         configs: [Arc::new(config(key.clone(), KEX)), Arc::new(config(key, POST_QUANTUM))],
         post_quantum: AtomicBool::new(false),
         house: Arc::new(house),
-        operators,
+        visitors: Visitors::new(&settings.control),
         gate: Mutex::default(),
         knocking: Mutex::default(),
-        sessions: AtomicU32::new(0),
+        places: Mutex::default(),
         named: AtomicU64::new(0),
     });
     let mut listeners = Listeners::default();
@@ -170,7 +176,7 @@ pub async fn run(settings: Settings, mut opened: impl FnMut(&[SocketAddr]) + Sen
                 match wanted.next().await {
                     Some(Ok(wanted)) => {
                         told = false;
-                        let fresh = follow(&settings, &door, &known, &mut listeners, &wanted).await?;
+                        let fresh = follow(&settings, &door, &mut listeners, &wanted).await?;
                         if let Some(addresses) = fresh {
                             opened(&addresses);
                         }
@@ -195,15 +201,9 @@ pub async fn run(settings: Settings, mut opened: impl FnMut(&[SocketAddr]) + Sen
 async fn follow(
     settings: &Settings,
     door: &Arc<Door>,
-    known: &watch::Sender<Operators>,
     listeners: &mut Listeners,
     wanted: &Wanted,
 ) -> Result<Option<Vec<SocketAddr>>, DoorError> {
-    let operators = Operators::new(&wanted.operators);
-    if operators.is_empty() {
-        tracing::warn!("no operator has a key: nobody can log in");
-    }
-    known.send_replace(operators);
     door.post_quantum.store(wanted.post_quantum, Ordering::Relaxed);
     if settings.listen.is_empty() && listeners.wanted != wanted.listen {
         return listeners.open(door, &wanted.listen).await.map(Some);

@@ -1,5 +1,6 @@
 //! Carries commands out: each becomes calls to the daemon, and what comes back is printed.
 
+mod access;
 mod enroll;
 mod manage;
 mod people;
@@ -14,7 +15,7 @@ use control::{CallError, Client};
 use serde::Serialize;
 
 use crate::command::exit::Exit;
-use crate::command::tree::Command;
+use crate::command::tree::{Command, Config};
 use crate::command::{self, Order, ParseError};
 use crate::render;
 use crate::session::desk::{Desk, Stdin, Stop};
@@ -106,7 +107,7 @@ impl Context<'_> {
             self.say("Type or paste the lines; Ctrl-D ends them.\n").await?;
         }
         self.desk.read(&mut self.stdin).await?;
-        let text = self.stdin.rest().filter(|_| !self.stdin.too_long).map(str::to_owned);
+        let text = self.stdin.rest().filter(|_| !self.stdin.too_long).map(|text| text.as_str().to_owned());
         match text {
             Some(text) => Ok(text),
             None => {
@@ -153,6 +154,18 @@ fn needed(command: &Command, role: Role) -> Role {
     }
 }
 
+/// Whether a command needs no question: who sends a signature means it, and who only prints changes nothing.
+const fn is_answered(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Config(
+            Config::Commit { signed: Some(_), .. }
+                | Config::Rollback { signed: Some(_), .. }
+                | Config::Rollback { to_sign: true, .. }
+        )
+    )
+}
+
 const fn a_role(role: Role) -> &'static str {
     match role {
         Role::Viewer => "a viewer",
@@ -173,7 +186,8 @@ async fn lacks_role(context: &mut Context<'_>, order: &Order) -> Done {
 }
 
 async fn confirmed(context: &mut Context<'_>, order: Order) -> Done {
-    if let Some(question) = order.entry().and_then(|entry| entry.question).filter(|_| !context.yes) {
+    let asks = !context.yes && !is_answered(&order.line.command);
+    if let Some(question) = order.entry().and_then(|entry| entry.question).filter(|_| asks) {
         match context.desk.confirm(question).await? {
             Some(true) => {}
             Some(false) => return context.refuse(Exit::Unconfirmed, "Nothing was done.").await,
@@ -275,10 +289,8 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         Command::Server(command) => Box::pin(manage::server(context, command)).await,
         Command::Receipts(command) => Box::pin(records::receipts(context, command)).await,
         Command::Config(command) => Box::pin(records::config(context, command)).await,
-        Command::Operators => {
-            let operators = context.call(station.operators()).await?;
-            context.print(&operators, render::operators).await
-        }
+        Command::Operators { what } => Box::pin(access::operators(context, what)).await,
+        Command::Sessions { what } => Box::pin(access::sessions(context, what)).await,
         Command::Audit { newest } => {
             let wanted = control::types::AuditList { newest: Some(newest) };
             let audit = context.call(station.audit_list(&wanted)).await?;

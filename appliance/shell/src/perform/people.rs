@@ -2,7 +2,7 @@
 
 use control::Secret;
 use control::types::{
-    BySealed, ConfigText, ImportedProfile, KeyHandOver, KeySwap, KeyWipe, ProfileImport, RegistrationCreate,
+    BySealed, ImportedProfile, KeyHandOver, KeySwap, KeyWipe, ProfileImport, RegistrationCreate,
     RegistrationForm, RegistrationMade, WelcomeAdd, WelcomeRemove,
 };
 use data_encoding::BASE64;
@@ -123,9 +123,7 @@ pub(super) async fn sealed(context: &mut Context<'_>, command: tree::Sealed) -> 
 
 pub(super) async fn welcome(context: &mut Context<'_>, command: tree::Welcome) -> Done {
     let station = context.station;
-    let pending = |text: &ConfigText| {
-        format!("{}\nNothing is in force yet: config commit.\n", render::clean_lines(&text.text))
-    };
+    let pending = super::access::pending;
     match command {
         tree::Welcome::List => {
             let rules = context.call(station.welcome_list()).await?;

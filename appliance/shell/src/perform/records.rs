@@ -1,10 +1,13 @@
 //! Receipts and the configuration.
 
+use control::Secret;
 use control::types::{
-    ByReceipt, ConfigCheck, ConfigCommit, ConfigSet, ConfigShow, ConfigText, ReceiptsExport, ReceiptsList,
+    ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet, ConfigShow, ConfigText,
+    ConfigToSign, ReceiptsExport, ReceiptsList,
 };
+use zeroize::Zeroizing;
 
-use super::{Context, Done, json};
+use super::{Context, Done, Failure, json};
 use crate::command::exit::Exit;
 use crate::command::tree;
 use crate::render;
@@ -63,8 +66,15 @@ pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> 
             let shown = context.call(station.config_show(&ConfigShow { path, pending })).await?;
             return context.print(&shown, text).await;
         }
-        tree::Config::Diff => {
+        tree::Config::Diff { to_sign: true } => return to_sign(context, false).await,
+        tree::Config::Diff { to_sign: false } => {
             let shown = context.call(station.config_diff()).await?;
+            return context.print(&shown, difference).await;
+        }
+        tree::Config::Load { file: _ } => {
+            let text = context.text().await?;
+            let lines = text.lines().map(|line| Secret::new(Zeroizing::new(line.to_owned()))).collect();
+            let shown = context.call(station.config_load(&ConfigLoad { lines })).await?;
             return context.print(&shown, difference).await;
         }
         tree::Config::Set { path, value } => {
@@ -87,12 +97,32 @@ pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> 
             context.print(&problems, render::problems).await?;
             return Ok(if problems.problems.is_empty() { Exit::Done } else { Exit::Wrong });
         }
-        tree::Config::Commit { how } => {
+        tree::Config::Commit { how, signed } => {
             let confirmed_minutes = how.map(|tree::Commit::Confirmed { minutes }| minutes);
-            context.call(station.config_commit(&ConfigCommit { confirmed_minutes })).await?
+            let signature = signature(context, signed.is_some()).await?;
+            context.call(station.config_commit(&ConfigCommit { confirmed_minutes, signature })).await?
         }
         tree::Config::Confirm => context.call(station.config_confirm()).await?,
-        tree::Config::Rollback => context.call(station.config_rollback()).await?,
+        tree::Config::Rollback { to_sign: true, .. } => return to_sign(context, true).await,
+        tree::Config::Rollback { to_sign: false, signed } => {
+            let signature = signature(context, signed.is_some()).await?;
+            context.call(station.config_rollback(&ConfigRollback { signature })).await?
+        }
     };
     context.print(&configuration, render::configuration).await
+}
+
+/// Prints the text to be signed, byte for byte.
+async fn to_sign(context: &mut Context<'_>, rollback: bool) -> Done {
+    let station = context.station;
+    let text = context.call(station.config_to_sign(&ConfigToSign { rollback })).await?;
+    context.print(&text, |text| text.text.clone()).await
+}
+
+/// A signature from standard input.
+async fn signature(context: &mut Context<'_>, wanted: bool) -> Result<Option<Vec<String>>, Failure> {
+    if !wanted {
+        return Ok(None);
+    }
+    Ok(Some(context.text().await?.lines().map(str::to_owned).collect()))
 }

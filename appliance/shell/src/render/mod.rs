@@ -24,7 +24,12 @@ pub use token::*;
 pub fn refusal(refusal: &Refusal) -> String {
     let mut text = format!("{} {}\n{}", clean(&refusal.code), clean(&refusal.title), clean(&refusal.cause));
     if !refusal.detail.is_empty() {
-        text.push_str(&format!("\n({})", control::clean::shown_long(&refusal.detail)));
+        // Its lines are the station's own: what to type. Others may quote somebody.
+        let detail = match refusal.code.as_str() {
+            "E3021" => clean_lines(&refusal.detail),
+            _ => control::clean::shown_long(&refusal.detail),
+        };
+        text.push_str(&format!("\n({detail})"));
     }
     if !refusal.remedy.is_empty() {
         text.push_str(&format!("\n{}", clean(&refusal.remedy)));

@@ -2,8 +2,8 @@
 
 use control::sim::{SimKey, Touched};
 use control::types::{
-    AuditEntries, Configuration, Explanations, Health, LogLine, Operators, Panel, Part, Problems, Status,
-    Version,
+    AuditEntries, Configuration, Explanations, Health, LogLine, OpenSessions, Operators, Panel, Part,
+    Problems, Status, Version,
 };
 use data_encoding::BASE64;
 
@@ -98,6 +98,9 @@ pub fn configuration(configuration: &Configuration) -> String {
         text.push_str(&format!(", TAKEN BACK AT {} UNLESS CONFIRMED", time(by)));
     }
     text.push('\n');
+    for note in configuration.notes.iter().flatten() {
+        text.push_str(&format!("{}\n", clean(note)));
+    }
     text
 }
 
@@ -143,6 +146,29 @@ pub fn operators(operators: &Operators) -> String {
         }
     }
     table(["OPERATOR", "ROLE", "FROM", "SESSIONS", "LAST LOGIN", "KEY"], &rows)
+}
+
+/// Who is logged in.
+#[must_use]
+pub fn sessions(sessions: &OpenSessions) -> String {
+    let rows = sessions.sessions.iter().map(|one| {
+        [
+            one.number.to_string(),
+            clean(&one.operator),
+            one.role.to_string(),
+            clean(&one.address),
+            time(one.since),
+            span(one.idle_ms),
+            one.streams.iter().map(|name| clean(name)).collect::<Vec<_>>().join(" "),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    let mut text = table(["N", "OPERATOR", "ROLE", "FROM", "SINCE", "LAST CALL", "IS TOLD"], &rows);
+    text.push_str(&format!(
+        "{} keys were offered since the start, {} of them nobody's.\n",
+        sessions.offered, sessions.unknown
+    ));
+    text
 }
 
 /// Who did what.

@@ -96,6 +96,19 @@ impl Desk {
         self.send(bytes, if terminal { Piece::Out } else { Piece::Err }).await
     }
 
+    /// Leaves a terminal as it was found, whatever was under way on it.
+    pub(crate) async fn abandon(&mut self, draws: bool) -> Result<(), Stop> {
+        let Some(editor) = self.editor.as_mut() else { return Ok(()) };
+        editor.stop();
+        let mut last = editor.output();
+        if draws {
+            // Out of the screen of `watch`, with the cursor seen (xterm's control sequences, DECRST 1049, DECSET 25).
+            last.extend_from_slice(b"\x1b[?1049l\x1b[?25h");
+        }
+        last.extend_from_slice(b"\r\n");
+        self.raw(last).await
+    }
+
     /// Sends bytes for the terminal.
     pub(crate) async fn raw(&mut self, bytes: Vec<u8>) -> Result<(), Stop> {
         self.send(bytes, Piece::Out).await
@@ -346,8 +359,51 @@ impl Stdin {
         std::str::from_utf8(line).ok().map(|line| Zeroizing::new(line.to_owned()))
     }
 
-    /// What has not been used as a secret, as text.
-    pub(crate) fn rest(&self) -> Option<&str> {
-        std::str::from_utf8(self.text.get(self.used..).unwrap_or_default()).ok()
+    /// What has not been used as a secret, as text: UTF-8, or UTF-16 as shells of Windows write it.
+    pub(crate) fn rest(&self) -> Option<Zeroizing<String>> {
+        decoded(self.text.get(self.used..).unwrap_or_default())
+    }
+}
+
+/// Text in UTF-8 or UTF-16, without a byte order mark.
+fn decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let order: fn([u8; 2]) -> u16 = match bytes {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => {
+            let text = std::str::from_utf8(bytes).ok()?;
+            return Some(Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned()));
+        }
+    };
+    let (pairs, odd) = bytes.as_chunks::<2>();
+    // Not grown later, which would leave copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    for letter in char::decode_utf16(pairs.iter().skip(1).map(|pair| order(*pair))) {
+        text.push(letter.ok()?);
+    }
+    odd.is_empty().then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_of_windows_is_text_too() {
+        let text = "name = \"Büro 🔑\"\r\n";
+        let utf16 = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            order(0xfeff).into_iter().chain(text.encode_utf16().flat_map(order)).collect()
+        };
+        for bytes in [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+        ] {
+            assert_eq!(decoded(&bytes).unwrap().as_str(), text);
+        }
+        for bytes in [&b"\xff"[..], b"\xff\xfe\x00", b"\xff\xfe\x00\xd8"] {
+            assert!(decoded(bytes).is_none(), "{bytes:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use control::types::{Audit, Explain, LogIn, ReceiptsList, Session, TokenList, UserFind};
-use control::{CallError, Client};
+use control::{CallError, Client, Refusal};
 use tokio::sync::mpsc;
 
 use crate::command::complete::{self, Kind, Known};
@@ -24,6 +24,12 @@ use inbox::Inbox;
 /// Completion waits so long for the station.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long to wait before a daemon is asked again that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a command may end by itself when its session is over.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// As many values are offered.
 const OFFERED: usize = 100;
 
@@ -32,13 +38,12 @@ pub(crate) struct House {
     pub(crate) socket: PathBuf,
     pub(crate) fingerprint: String,
     pub(crate) picture: String,
-    /// Earlier lines, for each operator.
+    /// Earlier lines, for each SSH key.
     pub(crate) histories: Mutex<HashMap<String, Arc<Mutex<History>>>>,
 }
 
 /// Who is there, and with what.
 pub(crate) struct Guest {
-    pub(crate) operator: String,
     pub(crate) fingerprint: String,
     pub(crate) address: String,
     pub(crate) session: String,
@@ -51,7 +56,7 @@ pub(crate) struct Guest {
 pub(crate) async fn run(house: Arc<House>, guest: Guest, inbox: Arc<Inbox>, out: mpsc::Sender<Piece>) {
     let history = {
         let mut all = house.histories.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(guest.operator.clone()).or_default())
+        Arc::clone(all.entry(guest.fingerprint.clone()).or_default())
     };
     let editor = guest.terminal.map(|terminal| Editor::new(terminal, Arc::clone(&history)));
     // How long it may be idle is known once the daemon has been asked.
@@ -87,18 +92,56 @@ async fn session(
                 ),
             };
             desk.err(&text).await?;
-            return Ok(Exit::Unreachable);
+            return Ok(if error.refusal().is_some() { Exit::Refused } else { Exit::Unreachable });
         }
     };
     desk.set_idle(Duration::from_millis(u64::try_from(session.idle_ms).unwrap_or(600_000).max(1000)));
-    let mut here = Here { desk, station: &station, session: &session, history };
-    match &guest.command {
-        Some(line) => here.command(line).await,
-        None if here.desk.terminal() => {
-            here.desk.out(&welcome(house, &session)).await?;
-            here.prompt().await
+    let refusal = {
+        let mut here = Here { desk: &mut *desk, station: &station, session: &session, history };
+        let goes_on = async {
+            match &guest.command {
+                Some(line) => here.command(line).await,
+                None if here.desk.terminal() => {
+                    here.desk.out(&welcome(house, &session)).await?;
+                    here.prompt().await
+                }
+                None => here.script().await,
+            }
+        };
+        let mut goes_on = std::pin::pin!(goes_on);
+        let refusal = tokio::select! {
+            biased;
+            exit = &mut goes_on => return exit,
+            refusal = over(&station) => refusal,
+        };
+        // What is ending by itself, such as the commit that ended its own session, has its last word.
+        if let Ok(exit) = tokio::time::timeout(LAST_WORD, &mut goes_on).await {
+            return exit;
         }
-        None => here.script().await,
+        refusal
+    };
+    desk.abandon(guest.terminal.is_some_and(|terminal| !terminal.dumb)).await?;
+    desk.err(&render::refusal(&refusal)).await?;
+    Ok(Exit::Refused)
+}
+
+/// Waits until the daemon says that the session is over. While the daemon is away, nobody says so.
+async fn over(station: &Client) -> Refusal {
+    loop {
+        let ended = match station.stay().await {
+            Ok(mut stay) => loop {
+                match stay.next().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break Some(error),
+                    None => break None,
+                }
+            },
+            Err(error) => Some(error),
+        };
+        if let Some(CallError::Refused(refusal)) = ended {
+            return *refusal;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

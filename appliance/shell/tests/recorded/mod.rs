@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use control::interface::Answer;
 use control::server::{Credentials, Handler, Interface};
-use control::types::{LogIn, Operator, Role};
+use control::types::{DoorKnows, LogIn, Operator, Role};
 use control::wire::{self, Call, Fault};
 use control::{Method, Refusal};
 use serde_json::{Value, json};
@@ -47,7 +47,6 @@ impl Recorded {
             "listen": [listen],
             "idle_ms": u64::try_from(idle.as_millis()).unwrap(),
             "post_quantum": false,
-            "operators": operators,
         });
         Arc::new(Self {
             answers: serde_json::from_str(ANSWERS).unwrap(),
@@ -63,8 +62,9 @@ impl Recorded {
 
     /// Lets other operators in from now on.
     pub(crate) fn set_operators(&self, operators: Vec<Operator>) {
-        self.door.send_modify(|door| door["operators"] = json!(operators));
         *self.operators.lock().unwrap() = operators;
+        // The door says that it is open once more: a test waits for that.
+        self.door.send_modify(|_| {});
     }
 
     /// Answers calls at a socket.
@@ -91,6 +91,14 @@ impl Recorded {
             "name": found.name, "role": found.role, "station": "desk-1", "idle_ms": door["idle_ms"],
             "last_login": last, "last_address": last.map(|_| "192.0.2.44"),
         }))
+    }
+
+    /// As the daemon has it; of `from`, that nobody comes from there.
+    fn knows(&self, arguments: &str) -> Result<Answer, Fault> {
+        let asked: DoorKnows = wire::arguments(arguments)?;
+        let operators = self.operators.lock().unwrap();
+        let found = operators.iter().find(|operator| operator.fingerprints.contains(&asked.fingerprint));
+        one(&json!({ "known": found.is_some_and(|operator| operator.from.is_empty()) }))
     }
 
     async fn enroll(self: &Arc<Self>, arguments: &str) -> Result<Answer, Fault> {
@@ -175,6 +183,12 @@ impl Handler for Served {
         let text = arguments.as_str();
         match method {
             Method::LogIn => self.0.log_in(peer, text),
+            Method::DoorKnows => self.0.knows(text),
+            Method::Stay => {
+                let first = futures_util::stream::iter([reply(&json!({ "number": 1 }), true)]);
+                let stay = futures_util::StreamExt::chain(first, futures_util::stream::pending());
+                Ok(Answer::Many(Box::pin(stay)))
+            }
             Method::Audit | Method::DoorOpened => one(&json!({})),
             Method::Door => {
                 let doors = futures_util::stream::unfold(self.0.door.subscribe(), |mut door| async move {

@@ -109,3 +109,26 @@ pub(super) fn masked(text: &str) -> Result<DocumentMut, Refused> {
     }
     Ok(document)
 }
+
+/// Puts the API key back that [`masked`] left out; whether the document gives one anew.
+pub(super) fn unmask(document: &mut DocumentMut, before: &DocumentMut) -> Result<bool, Refused> {
+    let of = |document: &DocumentMut, field: &str| {
+        let server = document.get("server").and_then(Item::as_table_like);
+        server.and_then(|server| server.get(field)).and_then(Item::as_str).map(str::to_owned)
+    };
+    let (given, kept) = (of(document, "api-key"), of(before, "api-key"));
+    let file = of(document, "api-key-file");
+    match given {
+        Some(given) if given == MASK => {
+            let kept = kept.ok_or_else(|| {
+                no(Code::InputInvalid, "server.api-key is \"(secret)\", and there is none that could stay")
+            })?;
+            if let Some(server) = document.get_mut("server").and_then(Item::as_table_like_mut) {
+                server.insert("api-key", toml_edit::value(kept));
+            }
+            Ok(false)
+        }
+        Some(_) => Ok(true),
+        None => Ok(file.is_some() && file != of(before, "api-key-file")),
+    }
+}

@@ -7,24 +7,29 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use control::types::Configuration;
+use control::types::{Configuration, OperatorAdd, OperatorSet};
 use jiff::Timestamp;
 use station::refusal::Code;
 use toml_edit::DocumentMut;
 use zeroize::Zeroizing;
 
 use super::credential::now;
+use super::proof::{self, Deed, Side};
 use super::refuse::no;
-use crate::config::{self, Beside, Config, Parsed, Problem};
+use crate::config::{self, Beside, Config, OperatorRole, Parsed, Problem};
 
 mod disk;
 mod edit;
+mod operators;
 mod state;
 mod version;
 
 use disk::Disk;
 use state::{Back, State};
 use version::Version;
+
+/// What only the file on the card says.
+const CARD_ONLY: &str = "shell.signed-changes";
 
 type Refused = control::Refusal;
 
@@ -37,11 +42,40 @@ pub(super) struct Brought {
     pub(super) key_withheld: bool,
 }
 
+/// A configuration, read.
+pub(super) struct Whole {
+    version: Version,
+    pub(super) config: Config,
+}
+
+impl Whole {
+    fn side(&self) -> Side<'_> {
+        let key_withheld = self.version.withholds_key(&self.config);
+        Side { text: &self.version.text, config: &self.config, key_withheld }
+    }
+}
+
+/// A change of what is in force.
+pub(super) struct Change {
+    pub(super) deed: Deed,
+    pub(super) from: Whole,
+    to: Whole,
+}
+
+impl Change {
+    /// As it is signed.
+    pub(super) fn told(&self) -> proof::Change<'_> {
+        proof::Change { deed: self.deed, from: self.from.side(), to: self.to.side() }
+    }
+}
+
 /// The configuration as it is and as it may become.
 pub(super) struct Changes {
     file: PathBuf,
     disk: Disk,
     base: Zeroizing<String>,
+    /// Whether the card's file wants changes to be signed. What is committed cannot say so.
+    signed: bool,
     state: State<Version>,
     confirm_by: Option<Timestamp>,
     since: Timestamp,
@@ -54,6 +88,7 @@ impl Changes {
             file: file.to_owned(),
             disk: Disk::new(state.map(Path::to_owned)),
             base: Zeroizing::default(),
+            signed: true,
             state: State::new(Version::given(Zeroizing::default())),
             confirm_by: None,
             since: now(),
@@ -76,6 +111,7 @@ impl Changes {
         self.confirm_by = None;
         self.since = now();
         self.base = base;
+        self.signed = parsed.config.shell.signed_changes;
         let Some((text, key_for)) = self.disk.committed(&self.base) else {
             self.state = State::new(Version::given(self.base.clone()).settled(&parsed.config));
             return Brought { parsed, key_withheld: false };
@@ -105,6 +141,7 @@ impl Changes {
             pending: self.state.pending().is_some(),
             confirm_by: self.confirm_by.filter(|_| self.state.on_trial()),
             since: self.since,
+            notes: None,
         }
     }
 
@@ -146,6 +183,9 @@ impl Changes {
 
     /// Changes a field of what is pending.
     pub(super) fn set(&mut self, path: &str, value: Option<&str>) -> Result<(), Refused> {
+        if path == CARD_ONLY {
+            return Err(no(Code::CardOnly, path));
+        }
         let mut document = self.document()?;
         edit::set(&mut document, path, value)?;
         let text = Zeroizing::new(document.to_string());
@@ -170,6 +210,35 @@ impl Changes {
         let mut document = self.document()?;
         edit::remove_welcome(&mut document, number)?;
         self.propose_sound(&document, "welcome")
+    }
+
+    /// Adds an operator to what is pending.
+    pub(super) fn add_operator(&mut self, wanted: &OperatorAdd) -> Result<(), Refused> {
+        let mut document = self.document()?;
+        operators::add(&mut document, wanted)?;
+        self.propose_sound(&document, "operators")
+    }
+
+    /// Changes an operator in what is pending.
+    pub(super) fn set_operator(&mut self, wanted: &OperatorSet) -> Result<(), Refused> {
+        let mut document = self.document()?;
+        operators::set(&mut document, wanted)?;
+        self.propose_sound(&document, "operators")
+    }
+
+    /// Takes an operator out of what is pending.
+    pub(super) fn remove_operator(&mut self, name: &str) -> Result<(), Refused> {
+        let mut document = self.document()?;
+        operators::remove(&mut document, name)?;
+        self.propose_sound(&document, "operators")
+    }
+
+    /// Takes a whole text as what is pending. An API key that is left out in it stays what it is.
+    pub(super) fn load(&mut self, text: &str) -> Result<(), Refused> {
+        let mut document = edit::document(text)?;
+        let gives_key = edit::unmask(&mut document, &self.document()?)?;
+        self.propose(Zeroizing::new(document.to_string()), gives_key);
+        Ok(())
     }
 
     /// What is pending, or else in force, as a document.
@@ -202,15 +271,51 @@ impl Changes {
         self.parse(text.unwrap_or(&self.next().text)).problems
     }
 
-    /// Brings what is pending into force, for good or until it is confirmed.
-    pub(super) fn commit(&mut self, confirmed: Option<Duration>, at: Instant) -> Result<Brought, Refused> {
+    /// Whether changes have to be signed.
+    pub(super) const fn signed(&self) -> bool {
+        self.signed
+    }
+
+    /// What a commit would do now, unless it is impossible.
+    pub(super) fn next_change(&self) -> Result<Change, Refused> {
+        let (version, parsed) = self.next_version()?;
+        let to = Whole { version, config: parsed.config };
+        Ok(Change { deed: Deed::Commit, from: self.whole(self.state.in_force()), to })
+    }
+
+    /// What a rollback would do to what is kept; `None` when it only drops what nobody has committed or confirmed.
+    pub(super) fn back_change(&self) -> Result<Option<Change>, Refused> {
+        let (back, version) = self.state.back().ok_or_else(|| no(Code::NoChange, ""))?;
+        if back != Back::Kept {
+            return Ok(None);
+        }
+        let to = self.whole(version);
+        has_admin(&to.config)?;
+        Ok(Some(Change { deed: Deed::Rollback, from: self.whole(self.state.in_force()), to }))
+    }
+
+    fn whole(&self, version: &Version) -> Whole {
+        Whole { version: version.clone(), config: self.parse(&version.text).config }
+    }
+
+    /// What is pending, if it can come into force.
+    fn next_version(&self) -> Result<(Version, Parsed), Refused> {
         let pending = self.state.pending().cloned().ok_or_else(|| no(Code::NoChange, ""))?;
         let parsed = self.parse(&pending.text);
         if let Some(problem) = parsed.problems.first() {
             let place = problem.place.map(|(line, column)| format!("line {line}, column {column}: "));
             return Err(no(Code::ConfigurationInvalid, format!("{}{problem}", place.unwrap_or_default())));
         }
-        let version = pending.settled(&parsed.config);
+        if parsed.config.shell.signed_changes != self.signed {
+            return Err(no(Code::CardOnly, CARD_ONLY));
+        }
+        has_admin(&parsed.config)?;
+        Ok((pending.settled(&parsed.config), parsed))
+    }
+
+    /// Brings what is pending into force, for good or until it is confirmed.
+    pub(super) fn commit(&mut self, confirmed: Option<Duration>, at: Instant) -> Result<Brought, Refused> {
+        let (version, parsed) = self.next_version()?;
         match confirmed.and_then(|time| at.checked_add(time)) {
             Some(ends) => {
                 let time = jiff::SignedDuration::try_from(ends.saturating_duration_since(at));
@@ -253,6 +358,14 @@ impl Changes {
         let key_withheld = self.state.in_force().withholds_key(&parsed.config);
         Brought { parsed, key_withheld }
     }
+}
+
+fn has_admin(config: &Config) -> Result<(), Refused> {
+    let mut admins = config.operators.iter().filter(|operator| operator.role == OperatorRole::Admin);
+    if admins.any(|admin| admin.ssh_keys().next().is_some()) {
+        return Ok(());
+    }
+    Err(no(Code::AdminMissing, ""))
 }
 
 fn written(disk: &Disk, version: &Version, base: &str) -> Result<(), Refused> {
