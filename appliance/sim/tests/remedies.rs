@@ -167,7 +167,8 @@ fn every_remedy_names_what_there_is() {
 #[test]
 fn every_help_text_names_what_there_is() {
     fn walk(command: &clap::Command, path: &str, all: &mut Vec<String>) {
-        let mut texts: Vec<String> = command.get_about().map(ToString::to_string).into_iter().collect();
+        let abouts = [command.get_about(), command.get_long_about()];
+        let mut texts: Vec<String> = abouts.into_iter().flatten().map(ToString::to_string).collect();
         for arg in command.get_arguments() {
             texts
                 .extend([arg.get_help(), arg.get_long_help()].into_iter().flatten().map(ToString::to_string));

@@ -315,7 +315,7 @@ pub(super) const fn english(code: Code) -> Text {
         Code::OrderExpired => say(
             "Order has run out",
             "No key came in time for this order. Nothing was changed.",
-            "Order it again, or give it longer with --timeout.",
+            "Order it again, or give it longer: enroll --timeout TIME.",
         ),
         Code::NotIdentified => say(
             "Identity not shown",
@@ -399,7 +399,7 @@ pub(super) const fn english(code: Code) -> Text {
         ),
         Code::SignatureMissing => say(
             "Signature needed",
-            "This changes who may come in or where secrets go: an admin has to sign it.",
+            "This changes who may come in or where secrets go. An admin has to sign it.",
             "Let the station print the text, read it, sign it, send the signature.",
         ),
         Code::SignatureWrong => say(

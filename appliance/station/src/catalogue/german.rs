@@ -321,7 +321,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::OrderExpired => say(
             "Auftrag abgelaufen",
             "Zu diesem Auftrag kam rechtzeitig kein Key. Nichts wurde geändert.",
-            "Neu beauftragen, mit --timeout auch länger.",
+            "Neu beauftragen, auch für länger: enroll --timeout TIME.",
         ),
         Code::NotIdentified => say(
             "Nicht ausgewiesen",

@@ -43,9 +43,9 @@ pub enum Config {
     },
     /// Bring the changes into force
     ///
-    /// Sessions of operators who are removed or get another role end at once. With `confirmed`, what nobody confirms is
-    /// taken back by itself, also when whoever made the change has shut themselves out by it, and after a power cut. A
-    /// commit that leaves no admin is refused.
+    /// Sessions of operators who are removed or get another role end at once. With `config commit confirmed`, what
+    /// nobody confirms is taken back by itself, also when whoever made the change has shut themselves out by it, and
+    /// after a power cut. A commit that leaves no admin is refused.
     ///
     /// What changes where secrets go or who may come in has to be signed by an admin: the server's address, trust and API
     /// key, the operators, hand-over.to, access codes. The text to sign comes from `config diff --to-sign`.
