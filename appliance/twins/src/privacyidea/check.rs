@@ -8,7 +8,7 @@ use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
 use super::otp;
 use super::params::Params;
-use super::people::{REALM, User};
+use super::people::User;
 use super::policy::About;
 use super::token::Token;
 use super::wire::Request;
@@ -38,7 +38,7 @@ impl ServerTwin {
         let about = |user: Option<&'static User>| About {
             admin: "",
             user: user.map(|u| u.login),
-            realm: user.map(|_| REALM),
+            realm: user.map(|u| u.realm),
         };
         if self.policies.has("authorization", "api_key_required", about(user)) {
             let key = self.session(request, now).ok().filter(|session| session.role == "validate");
@@ -139,7 +139,9 @@ impl ServerTwin {
         pass: Option<&str>,
         now: Duration,
     ) -> Result<(bool, Map<String, Value>), Refusal> {
-        let owned = self.tokens.values().filter(|token| token.user.as_deref() == Some(login));
+        let owned = self.tokens.values().filter(|token| {
+            token.user.as_deref() == Some(login) && about.realm.is_none_or(|realm| token.user_realm == realm)
+        });
         let serials: Vec<String> = owned.map(|token| token.serial.clone()).collect();
         if serials.is_empty() {
             if self.policies.has("authentication", "passthru", about)

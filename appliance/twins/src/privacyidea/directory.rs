@@ -28,37 +28,100 @@ impl ServerTwin {
         self.crowd = people;
     }
 
-    fn everybody(&self) -> impl Iterator<Item = &'static User> {
-        USERS.iter().chain(crowd(self.crowd))
+    /// Makes a realm of its own, with a resolver of the same name, for people with these logins.
+    pub fn settle(&mut self, realm: &str, logins: &[String]) {
+        let realm: &'static str = realm.to_lowercase().leak();
+        let first = 40_000 + u32::try_from(self.guests.len()).unwrap_or(0);
+        let uids = first..;
+        self.guests.extend(logins.iter().zip(uids).map(|(login, uid)| User::guest(login, realm, uid)));
+        self.realms.push(realm);
     }
 
-    fn known(&self, login: &str) -> Option<&'static User> {
-        self.everybody().find(|user| user.login == login)
+    /// Cuts lists of people at so many, without a word, as SQL and LDAP resolvers do.
+    pub fn limit_lists(&mut self, most: usize) {
+        self.most_listed = Some(most);
+    }
+
+    /// The directories do not answer, or answer again. Whoever is in them is known to nobody then.
+    pub fn directories_away(&mut self, away: bool) {
+        self.away = away;
+    }
+
+    fn everybody(&self) -> impl Iterator<Item = &'static User> {
+        let usual = USERS.iter().chain(crowd(self.crowd));
+        usual.chain(self.guests.iter().copied()).filter(|_| !self.away)
+    }
+
+    fn known(&self, login: &str, realm: &str) -> Option<&'static User> {
+        self.everybody().find(|user| user.login == login && user.realm == realm)
+    }
+
+    /// The owner of a token, as far as a directory knows one.
+    pub(super) fn owner(&self, token: &Token) -> Option<&'static User> {
+        self.known(token.user.as_deref()?, &token.user_realm)
+    }
+
+    pub(super) fn realm_is_known(&self, realm: &str) -> bool {
+        realm.eq_ignore_ascii_case(REALM) || self.realms.contains(&realm.to_lowercase().as_str())
+    }
+
+    /// A name divided at its last `@`, where a realm stands behind it (`split_user`).
+    fn divided<'a>(&self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        name.rsplit_once('@').filter(|(_, realm)| self.realm_is_known(realm))
     }
 
     /// The user that the parameters name. `None` if they name none.
     pub(super) fn user_of(&self, params: &Params) -> Result<Option<&'static User>, Refusal> {
         let Some(name) = params.filled("user") else { return Ok(None) };
-        let realm = params.filled("realm");
-        let (login, realm) = match (name.rsplit_once('@'), realm) {
-            (Some((login, at)), None) if at.eq_ignore_ascii_case(REALM) => {
-                (login.to_owned(), REALM.to_owned())
-            }
-            (_, realm) => (name.clone(), realm.unwrap_or_else(|| REALM.into())),
-        };
-        let known = realm.eq_ignore_ascii_case(REALM).then(|| self.known(&login)).flatten();
-        match known {
+        let (login, realm) = self.who(&name, params);
+        match self.known(login, &realm.to_lowercase()) {
             Some(user) => Ok(Some(user)),
             None => Err(Refusal::numbered(904, "The user can not be found in any resolver in this realm!")),
         }
+    }
+
+    /// Login and realm as the server takes them. A realm of its own overrides the one in the name, which is
+    /// taken off all the same; so is what stands before a backslash.
+    fn who<'a>(&self, name: &'a str, params: &Params) -> (&'a str, String) {
+        let name = name.trim();
+        let (login, realm) = match (self.divided(name), name.contains('@')) {
+            (Some((login, realm)), _) => (login, Some(realm)),
+            (None, true) => (name, None),
+            (None, false) => {
+                name.rsplit_once('\\').map_or((name, None), |(realm, login)| (login, Some(realm)))
+            }
+        };
+        let realm = params.filled("realm").or_else(|| realm.map(str::to_owned));
+        (login, realm.unwrap_or_else(|| REALM.to_owned()))
+    }
+
+    /// What the server's own policy check says of a name and a realm that do not go together: it divides at
+    /// `@` alone, and lets what it finds override `realm`.
+    pub(super) fn check_spelling(&self, params: &Params) -> Result<(), Refusal> {
+        let Some(name) = params.filled("user") else { return Ok(()) };
+        let (login, realm) = self.who(&name, params);
+        let passed = self.divided(name.trim());
+        let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
+        let fits = match passed {
+            Some((user, at)) => same(user, login) && same(at, &realm),
+            None => same(&name, login),
+        };
+        if fits { Ok(()) } else { Err(Refusal::parameter("Cannot pass user_object as well as user")) }
     }
 
     /// `GET /user/`.
     pub(super) fn users(&self, params: &Params, session: &Session) -> Answer {
         self.need("userlist", session)?;
         let realm = params.filled("realm");
-        if realm.is_some_and(|realm| !realm.eq_ignore_ascii_case(REALM)) {
+        if realm.as_ref().is_some_and(|realm| !self.realm_is_known(realm)) {
             return Ok(Reply::of(json!([])));
+        }
+        if self.away {
+            let names = [RESOLVER].into_iter().chain(self.realms.iter().copied());
+            let skipped =
+                Map::from_iter([("skipped_resolvers".to_owned(), json!(names.collect::<Vec<_>>()))]);
+            let detail = self.version().is_3_14().then_some(skipped);
+            return Ok(Reply { detail, ..Reply::of(json!([])) });
         }
         // What a password file can be searched by, and what it cannot.
         if params.has_value("email") {
@@ -71,22 +134,33 @@ impl ServerTwin {
         }
         let pattern =
             params.filled("username").or_else(|| params.filled("user")).unwrap_or_else(|| "*".into());
-        let found = self.everybody().filter(|user| matches(&pattern, user.login));
+        let of_realm =
+            |user: &&User| realm.as_ref().is_none_or(|realm| realm.eq_ignore_ascii_case(user.realm));
+        let found = self.everybody().filter(of_realm).filter(|user| matches(&pattern, user.login));
+        let found = found.take(self.most_listed.unwrap_or(usize::MAX));
         Ok(Reply::of(found.map(|user| user.shown(self.version())).collect::<Vec<_>>()))
     }
 
     /// `GET /realm/` and `GET /defaultrealm`.
-    pub(super) fn realms(&self) -> Answer {
-        let resolver = if self.version().is_recent() {
-            json!({"name": RESOLVER, "node": "", "priority": null, "type": "passwdresolver"})
-        } else {
-            json!({"name": RESOLVER, "priority": null, "type": "passwdresolver"})
+    pub(super) fn realms(&self, default_only: bool) -> Answer {
+        let shown = |id: usize, resolver: &str| {
+            let resolver = if self.version().is_recent() {
+                json!({"name": resolver, "node": "", "priority": null, "type": "passwdresolver"})
+            } else {
+                json!({"name": resolver, "priority": null, "type": "passwdresolver"})
+            };
+            let mut realm = json!({"default": id == 1, "id": id, "resolver": [resolver]});
+            if let (false, Value::Object(fields)) = (self.version().is_recent(), &mut realm) {
+                fields.insert("option".into(), "".into());
+            }
+            realm
         };
-        let mut realm = json!({"default": true, "id": 1, "resolver": [resolver]});
-        if let (false, Value::Object(fields)) = (self.version().is_recent(), &mut realm) {
-            fields.insert("option".into(), "".into());
+        let mut realms = Map::new();
+        realms.insert(REALM.to_owned(), shown(1, RESOLVER));
+        if !default_only {
+            realms.extend((2..).zip(&self.realms).map(|(id, realm)| ((*realm).to_owned(), shown(id, realm))));
         }
-        Ok(Reply::of(json!({ REALM: realm })))
+        Ok(Reply::of(Value::Object(realms)))
     }
 
     /// `GET /policy/` and `GET /policy/<name>`.
@@ -165,7 +239,7 @@ impl ServerTwin {
             description: params.text("description").unwrap_or_default(),
             created: super::clock::iso(now),
             user,
-            realms: user.map(|_| REALM.into()).into_iter().collect(),
+            realms: user.map(|user| user.realm.into()).into_iter().collect(),
         };
         self.containers.insert(serial.clone(), container);
         Ok(Reply::of(json!({"container_serial": serial})))
@@ -185,14 +259,14 @@ impl ServerTwin {
     fn container_shown(&self, serial: &str, container: &Container) -> Value {
         let held = self.tokens.values().filter(|token| token.container.as_deref() == Some(serial));
         let users = container.user.map(|user| {
-            json!({"user_name": user.login, "user_realm": REALM, "user_resolver": RESOLVER, "user_id": user.uid.to_string()})
+            json!({"user_name": user.login, "user_realm": user.realm, "user_resolver": user.resolver, "user_id": user.uid.to_string()})
         });
         json!({
             "serial": serial, "type": container.kind, "description": container.description,
             "info": {"creation_date": container.created}, "internal_info_keys": ["creation_date"],
             "last_authentication": null, "last_synchronization": null, "realms": container.realms,
             "states": ["active"], "template": "", "users": users.into_iter().collect::<Vec<_>>(),
-            "tokens": held.map(|token| token.shown(self.version())).collect::<Vec<_>>(),
+            "tokens": held.map(|token| token.shown(self.version(), self.owner(token))).collect::<Vec<_>>(),
         })
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ServerTwin;
 use super::answer::{Answer, Refusal, Reply};
 use super::params::Params;
-use super::people::{REALM, matches, matches_like};
+use super::people::{matches, matches_like};
 use super::policy::About;
 use super::session::Session;
 use super::token::Token;
@@ -24,9 +24,10 @@ impl ServerTwin {
     pub(super) fn act(&mut self, verb: &str, params: &Params, session: &Session, now: Duration) -> Answer {
         let right = if verb == "description" { "setdescription" } else { verb };
         if verb == "assign" {
+            self.check_spelling(params)?;
             let user = self.user_of(params)?;
             let about =
-                About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
+                About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|u| u.realm) };
             self.check_realm_limit(params, about)?;
         }
         if matches!(verb, "assign" | "enable") {
@@ -39,7 +40,7 @@ impl ServerTwin {
             let pin = params.filled("otppin").or_else(|| params.filled("pin")).unwrap_or_default();
             let user = self.user_of(params)?;
             let about =
-                About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
+                About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|u| u.realm) };
             self.check_pin_rules(&token.kind, &pin, about)?;
         }
         if token.revoked && !matches!(verb, "revoke" | "disable" | "resync") {
@@ -76,7 +77,8 @@ impl ServerTwin {
                     return Err(Refusal::numbered(1103, "Token already assigned to user"));
                 }
                 token.user = Some(user.login.into());
-                token.realms = vec![REALM.into()];
+                token.user_realm = user.realm.into();
+                token.realms = vec![user.realm.into()];
                 token.forgive();
                 if let Some(pin) = params.text("pin") {
                     token.pin = pin;
@@ -266,7 +268,7 @@ impl ServerTwin {
                 && like(&description, &token.description)
                 && state.as_ref().is_none_or(|s| matches(s, &token.rollout_state))
                 && realm.as_ref().is_none_or(|r| token.realms.iter().any(|have| matches(r, have)))
-                && user.is_none_or(|u| token.user.as_deref() == Some(u.login))
+                && user.is_none_or(|u| token.user.as_deref() == Some(u.login) && token.user_realm == u.realm)
                 && assigned.is_none_or(|a| token.user.is_some() == a)
                 && active.is_none_or(|a| token.active == a)
                 && container.as_ref().is_none_or(|c| token.container.as_ref() == Some(c))
@@ -294,7 +296,7 @@ impl ServerTwin {
             .iter()
             .skip((page - 1).saturating_mul(size))
             .take(size)
-            .map(|token| token.shown(self.version()));
+            .map(|token| token.shown(self.version(), self.owner(token)));
         let mut value = json!({
             "count": count, "tokens": shown.collect::<Vec<_>>(),
             "next": (page.saturating_mul(size) < count).then_some(page + 1), "prev": (page > 1).then_some(page - 1),
@@ -323,15 +325,15 @@ impl ServerTwin {
     /// `max_token_per_user`. A token that the user has already does not count.
     pub(super) fn check_user_limit(&self, params: &Params) -> Result<(), Refusal> {
         let serial = params.filled("serial");
-        let owner = serial.as_ref().and_then(|s| self.tokens.get(s)).and_then(|token| token.user.clone());
-        let Some(login) = self.user_of(params)?.map(|user| user.login.to_owned()).or(owner) else {
-            return Ok(());
-        };
-        let about = About { admin: "", user: Some(&login), realm: Some(REALM) };
+        let owner = serial.as_ref().and_then(|s| self.tokens.get(s)).and_then(|token| self.owner(token));
+        let Some(user) = self.user_of(params)?.or(owner) else { return Ok(()) };
+        let about = About { admin: "", user: Some(user.login), realm: Some(user.realm) };
         let Some(limit) = self.policies.value("enrollment", "max_token_per_user", about) else {
             return Ok(());
         };
-        let held = self.tokens.values().filter(|token| token.user.as_deref() == Some(login.as_str()));
+        let theirs =
+            |token: &&Token| token.user.as_deref() == Some(user.login) && token.user_realm == user.realm;
+        let held = self.tokens.values().filter(theirs);
         let held: Vec<&String> = held.map(|token| &token.serial).collect();
         if !serial.is_some_and(|s| held.contains(&&s))
             && limit.parse().is_ok_and(|most: usize| held.len() >= most)

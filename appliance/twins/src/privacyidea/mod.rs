@@ -106,6 +106,14 @@ pub struct ServerTwin {
     faults: Vec<Fault>,
     /// How many people more there are.
     crowd: usize,
+    /// People of realms beside the usual one.
+    guests: Vec<&'static User>,
+    /// These realms.
+    realms: Vec<&'static str>,
+    /// At how many people a list is cut.
+    most_listed: Option<usize>,
+    /// Whether the directories do not answer.
+    away: bool,
 }
 
 /// There is no preset of this name.
@@ -132,6 +140,10 @@ impl ServerTwin {
             audit: audit::Log::default(),
             faults: Vec::new(),
             crowd: 0,
+            guests: Vec::new(),
+            realms: Vec::new(),
+            most_listed: None,
+            away: false,
         }
     }
 

@@ -31,6 +31,10 @@ pub struct User {
     pub password: &'static str,
     /// The number by which the resolver knows the user.
     pub uid: u32,
+    /// The realm.
+    pub realm: &'static str,
+    /// The resolver.
+    pub resolver: &'static str,
 }
 
 /// The users.
@@ -42,6 +46,8 @@ pub const USERS: [User; 5] = [
         email: "alice@example.test",
         password: "alice-password",
         uid: 1001,
+        realm: REALM,
+        resolver: RESOLVER,
     },
     User {
         login: "bob",
@@ -50,6 +56,8 @@ pub const USERS: [User; 5] = [
         email: "bob@example.test",
         password: "bob-password",
         uid: 1002,
+        realm: REALM,
+        resolver: RESOLVER,
     },
     User {
         login: "carol",
@@ -58,6 +66,8 @@ pub const USERS: [User; 5] = [
         email: "carol@example.test",
         password: "carol-password",
         uid: 1003,
+        realm: REALM,
+        resolver: RESOLVER,
     },
     User {
         login: "dave.o'neil",
@@ -66,6 +76,8 @@ pub const USERS: [User; 5] = [
         email: "dave@example.test",
         password: "dave-password",
         uid: 1004,
+        realm: REALM,
+        resolver: RESOLVER,
     },
     User {
         login: "jörg",
@@ -74,6 +86,8 @@ pub const USERS: [User; 5] = [
         email: "joerg@example.test",
         password: "joerg-password",
         uid: 1005,
+        realm: REALM,
+        resolver: RESOLVER,
     },
 ];
 
@@ -93,6 +107,8 @@ static CROWD: LazyLock<Vec<User>> = LazyLock::new(|| {
             email: "",
             password: "nobody knows it",
             uid: 19_999 + n,
+            realm: REALM,
+            resolver: RESOLVER,
         }
     };
     (1..=1000).map(person).collect()
@@ -110,6 +126,20 @@ impl User {
         USERS.iter().chain(CROWD.iter()).find(|user| user.login == login)
     }
 
+    /// Somebody of a realm beside the usual one. Lives as long as the process.
+    pub(super) fn guest(login: &str, realm: &'static str, uid: u32) -> &'static Self {
+        Box::leak(Box::new(Self {
+            login: login.to_owned().leak(),
+            name: ("Guest", format!("Number{uid}").leak()),
+            phone: "",
+            email: "",
+            password: "nobody knows it",
+            uid,
+            realm,
+            resolver: realm,
+        }))
+    }
+
     /// The user as `/user/` shows it.
     pub(super) fn shown(&self, version: Version) -> Value {
         let room = match self.uid {
@@ -120,11 +150,11 @@ impl User {
         let mut shown = json!({
             "username": self.login, "givenname": given, "surname": surname, "email": self.email,
             "phone": "", "mobile": self.phone, "userid": self.uid.to_string(),
-            "resolver": RESOLVER, "editable": false,
+            "resolver": self.resolver, "editable": false,
             "description": format!("{given} {surname},{room},{},,{}", self.phone, self.email),
         });
         if let (true, Value::Object(fields)) = (version.is_3_14(), &mut shown) {
-            fields.insert("realm".into(), REALM.into());
+            fields.insert("realm".into(), self.realm.into());
         }
         shown
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Version;
 use super::otp::Hash;
-use super::people::{RESOLVER, User};
+use super::people::User;
 
 /// Token info that belongs to the token, but may be set by `POST /token/set` (3.14).
 const SETTABLE: [&str; 8] = [
@@ -53,6 +53,8 @@ pub struct Token {
     pub info: BTreeMap<String, String>,
     /// The owner's login name.
     pub user: Option<String>,
+    /// The owner's realm.
+    pub user_realm: String,
     /// The realms it belongs to.
     pub realms: Vec<String>,
     /// The container that holds it.
@@ -82,6 +84,7 @@ impl Token {
             description: String::new(),
             info: BTreeMap::new(),
             user: None,
+            user_realm: String::new(),
             realms: Vec::new(),
             container: None,
             id,
@@ -178,17 +181,16 @@ impl Token {
     }
 
     /// The token as `GET /token/` shows it.
-    pub(super) fn shown(&self, version: Version) -> Value {
-        let owner = self.user.as_deref().and_then(User::named);
+    pub(super) fn shown(&self, version: Version, owner: Option<&User>) -> Value {
         let mut shown = json!({
             "active": self.active, "count": self.count, "count_window": self.count_window,
             "description": self.description, "failcount": self.failcount, "id": self.id,
             "info": self.info, "locked": self.revoked, "maxfail": self.maxfail, "otplen": self.otplen,
-            "realms": self.realms, "resolver": if owner.is_some() { RESOLVER } else { "" },
+            "realms": self.realms, "resolver": owner.map_or("", |user| user.resolver),
             "revoked": self.revoked, "rollout_state": self.rollout_state, "serial": self.serial,
             "sync_window": self.sync_window, "tokengroup": [], "tokentype": self.kind,
             "user_id": owner.map_or(String::new(), |user| user.uid.to_string()),
-            "user_realm": if owner.is_some() { super::people::REALM } else { "" },
+            "user_realm": owner.map_or("", |user| user.realm),
             "username": owner.map_or("", |user| user.login),
         });
         if let Value::Object(fields) = &mut shown {

@@ -15,6 +15,7 @@
 #![cfg(test)]
 #![allow(clippy::string_slice)]
 
+mod logins;
 mod normal;
 mod otp;
 mod real;

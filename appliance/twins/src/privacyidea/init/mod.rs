@@ -14,7 +14,6 @@ use serde_json::json;
 use super::answer::{Answer, Refusal, Reply};
 use super::clock;
 use super::params::Params;
-use super::people::REALM;
 use super::policy::About;
 use super::session::Session;
 use super::token::Token;
@@ -27,7 +26,7 @@ impl ServerTwin {
             // The server's own policy check stumbles over `user@realm`.
             return Err(Refusal::parameter("Cannot pass user_object as well as user"));
         }
-        let about = About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|_| REALM) };
+        let about = About { admin: &session.name, user: user.map(|u| u.login), realm: user.map(|u| u.realm) };
         self.prepare(&mut params, about, now)?;
 
         let kind = params.filled("type").unwrap_or_else(|| "hotp".into()).to_lowercase();
@@ -68,13 +67,14 @@ impl ServerTwin {
                 return Err(Refusal::numbered(301, "The token already belongs to another user"));
             }
             token.user = Some(user.login.into());
-            token.realms = vec![REALM.into()];
+            token.user_realm = user.realm.into();
+            token.realms = vec![user.realm.into()];
             if self.version().is_recent() {
                 token.set_info("assignment_date", clock::iso(now));
             }
         } else if let Some(realm) = params.filled("realm") {
             // A realm that does not exist is dropped without a word.
-            token.realms = Some(realm).filter(|r| r.eq_ignore_ascii_case(REALM)).into_iter().collect();
+            token.realms = Some(realm).filter(|r| self.realm_is_known(r)).into_iter().collect();
         }
 
         let mut made = None;
