@@ -91,7 +91,7 @@ pub use calls::rights::{Health, Probe};
 pub use calls::tokens::{Found, Token, TokenFilter, TokenPage, TokenSettings};
 pub use calls::twostep::{BadBase32Check, PartFormat, decode_base32check, derive_seed, encode_base32check};
 pub use calls::uri::OtpUri;
-pub use calls::users::{Realm, UserRecord};
+pub use calls::users::{Realm, UserRecord, UserSearch};
 pub use calls::validate::{Verdict, Whose};
 pub use client::Client;
 pub use clock::{Clock, Skew, SystemClock};

@@ -163,6 +163,16 @@ impl User {
         Self { login: login.into(), realm: Some(realm.into()), resolver: None }
     }
 
+    /// The login as the server reads it back whole. With `splitAtSign`, which is on by default, it divides
+    /// a name at the last `@` when a realm stands behind it, and one without `@` at the last backslash, whatever
+    /// `realm` says (privacyIDEA 3.14, lib/user.py, `split_user`): `max@firma` in realm `firma` would be `max`.
+    pub fn spelled(&self) -> Cow<'_, str> {
+        match &self.realm {
+            Some(realm) if self.login.contains(['@', '\\']) => Cow::Owned(format!("{}@{realm}", self.login)),
+            _ => Cow::Borrowed(&self.login),
+        }
+    }
+
     /// An empty name would mean "no user" to the server.
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         if self.login.is_empty() { Err(Invalid::Missing("the user's name")) } else { Ok(()) }

@@ -317,7 +317,11 @@ impl Init {
 }
 
 pub(crate) fn owner_fields(body: Object, owner: &User) -> Object {
-    body.text("user", &owner.login)
+    named_fields(body, &owner.spelled(), owner)
+}
+
+pub(crate) fn named_fields(body: Object, login: &str, owner: &User) -> Object {
+    body.text("user", login)
         .maybe("realm", owner.realm.as_deref())
         .maybe("resolver", owner.resolver.as_deref())
 }

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::body::Object;
 use crate::call::{Call, path_name};
 use crate::calls::answer::Rollout;
-use crate::calls::init::owner_fields;
+use crate::calls::init::named_fields;
 use crate::client::Client;
 use crate::envelope::{self, Envelope, Json, Malformed};
-use crate::error::{Error, Invalid};
+use crate::error::{Error, Invalid, ServerCode};
 use crate::http::Transport;
 use crate::names::{Description, HashAlgorithm, Serial, TokenType, User};
 use crate::secret::SecretString;
@@ -286,10 +286,23 @@ impl<T: Transport> Client<T> {
     }
 
     /// Gives it to a user. Refused with 1103 if it has an owner, **even the
-    /// same one**: after a lost answer look who owns it.
+    /// same one**: after a lost answer look who owns it. Look, too, when the login has `@` or
+    /// a backslash in it: a server that does not divide names as others do may know another by it.
     pub async fn assign(&self, serial: &Serial, owner: &User) -> Result<bool, Error> {
         owner.check()?;
-        let body = owner_fields(Object::new().text("serial", serial.as_str()), owner);
+        let spelled = owner.spelled();
+        let assigned = self.assign_as(serial, &spelled, owner).await;
+        match assigned {
+            // A server that does not divide names knows nobody of that one.
+            Err(error) if error.code() == Some(ServerCode::UnknownUser) && spelled != owner.login => {
+                self.assign_as(serial, &owner.login, owner).await
+            }
+            assigned => assigned,
+        }
+    }
+
+    async fn assign_as(&self, serial: &Serial, login: &str, owner: &User) -> Result<bool, Error> {
+        let body = named_fields(Object::new().text("serial", serial.as_str()), login, owner);
         self.call(Call::post("/token/assign", &[], body), changed).await
     }
 

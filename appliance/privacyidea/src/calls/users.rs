@@ -49,6 +49,29 @@ pub struct Realm {
     pub resolvers: Vec<String>,
 }
 
+/// The answer to a search for users.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct UserSearch {
+    /// Those who were found. The server may have cut the list without a word (an SQL resolver at 100, an
+    /// LDAP resolver at 500, as they are by default).
+    pub users: Vec<UserRecord>,
+    /// The resolvers that did not answer. Only privacyIDEA 3.14 tells; others leave their users out in silence.
+    pub skipped: Vec<String>,
+}
+
+fn user_search(envelope: &Envelope<'_>) -> Result<UserSearch, Malformed> {
+    #[derive(Deserialize)]
+    struct Detail<'a> {
+        #[serde(borrow)]
+        skipped_resolvers: Option<Json<'a>>,
+    }
+    let detail =
+        envelope.detail.as_ref().and_then(|detail| detail.read::<Option<Detail<'_>>>().ok().flatten());
+    let skipped = detail.and_then(|detail| detail.skipped_resolvers?.read::<Vec<String>>().ok());
+    Ok(UserSearch { users: user_list(envelope)?, skipped: skipped.unwrap_or_default() })
+}
+
 fn user_list(envelope: &Envelope<'_>) -> Result<Vec<UserRecord>, Malformed> {
     #[derive(Deserialize)]
     struct Wire<'a> {
@@ -118,6 +141,12 @@ impl<T: Transport> Client<T> {
     pub async fn users(&self, realm: &str, username: &str) -> Result<Vec<UserRecord>, Error> {
         let call = Call::get("/user/", &[]).query("realm", Some(realm)).query("username", Some(username));
         self.call(call, user_list).await
+    }
+
+    /// The same, and which resolvers did not answer.
+    pub async fn search_users(&self, realm: &str, username: &str) -> Result<UserSearch, Error> {
+        let call = Call::get("/user/", &[]).query("realm", Some(realm)).query("username", Some(username));
+        self.call(call, user_search).await
     }
 
     /// All realms.
