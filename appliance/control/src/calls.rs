@@ -92,6 +92,12 @@ interface! {
     call RunPause run_pause(ByRun) -> RunDetails, Operator;
     /// Keys that are plugged in are enrolled again.
     call RunResume run_resume(ByRun) -> RunDetails, Operator;
+    /// Lets lines of a run's list get no key for now.
+    call RunSkip run_skip(RunLines) -> RunDetails, Operator;
+    /// Lets lines that were set aside or skipped get keys again; all that were set aside when none is named.
+    call RunRetry run_retry(RunLines) -> RunDetails, Operator;
+    /// Puts people behind the last one of a run's list.
+    call RunAdd run_add(RunAdd) -> RunDetails, Operator;
     /// Ends a run; enrollments that have begun are finished.
     call RunStop run_stop(ByRun) -> RunDetails, Operator;
 

@@ -26,6 +26,7 @@ pub mod hand_over;
 pub mod harden;
 pub mod logging;
 pub mod notify;
+pub mod people;
 pub mod phone;
 pub mod receipts;
 pub mod registration;

@@ -124,7 +124,7 @@ async fn tokens_of<T: Transport>(
     kind: Option<&str>,
 ) -> Result<Vec<String>, Error> {
     let filter = TokenFilter {
-        user: Some(user.to_owned()),
+        user: Some(User::new(user, realm).spelled().into_owned()),
         realm: Some(realm.to_owned()),
         kind: kind.map(str::to_owned),
         ..TokenFilter::default()

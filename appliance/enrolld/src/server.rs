@@ -15,8 +15,8 @@ use station::access::code_from_hex;
 use station::record::EnrollmentId;
 use station::refusal::Code;
 use station::server::{
-    Person, Readiness, Registered, Registration, Right, ServerAnswer, ServerCall, ServerFault, TokenSecret,
-    TokenView, TwoStepTerms, Verdict,
+    PeopleView, Person, Readiness, RealmView, Registered, Registration, Right, ServerAnswer, ServerCall,
+    ServerFault, TokenSecret, TokenView, TwoStepTerms, Verdict,
 };
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
@@ -113,6 +113,21 @@ impl<T: Transport> PrivacyIdea<T> {
             },
             ServerCall::Assign { serial, person } => {
                 done(self.client.assign(&serial_of(&serial)?, &User::new(person.user, person.realm)).await)
+            }
+            ServerCall::Realms => {
+                let realms = self.client.realms().await.map_err(|e| looking(fault(&e)))?.into_iter();
+                let view = |realm: privacyidea::Realm| RealmView {
+                    name: realm.name,
+                    default: realm.default,
+                    resolvers: realm.resolvers,
+                };
+                Ok(ServerAnswer::Realms(realms.map(view).collect()))
+            }
+            ServerCall::People { realm, login } => {
+                let login = login.as_deref().unwrap_or("*");
+                let found = self.client.search_users(&realm, login).await.map_err(|e| looking(fault(&e)))?;
+                let people = found.users.into_iter().map(|user| (user.username, user.resolver)).collect();
+                Ok(ServerAnswer::People(PeopleView { people, skipped: found.skipped }))
             }
             ServerCall::Note { serial, notes } => {
                 let serial = serial_of(&serial)?;
@@ -235,6 +250,7 @@ fn rights(rights: &Rights) -> Option<Vec<Right>> {
         Right::Assign,
         Right::EnrollPin,
         Right::Note,
+        Right::LookUp,
     ];
     let mut granted = Vec::new();
     for right in all {

@@ -142,6 +142,7 @@ impl Journal {
             FORM => {}
             found => return Err(JournalError::TooNew { found }),
         }
+        connection.execute_batch(runs::LINES)?;
         Ok(Self { connection })
     }
 

@@ -2,15 +2,16 @@
 //!
 //! A key is written down when a run takes it ([`Journal::run_claim`]) and when its
 //! enrollment is over ([`Journal::run_result`]). A claim without a result was cut short; the
-//! enrollment's own record then says what became of it.
+//! enrollment's own record then says what became of it. A line of the list that is set aside is
+//! written down with the result that did it, or by [`Journal::run_lines`].
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use station::keys::device::KeySerial;
 use station::record::{Actor, Record};
 use station::refusal::Code;
-use station::run::{KeyResult, Run, RunId, RunPlan, RunState, Standing};
+use station::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing};
 
 use crate::{Journal, JournalError, row};
 
@@ -36,6 +37,19 @@ pub(crate) const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// The lines that are set aside. Made where it is missing, and unknown to earlier versions, which read
+/// the rest as before: for them such lines are open.
+pub(crate) const LINES: &str = "
+    CREATE TABLE IF NOT EXISTS run_line (
+        run         INTEGER NOT NULL REFERENCES run (id),
+        line        INTEGER NOT NULL,
+        standing    TEXT NOT NULL,
+        code        INTEGER,
+        at_ms       INTEGER NOT NULL,
+        PRIMARY KEY (run, line)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// What stands in the place of a standing while the key is in work.
 const CLAIMED: &str = "claimed";
 
@@ -58,6 +72,8 @@ pub struct StoredRun {
     pub keys: Vec<(KeySerial, KeyResult)>,
     /// The keys that were in work, with their line of the list, and since when.
     pub claimed: Vec<(KeySerial, Option<u32>, Duration)>,
+    /// The lines that were set aside.
+    pub aside: Vec<(u32, Aside)>,
 }
 
 impl StoredRun {
@@ -68,7 +84,7 @@ impl StoredRun {
         self,
         mut recall: impl FnMut(KeySerial) -> Vec<Record>,
     ) -> (Run, Vec<(KeySerial, KeyResult)>) {
-        let Self { id, plan, state, by, begun, active, mut keys, claimed } = self;
+        let Self { id, plan, state, by, begun, active, keys, claimed, aside } = self;
         let (mut put_right, mut in_work) = (Vec::new(), Vec::new());
         for (key, line, at) in claimed {
             let records = recall(key);
@@ -81,8 +97,10 @@ impl StoredRun {
                 None => in_work.push((key, line)),
             }
         }
-        keys.extend(put_right.iter().copied());
-        let mut run = Run::new(id, plan, by, begun).restored(active, keys);
+        let mut run = Run::new(id, plan, by, begun).restored(active, keys, aside);
+        for (key, result) in &put_right {
+            run.put_right(*key, *result);
+        }
         run.state = state;
         for (key, line) in in_work {
             run.begin(key, line);
@@ -123,39 +141,44 @@ impl Journal {
         line: Option<u32>,
         at: Duration,
     ) -> Result<(), JournalError> {
-        self.put(run, key, CLAIMED, None, line, at)
+        put_key(&self.connection, run, key, CLAIMED, None, line, at)
     }
 
-    /// Writes down what became of a key in a run.
+    /// Writes down what became of a key in a run, and of its line.
     pub fn run_result(&mut self, run: RunId, key: KeySerial, result: &KeyResult) -> Result<(), JournalError> {
-        self.put(run, key, result.standing.word(), result.code, result.line, result.at)
+        let KeyResult { standing, code, line, at } = *result;
+        let change = self.connection.transaction()?;
+        // Only who has the line says what becomes of it: another key may have it by now.
+        let had: Option<String> = change
+            .prepare_cached(
+                "SELECT standing FROM run_key WHERE run = ?1 AND family = ?2 AND key_number = ?3",
+            )?
+            .query_row(params![run.0, row::family_word(key.family), key.number], |row| row.get(0))
+            .optional()?;
+        if had.as_deref() == Some(CLAIMED)
+            && let Some((line, aside)) = result.sets_aside()
+        {
+            put_line(&change, run, line, Some(aside))?;
+        }
+        put_key(&change, run, key, standing.word(), code, line, at)?;
+        Ok(change.commit()?)
     }
 
-    fn put(
-        &mut self,
-        run: RunId,
-        key: KeySerial,
-        standing: &str,
-        code: Option<Code>,
-        line: Option<u32>,
-        at: Duration,
-    ) -> Result<(), JournalError> {
+    /// Writes down that lines are set aside, or are not any more.
+    pub fn run_lines(&mut self, run: RunId, lines: &[(u32, Option<Aside>)]) -> Result<(), JournalError> {
+        let change = self.connection.transaction()?;
+        for (line, aside) in lines {
+            put_line(&change, run, *line, *aside)?;
+        }
+        Ok(change.commit()?)
+    }
+
+    /// Writes down what is asked of a run now: its list has more lines.
+    pub fn run_plan(&mut self, run: RunId, plan: &RunPlan) -> Result<(), JournalError> {
+        let text = serde_json::to_string(plan).map_err(|error| JournalError::Damaged(error.to_string()))?;
         self.connection
-            .prepare_cached(
-                "INSERT INTO run_key (run, family, key_number, standing, code, line, at_ms) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-                 ON CONFLICT (run, family, key_number) DO UPDATE \
-                 SET standing = ?4, code = ?5, line = ?6, at_ms = ?7 WHERE standing <> 'done'",
-            )?
-            .execute(params![
-                run.0,
-                row::family_word(key.family),
-                key.number,
-                standing,
-                code.map(Code::number),
-                line,
-                milliseconds(at)
-            ])?;
+            .prepare_cached("UPDATE run SET plan = ?2 WHERE id = ?1")?
+            .execute(params![run.0, text])?;
         Ok(())
     }
 
@@ -188,6 +211,7 @@ impl Journal {
                 active: duration(active),
                 keys,
                 claimed,
+                aside: self.run_aside(id)?,
             });
         }
         Ok(runs)
@@ -229,6 +253,18 @@ impl Journal {
         Ok((keys, claimed))
     }
 
+    fn run_aside(&self, run: RunId) -> Result<Vec<(u32, Aside)>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT line, standing, code, at_ms FROM run_line WHERE run = ?1 ORDER BY line",
+        )?;
+        let rows = statement.query_map([run.0], |row| {
+            let skipped = row.get::<_, String>(1)? == Aside::skipped(Duration::ZERO).word();
+            let code = row.get::<_, Option<u16>>(2)?.and_then(Code::from_number);
+            Ok((row.get::<_, u32>(0)?, Aside { skipped, code, at: duration(row.get(3)?) }))
+        })?;
+        rows.map(|row| Ok(row?)).collect()
+    }
+
     /// The final records, oldest first, for which no receipt was written: of a key, or of all.
     pub fn owed(&self, key: Option<KeySerial>) -> Result<Vec<Record>, JournalError> {
         let of_key = if key.is_some() { "AND family = ?1 AND key_number = ?2" } else { "" };
@@ -267,6 +303,60 @@ impl Journal {
             .query_row([], |row| row.get(0))
             .optional()?)
     }
+}
+
+fn put_key(
+    connection: &Connection,
+    run: RunId,
+    key: KeySerial,
+    standing: &str,
+    code: Option<Code>,
+    line: Option<u32>,
+    at: Duration,
+) -> Result<(), JournalError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO run_key (run, family, key_number, standing, code, line, at_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+             ON CONFLICT (run, family, key_number) DO UPDATE \
+             SET standing = ?4, code = ?5, line = ?6, at_ms = ?7 WHERE standing <> 'done'",
+        )?
+        .execute(params![
+            run.0,
+            row::family_word(key.family),
+            key.number,
+            standing,
+            code.map(Code::number),
+            line,
+            milliseconds(at)
+        ])?;
+    Ok(())
+}
+
+fn put_line(
+    connection: &Connection,
+    run: RunId,
+    line: u32,
+    aside: Option<Aside>,
+) -> Result<(), JournalError> {
+    match aside {
+        Some(aside) => connection
+            .prepare_cached(
+                "INSERT INTO run_line (run, line, standing, code, at_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT (run, line) DO UPDATE SET standing = ?3, code = ?4, at_ms = ?5",
+            )?
+            .execute(params![
+                run.0,
+                line,
+                aside.word(),
+                aside.code.map(Code::number),
+                milliseconds(aside.at)
+            ])?,
+        None => connection
+            .prepare_cached("DELETE FROM run_line WHERE run = ?1 AND line = ?2")?
+            .execute(params![run.0, line])?,
+    };
+    Ok(())
 }
 
 fn milliseconds(duration: Duration) -> i64 {

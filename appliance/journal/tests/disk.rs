@@ -10,7 +10,8 @@ use std::time::Duration;
 use journal::{Journal, JournalError};
 use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
-use station::run::{RunPlan, Standing, Target};
+use station::refusal::Code;
+use station::run::{Aside, Assignment, KeyResult, RunPlan, Standing, Target};
 use station::token::TokenSerial;
 
 fn record(number: u32) -> Record {
@@ -190,4 +191,60 @@ fn a_run_counts_what_was_cut_short_by_how_it_ended() {
         assert_eq!(run.in_work().any(|(at_work, _)| at_work == key), expected.is_none(), "{key}");
     }
     assert_eq!((put_right.len(), run.standing(untouched)), (3, None));
+}
+
+#[test]
+fn lines_that_are_set_aside_stay_so_and_what_was_cut_short_sets_its_line_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let line = |user: &str| Assignment {
+        person: Some((user.to_owned(), "office".to_owned())),
+        ..Assignment::default()
+    };
+    let plan = RunPlan {
+        name: "autumn".to_owned(),
+        target: Target::List(["ada", "bob", "cleo", "dora", "eve"].map(line).to_vec()),
+        profile: None,
+        overwrite_confirmed: false,
+    };
+    let mut journal = Journal::open(&path).unwrap();
+    let id = journal.run_new(&plan, &Actor::Armed, Duration::ZERO).unwrap();
+    let refused =
+        |line, code| KeyResult { standing: Standing::Refused, code, line, at: Duration::from_secs(9) };
+    // One has its line when it fails, the other has it no more.
+    journal.run_claim(id, record(1).key, Some(0), Duration::ZERO).unwrap();
+    journal.run_result(id, record(1).key, &refused(Some(0), Some(Code::AssignRefused))).unwrap();
+    journal.run_result(id, record(2).key, &refused(Some(1), Some(Code::AssignRefused))).unwrap();
+    let skipped = Aside::skipped(Duration::from_secs(3));
+    journal.run_lines(id, &[(2, Some(skipped)), (3, Some(skipped))]).unwrap();
+    journal.run_lines(id, &[(3, None)]).unwrap();
+    // The power goes after the enrollment was taken back and before the run heard of it.
+    let mut it = Record { reason: Some(Code::PersonUnknown), ..record(3) };
+    journal.run_claim(id, it.key, Some(4), it.at).unwrap();
+    for state in [State::Planned, State::Undoing, State::Undone] {
+        it.state = state;
+        journal.write(&it).unwrap();
+    }
+    drop(journal);
+
+    let mut journal = Journal::open(&path).unwrap();
+    let stored = journal.runs().unwrap().pop().unwrap();
+    let failed = Aside::failed(Code::AssignRefused, Duration::from_secs(9));
+    assert_eq!(stored.aside, [(0, failed), (2, skipped)]);
+    let (run, put_right) = stored.restored(|key| journal.recall(key).unwrap());
+    assert_eq!(run.aside().map(|(line, _)| line).collect::<Vec<_>>(), [0, 2, 4]);
+    for (key, result) in put_right {
+        journal.run_result(id, key, &result).unwrap();
+    }
+    assert_eq!(journal.runs().unwrap().pop().unwrap().aside.len(), 3);
+
+    // More lines; and a journal from before there were lines that are set aside.
+    let Target::List(mut list) = plan.target.clone() else { panic!("a list") };
+    list.push(line("flo"));
+    let longer = RunPlan { target: Target::List(list), ..plan };
+    journal.run_plan(id, &longer).unwrap();
+    drop(journal);
+    rusqlite::Connection::open(&path).unwrap().execute_batch("DROP TABLE run_line").unwrap();
+    let stored = Journal::open(&path).unwrap().runs().unwrap().pop().unwrap();
+    assert_eq!((stored.plan, stored.aside), (longer, Vec::new()));
 }

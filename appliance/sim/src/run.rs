@@ -124,7 +124,12 @@ async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
 fn list(file: &Path) -> anyhow::Result<Target> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     match people::read(&text, None) {
-        Ok(list) => Ok(Target::List(people::assignments(&list))),
+        Ok(list) => match people::unasked(&list) {
+            Ok(people) => Ok(Target::List(people::assignments(&list, &people))),
+            Err(problems) => {
+                bail!("{}: {}", file.display(), problems.first().map(ToString::to_string).unwrap_or_default())
+            }
+        },
         Err(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             bail!("{}: {}", file.display(), problems.join("; "))

@@ -23,6 +23,9 @@ use twins::line::{Listener, Pace, Server as LineServer};
 use twins::privacyidea::{ADMIN, Options, REALM, ServerTwin, front};
 use twins::yubikey::{Faults, Model, YubiKeyTwin};
 
+#[path = "people/list.rs"]
+mod list;
+
 /// How many people are on the list of the twin.
 const PEOPLE: usize = 24;
 
@@ -34,18 +37,24 @@ struct Site {
     url: String,
     ca: Option<PathBuf>,
     list: PathBuf,
+    twin: Option<Arc<Mutex<ServerTwin>>>,
     _front: Option<front::Server>,
 }
 
 impl Site {
     async fn new(directory: &Path) -> Self {
+        Self::of(directory, PEOPLE).await
+    }
+
+    /// With so many people at the twin; a real server has its own.
+    async fn of(directory: &Path, people: usize) -> Self {
         if let (Ok(url), Some(list)) = (std::env::var("PI_URL"), std::env::var_os("PI_PEOPLE")) {
             let ca = std::env::var_os("PI_CA").map(PathBuf::from);
-            return Self { url, ca, list: list.into(), _front: None };
+            return Self { url, ca, list: list.into(), twin: None, _front: None };
         }
         let mut twin = ServerTwin::new(Options { image_chars: 0, ..Options::default() });
-        twin.invite(PEOPLE);
-        let names = (1..=PEOPLE).map(|n| match n % 10 {
+        twin.invite(people);
+        let names = (1..=people).map(|n| match n % 10 {
             0 => format!("müller-{n:03}"),
             1 => format!("o'hara-{n:03}"),
             _ => format!("person-{n:03}"),
@@ -54,11 +63,18 @@ impl Site {
         let list = directory.join("people.csv");
         std::fs::write(&list, format!("user,realm\n{lines}")).unwrap();
         let listener = front::listen(0).await.unwrap();
-        let front = front::serve(Arc::new(Mutex::new(twin)), listener, None, Duration::ZERO).unwrap();
-        Self { url: format!("http://{}", front.address()), ca: None, list, _front: Some(front) }
+        let twin = Arc::new(Mutex::new(twin));
+        let front = front::serve(Arc::clone(&twin), listener, None, Duration::ZERO).unwrap();
+        let url = format!("http://{}", front.address());
+        Self { url, ca: None, list, twin: Some(twin), _front: Some(front) }
     }
 
     fn people(&self) -> BTreeSet<String> {
+        self.listed().into_iter().collect()
+    }
+
+    /// Everybody, in the order of the list.
+    fn listed(&self) -> Vec<String> {
         let text = std::fs::read_to_string(&self.list).unwrap();
         text.lines().skip(1).filter_map(|line| line.split(',').next().map(str::to_owned)).collect()
     }

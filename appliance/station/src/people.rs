@@ -20,8 +20,12 @@ use crate::server::Person;
 use crate::stamp::Stamp;
 
 pub(crate) mod csv;
+mod directory;
+pub(crate) mod named;
 
 use csv::Field;
+pub use directory::{Directory, Opinion, forms};
+pub use named::{Named, NoName, same_realm};
 
 /// The columns that a list may have.
 pub const COLUMNS: [&str; 5] = ["user", "realm", "profile", "key", "pin"];
@@ -57,8 +61,8 @@ impl PinPolicy {
 /// A line of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// For whom.
-    pub person: Person,
+    /// For whom, as written.
+    pub person: Named,
     /// How; without it, by the profile of the run.
     pub profile: Option<String>,
     /// With which key, by its serial; without it, with any.
@@ -81,12 +85,11 @@ pub struct Problem {
     pub problem: String,
 }
 
-/// The longest list and the longest name. The server's columns for logins have 320 characters
-/// (privacyIDEA, models/token.py, `TokenOwner.user_id`).
+/// The longest list, and the longest name of a profile.
 const MOST: usize = 100_000;
 const LONGEST: usize = 320;
 
-/// Reads a list. People whose realm is not named are of `default_realm`.
+/// Reads a list. People whose realm is not named are of `default_realm`; without one, the server may know it.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the file, at most 50 things.
@@ -123,7 +126,7 @@ struct Sheet<'a> {
     columns: Vec<&'static str>,
     entries: Vec<Entry>,
     problems: Vec<Problem>,
-    people: BTreeMap<(String, String, Option<String>), usize>,
+    people: BTreeMap<(Named, Option<String>), usize>,
     keys: BTreeMap<String, usize>,
 }
 
@@ -172,19 +175,18 @@ impl Sheet<'_> {
             place.and_then(|place| record.get(place)).filter(|field| !field.text.trim().is_empty())
         };
         let [user, realm, profile, key, pin] = COLUMNS.map(field);
-        let named = [user, realm, profile].map(|field| field.and_then(|field| self.name(field)));
-        let [user_name, realm_name, profile] = named;
+        let profile = profile.and_then(|field| self.name(field));
         if user.is_none() {
             self.wrong(first.line, first.column, "the user is missing");
         }
-        let realm_name = realm_name.or_else(|| self.default_realm.map(str::to_owned));
-        if realm_name.is_none() && realm.is_none() {
-            self.wrong(
-                first.line,
-                first.column,
-                "the realm is missing, and no other is named for the whole list",
-            );
-        }
+        let in_realm = realm.map(|field| field.text.as_str()).or(self.default_realm);
+        let person = user.and_then(|user| match Named::in_realm(&user.text, in_realm) {
+            Ok(person) => Some(person),
+            Err(error) => {
+                self.wrong(user.line, user.column, error.to_string());
+                None
+            }
+        });
         let key = key.and_then(|field| self.key(field));
         let pin = pin.map_or(PinPolicy::None, |field| {
             PinPolicy::from_word(&field.text.trim().to_lowercase()).unwrap_or_else(|| {
@@ -193,19 +195,16 @@ impl Sheet<'_> {
                 PinPolicy::None
             })
         });
-        let (Some(user_name), Some(realm_name)) = (user_name, realm_name) else { return };
-        // Realms are kept in lower case by the server.
-        let who = (user_name.clone(), realm_name.to_lowercase(), profile.clone());
+        let Some(person) = person else { return };
         let at = user.unwrap_or(first);
-        match self.people.get(&who) {
+        match self.people.get(&(person.folded(), profile.clone())) {
             Some(earlier) => {
-                let problem = format!("{}@{realm_name} is in line {earlier} already", quoted(&user_name));
+                let problem = format!("{} is in line {earlier} already", quoted(&person.to_string()));
                 self.wrong(at.line, at.column, problem);
             }
-            None => drop(self.people.insert(who, at.line)),
+            None => drop(self.people.insert((person.folded(), profile.clone()), at.line)),
         }
         if self.problems.len() == before {
-            let person = Person { user: user_name, realm: realm_name };
             self.entries.push(Entry { person, profile, key, pin, line: first.line });
         }
     }
@@ -246,15 +245,46 @@ fn quoted(text: &str) -> String {
     format!("'{short}'")
 }
 
-/// The list as a run takes it: line *n* of the run is entry *n* of the list.
+/// The people of a list as it is written, when no server is asked.
+///
+/// # Errors
+/// Each line whose realm is missing.
+pub fn unasked(list: &[Entry]) -> Result<Vec<Person>, Vec<Problem>> {
+    let missing = "the realm is missing, and no other is named for the whole list";
+    let wrong = |entry: &Entry| Problem { line: entry.line, column: 1, problem: missing.to_owned() };
+    let problems: Vec<Problem> =
+        list.iter().filter(|entry| entry.person.unasked().is_none()).map(wrong).take(50).collect();
+    if problems.is_empty() {
+        Ok(list.iter().filter_map(|entry| entry.person.unasked()).collect())
+    } else {
+        Err(problems)
+    }
+}
+
+/// The list as a run takes it: line *n* of the run is entry *n* of the list, for the *n*th of `people`.
 #[must_use]
-pub fn assignments(list: &[Entry]) -> Vec<Assignment> {
-    let assignment = |entry: &Entry| Assignment {
+pub fn assignments(list: &[Entry], people: &[Person]) -> Vec<Assignment> {
+    let assignment = |(entry, person): (&Entry, &Person)| Assignment {
         key: entry.key.clone(),
-        person: Some((entry.person.user.clone(), entry.person.realm.clone())),
+        person: Some((person.user.clone(), person.realm.clone())),
         random_pin: entry.pin == PinPolicy::Random,
     };
-    list.iter().map(assignment).collect()
+    list.iter().zip(people).map(assignment).collect()
+}
+
+/// The first line for somebody who has an earlier one for the same profile, written otherwise.
+#[must_use]
+pub fn twice(list: &[Entry], people: &[Person]) -> Option<Problem> {
+    let mut known = BTreeMap::new();
+    list.iter().zip(people).find_map(|(entry, person)| {
+        let who = (person.user.clone(), person.realm.to_lowercase(), entry.profile.clone());
+        let earlier = known.insert(who, entry.line)?;
+        Some(Problem {
+            line: entry.line,
+            column: 1,
+            problem: format!("{person} is in line {earlier} already"),
+        })
+    })
 }
 
 /// Lists divided by profile, since a run has one. The profile of lines that name none is
@@ -275,7 +305,7 @@ pub fn by_profile(list: &[Entry]) -> Vec<(Option<String>, Vec<Entry>)> {
 ///
 /// # Errors
 /// Lines that name different profiles: such a list is to be divided [`by_profile`].
-pub fn plan(name: &str, list: &[Entry]) -> Result<RunPlan, Problem> {
+pub fn plan(name: &str, list: &[Entry], people: &[Person]) -> Result<RunPlan, Problem> {
     let first = list.first().and_then(|entry| entry.profile.clone());
     if let Some(other) = list.iter().find(|entry| entry.profile != first) {
         let problem = "a run has one profile, and this line names another; make a run of each".to_owned();
@@ -283,7 +313,7 @@ pub fn plan(name: &str, list: &[Entry]) -> Result<RunPlan, Problem> {
     }
     Ok(RunPlan {
         name: name.to_owned(),
-        target: Target::List(assignments(list)),
+        target: Target::List(assignments(list, people)),
         profile: first,
         overwrite_confirmed: false,
     })
@@ -305,9 +335,17 @@ pub fn results(run: &Run) -> String {
         // A key that is enrolled says more than one that was refused before.
         let done = mine.clone().find(|(_, result)| result.standing == Standing::Done);
         let (user, realm) = entry.person.clone().unwrap_or_default();
-        match done.or_else(|| mine.next()) {
-            Some((key, result)) => row(&mut text, [&user, &realm], *key, *result),
-            None => {
+        let aside = run.aside().find(|(aside, _)| *aside == line).map(|(_, aside)| aside);
+        match (done.or_else(|| mine.next()), aside) {
+            (key, Some(aside)) => {
+                let key =
+                    key.map(|(key, _)| key.to_string()).or_else(|| entry.key.clone()).unwrap_or_default();
+                let code = aside.code.map(|code| code.to_string()).unwrap_or_default();
+                let time = Stamp::new(aside.at, 0).to_string();
+                csv::write(&mut text, [&user, &realm, &key, aside.word(), &code, &time]);
+            }
+            (Some((key, result)), None) => row(&mut text, [&user, &realm], *key, *result),
+            (None, None) => {
                 let key = entry.key.as_deref().unwrap_or_default();
                 csv::write(&mut text, [&user, &realm, key, "open", "", ""]);
             }
@@ -332,115 +370,4 @@ impl fmt::Display for Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use core::time::Duration;
-
-    use keys::device::Family;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::record::Actor;
-    use crate::refusal::Code;
-    use crate::run::RunId;
-
-    fn problems(text: &str) -> Vec<String> {
-        read(text, None).unwrap_err().iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn lists_of_spreadsheets_are_read() {
-        let text = "\u{feff}PIN;Key;user;Realm\r\nrandom;00012345;\"O'Hara; Zoë\";büro\r\n;;müller;büro\r\n";
-        let list = read(text, None).unwrap();
-        assert_eq!(list.len(), 2);
-        assert_eq!(list[0].person, Person { user: "O'Hara; Zoë".into(), realm: "büro".into() });
-        assert_eq!(
-            (list[0].key.as_deref(), list[0].pin, list[0].line),
-            (Some("00012345"), PinPolicy::Random, 2)
-        );
-        assert_eq!(
-            (list[1].key.as_deref(), list[1].pin, list[1].profile.as_deref()),
-            (None, PinPolicy::None, None)
-        );
-        let list = read("user\nada\n", Some("office")).unwrap();
-        assert_eq!(list[0].person.to_string(), "ada@office");
-        assert_eq!(assignments(&list)[0].person, Some(("ada".into(), "office".into())));
-    }
-
-    #[test]
-    fn everything_wrong_is_said_with_line_and_column() {
-        assert!(problems("user,realm,mail\n")[0].starts_with("line 1, column 12: there is no column 'mail'"));
-        assert!(problems("realm\noffice\n")[0].contains("column user is missing"));
-        assert!(problems("user,user\n")[0].starts_with("line 1, column 6: there are two"));
-        assert!(problems("")[0].contains("empty"));
-        assert!(problems("user,realm\n")[0].contains("names nobody"));
-        let text = "user,realm,key,pin\nada,office,7,\n,office,8,\nada,Office,0007,x\nbob,,1-2,\nc\n";
-        let got = problems(text);
-        let wanted = [
-            "line 3, column 1: the user is missing",
-            "line 4, column 12: the key 0007 is in line 2 already",
-            "line 4, column 17: the pin is none, random or ask",
-            "line 4, column 1: 'ada'@Office is in line 2 already",
-            "line 5, column 1: the realm is missing",
-            "line 5, column 6: '1-2' is no serial",
-            "line 6, column 1: the line has 1 fields",
-        ];
-        for wanted in wanted {
-            assert!(got.iter().any(|got| got.starts_with(wanted)), "{wanted}: {got:#?}");
-        }
-        assert_eq!(got.len(), wanted.len());
-        assert!(problems("user,realm\n\"a,b")[0].starts_with("line 2, column 1: its quotes"));
-        assert!(problems("user,realm\n\"a\nb\",c")[0].contains("control"));
-    }
-
-    #[test]
-    fn a_person_may_have_a_key_of_each_profile_in_runs_of_their_own() {
-        let list = read("user,realm,profile\nada,o,desk\nbob,o,desk\nada,o,vault\n", None).unwrap();
-        assert_eq!(plan("x", &list).unwrap_err().line, 4);
-        let parts = by_profile(&list);
-        assert_eq!(parts.iter().map(|(_, part)| part.len()).collect::<Vec<_>>(), [2, 1]);
-        let plan = plan("x", &parts[0].1).unwrap();
-        assert_eq!(plan.profile.as_deref(), Some("desk"));
-        plan.check().unwrap();
-    }
-
-    #[test]
-    fn results_name_every_line_and_run_no_formula() {
-        let list = read("user,realm\n\"=HYPERLINK(\"\"x\"\")\",o\nbob,o\ncleo,o\n", None).unwrap();
-        let plan = plan("x", &list).unwrap();
-        let mut run = Run::new(RunId(1), plan, Actor::Operator("ada".to_owned()), Duration::ZERO);
-        run.resume(Duration::ZERO).unwrap();
-        let key = |number| KeySerial { family: Family::YubiKeyOtp, number };
-        let (at, now) = (Duration::from_secs(1), Duration::ZERO);
-        run.begin(key(7), Some(1));
-        run.settle(key(7), Standing::Refused, Some(Code::NotTouched), at, now);
-        run.begin(key(8), Some(1));
-        run.settle(key(8), Standing::Done, None, at, now);
-        let text = results(&run);
-        let lines: Vec<&str> = text.split("\r\n").collect();
-        assert_eq!(lines[0], "user,realm,key,result,reason,time");
-        assert_eq!(lines[1], "\"'=HYPERLINK(\"\"x\"\")\",o,,open,,");
-        assert_eq!(lines[2], "bob,o,00000008,done,,1970-01-01T00:00:01.000+00:00");
-        assert_eq!(lines[3], "cleo,o,,open,,");
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_panics_and_what_is_read_is_whole(text in "(user|realm|key|pin|profile|[a-z0-9\"',;\r\n äö=]){0,60}") {
-            for entry in read(&text, Some("o")).unwrap_or_default() {
-                prop_assert!(!entry.person.user.is_empty() && !entry.person.realm.is_empty());
-            }
-        }
-
-        #[test]
-        fn names_survive_the_way_through_a_table(names in prop::collection::btree_set("[a-zäöüß'\"., -]{0,10}[a-zé]", 1..8)) {
-            let mut text = "user,realm\n".to_owned();
-            for name in &names {
-                text.push_str(&format!("\"{}\",o\n", name.replace('"', "\"\"")));
-            }
-            let trimmed: std::collections::BTreeSet<_> = names.iter().map(|name| name.trim().to_owned()).collect();
-            prop_assume!(trimmed.len() == names.len());
-            let read: Vec<_> = read(&text, None).unwrap().into_iter().map(|entry| entry.person.user).collect();
-            prop_assert_eq!(read, names.iter().map(|name| name.trim().to_owned()).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -125,17 +125,23 @@ async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unf
     let Some(person) = &record.person else {
         return Ok(());
     };
-    if view.owner.as_ref() == Some(person) {
+    let is_theirs = |view: &TokenView| view.owner.as_ref().is_some_and(|owner| owner.is(person));
+    if is_theirs(&view) {
         return Ok(());
     }
     let id = record.enrollment;
     let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
-    let Err(refusal) = desk.done(id, call).await else {
-        return Ok(());
+    let refusal = match desk.done(id, call).await {
+        // A server that divides names elsewhere than others has given it to somebody else.
+        Ok(()) if person.user.contains(['@', '\\']) => {
+            Refusal::new(Code::AssignRefused, "the server gave it to somebody else")
+        }
+        Ok(()) => return Ok(()),
+        Err(refusal) => refusal,
     };
     // A repeated assignment is refused even to the same person: ask whose it is now.
     match desk.look(id, &record.token).await {
-        Ok(Some(view)) if view.owner.as_ref() == Some(person) => Ok(()),
+        Ok(Some(view)) if is_theirs(&view) => Ok(()),
         Ok(_) if is_temporary(refusal.code) => Err(Unfinished::Later(refusal)),
         Ok(_) => {
             let code = if refusal.code == Code::PersonUnknown { refusal.code } else { Code::AssignRefused };

@@ -140,6 +140,14 @@ codes! {
     TokenVanished = 2063,
     /// There is no such token.
     TokenUnknown = 2064,
+    /// The login may not look people up.
+    LookupForbidden = 2071,
+    /// The server's directory does not answer for these people.
+    DirectoryAway = 2072,
+    /// Several people may be meant.
+    PersonUnclear = 2073,
+    /// There is no such realm.
+    RealmUnknown = 2074,
 
     /// The configuration file has an error.
     ConfigurationInvalid = 3001,
@@ -165,6 +173,8 @@ codes! {
     InputInvalid = 3012,
     /// There is no change to be committed, confirmed or taken back.
     NoChange = 3013,
+    /// The line of the list that names this key was set aside.
+    LineAside = 3014,
     /// A token that keeps the only copy of a slot's access code was to be deleted.
     LastCopy = 3018,
     /// The server refused the station's password earlier, and it was not sent again.

@@ -7,7 +7,7 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use keys::device::KeySerial;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,10 @@ use crate::record::{Actor, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::Person;
 
+mod lines;
 mod plan;
 
+pub use lines::{Aside, is_of_the_line};
 pub use plan::{Assignment, RunPlan, Target};
 
 /// How many of the last completions the rate is taken from.
@@ -158,6 +160,14 @@ pub struct Run {
     since: Option<Duration>,
     keys: BTreeMap<KeySerial, KeyResult>,
     in_work: BTreeMap<KeySerial, Option<u32>>,
+    /// The lines of the list that have their key. No line is here and in `aside`.
+    done: BTreeSet<u32>,
+    /// The lines of the list that get no key for now.
+    aside: BTreeMap<u32, Aside>,
+    /// How many lines were set aside since a key was last enrolled.
+    streak: u32,
+    /// Whether it had ended when its list got more to do. RAM alone: it is resumed at once.
+    reopened: bool,
     unnamed: u32,
     /// How long it had been taking keys at each of the last completions.
     recent: VecDeque<Duration>,
@@ -174,6 +184,8 @@ pub struct Progress {
     pub quarantined: u32,
     /// Keys in work.
     pub in_work: u32,
+    /// Lines of the list that get no key for now.
+    pub aside: u32,
     /// Keys that are still to be enrolled; `None` without a target.
     pub to_go: Option<u32>,
     /// Keys an hour, over the last 20; `None` before there are two.
@@ -196,29 +208,43 @@ impl Run {
             since: None,
             keys: BTreeMap::new(),
             in_work: BTreeMap::new(),
+            done: BTreeSet::new(),
+            aside: BTreeMap::new(),
+            streak: 0,
+            reopened: false,
             unnamed: 0,
             recent: VecDeque::new(),
         }
     }
 
-    /// A run as it was written down: its keys, and for how long it had taken keys.
+    /// A run as it was written down: its keys, the lines that were set aside, and for how long it
+    /// had taken keys.
     #[must_use]
     pub fn restored(
         mut self,
         active: Duration,
         keys: impl IntoIterator<Item = (KeySerial, KeyResult)>,
+        aside: impl IntoIterator<Item = (u32, Aside)>,
     ) -> Self {
         self.active = active;
         self.keys = keys.into_iter().collect();
+        let done = self.keys.values().filter(|result| result.standing == Standing::Done);
+        self.done = done.filter_map(|result| result.line).collect();
+        let done = &self.done;
+        self.aside = aside.into_iter().filter(|(line, _)| !done.contains(line)).collect();
         self
     }
 
     /// Takes keys from now on (monotonic). A finished run stays finished.
     pub fn resume(&mut self, now: Duration) -> Result<(), Refusal> {
+        if self.to_go() == Some(0) {
+            self.state = RunState::Finished;
+        }
         match self.state {
             RunState::Finished => Err(Refusal::new(Code::RunInvalid, "it has reached its target")),
             RunState::Running if self.since.is_some() => Ok(()),
             _ => {
+                (self.streak, self.reopened) = (0, false);
                 self.state = RunState::Running;
                 self.since = Some(now);
                 // The pause is not part of the rate.
@@ -269,36 +295,8 @@ impl Run {
             Target::Endless => Claim::Take(None),
             Target::Count(_) if self.to_take() == Some(0) => Claim::Full,
             Target::Count(_) => Claim::Take(None),
-            Target::List(list) => self.line(list, key),
+            Target::List(list) => self.line(list, Some(key)),
         }
-    }
-
-    /// The line of the list for a key: its own, the one it had before, or the next.
-    fn line(&self, list: &[Assignment], key: KeySerial) -> Claim {
-        let taken = |line: u32| {
-            self.in_work.values().any(|taken| *taken == Some(line))
-                || self
-                    .keys
-                    .values()
-                    .any(|result| result.standing == Standing::Done && result.line == Some(line))
-        };
-        let numbered = || (0_u32..).zip(list);
-        if let Some((line, _)) = numbered().find(|(line, entry)| entry.names(key) && !taken(*line)) {
-            return Claim::Take(Some(line));
-        }
-        let earlier = self.keys.get(&key).and_then(|result| result.line);
-        let free =
-            |line: &u32| list.get(*line as usize).is_some_and(|entry| entry.key.is_none()) && !taken(*line);
-        let next = earlier.filter(free).or_else(|| numbered().map(|(line, _)| line).find(free));
-        if let Some(line) = next {
-            return Claim::Take(Some(line));
-        }
-        let any_in_work = self
-            .in_work
-            .values()
-            .flatten()
-            .any(|line| list.get(*line as usize).is_some_and(|entry| entry.key.is_none()));
-        if any_in_work { Claim::Full } else { Claim::Refuse(Refusal::new(Code::NotWelcome, key.to_string())) }
     }
 
     /// The person of a line.
@@ -391,11 +389,24 @@ impl Run {
                 self.recent.pop_front();
             }
         }
+        // Who has a line no more says nothing about it: another key may have it by now.
+        self.note_line(&KeyResult {
+            line: line.filter(|_| begun.is_some() || standing == Standing::Done),
+            ..result
+        });
+        self.end_if_through(now);
+        if self.is_stalled() && self.state == RunState::Running {
+            self.pause(now);
+        }
+        result
+    }
+
+    /// Ends the run when nothing is left to do.
+    fn end_if_through(&mut self, now: Duration) {
         if self.to_go() == Some(0) && self.state == RunState::Running {
             self.halt(RunState::Finished, now);
             self.state = RunState::Finished;
         }
-        result
     }
 
     /// Counts a key that hides its serial, which cannot be enrolled.
@@ -425,12 +436,14 @@ impl Run {
     }
 
     fn to_go(&self) -> Option<u32> {
-        let target = match &self.plan.target {
-            Target::Endless => return None,
-            Target::Count(count) => *count,
-            Target::List(list) => u32::try_from(list.len()).unwrap_or(u32::MAX),
-        };
-        Some(target.saturating_sub(self.count(Standing::Done)))
+        let whole = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        match &self.plan.target {
+            Target::Endless => None,
+            Target::Count(count) => Some(count.saturating_sub(self.count(Standing::Done))),
+            Target::List(list) => {
+                Some(whole(list.len().saturating_sub(self.done.len()).saturating_sub(self.aside.len())))
+            }
+        }
     }
 
     /// How many keys it could take now beside those in work.
@@ -457,6 +470,7 @@ impl Run {
             refused: self.count(Standing::Refused) + self.unnamed,
             quarantined: self.count(Standing::Quarantined),
             in_work: u32::try_from(self.in_work.len()).unwrap_or(u32::MAX),
+            aside: u32::try_from(self.aside.len()).unwrap_or(u32::MAX),
             to_go,
             per_hour,
             left,

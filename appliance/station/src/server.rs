@@ -12,6 +12,7 @@ use keys::device::{Digits, HashAlgorithm};
 use keys::secret::{AccessCode, AesKey, Pin, Seed};
 use zeroize::Zeroizing;
 
+use crate::people::named::same_realm;
 use crate::record::EnrollmentId;
 use crate::refusal::Code;
 use crate::token::{TokenKind, TokenSerial};
@@ -30,6 +31,34 @@ impl fmt::Display for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.user, self.realm)
     }
+}
+
+impl Person {
+    /// Whether two are the same: a realm is one in any case of its letters.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.user == other.user && same_realm(&self.realm, &other.realm)
+    }
+}
+
+/// A realm of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RealmView {
+    /// Its name, as the server spells it.
+    pub name: String,
+    /// Whether it is meant where none is named.
+    pub default: bool,
+    /// The names of the directories that its people are in.
+    pub resolvers: Vec<String>,
+}
+
+/// People of a realm, as far as the server shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeopleView {
+    /// Their logins, each with the directory that has it. The list may have been cut.
+    pub people: Vec<(String, String)>,
+    /// The directories that did not answer, where the server tells.
+    pub skipped: Vec<String>,
 }
 
 /// The secret that a token is registered with.
@@ -134,6 +163,15 @@ pub enum ServerCall {
     },
     /// The access code that is kept with a token. Answered by [`ServerAnswer::Code`].
     ReadCode(TokenSerial),
+    /// Which realms there are. Answered by [`ServerAnswer::Realms`].
+    Realms,
+    /// Who is in a realm. Answered by [`ServerAnswer::People`].
+    People {
+        /// The realm, as the server spells it.
+        realm: String,
+        /// Only those whose login the server takes for this one (`*` stands for anything); without it, all.
+        login: Option<String>,
+    },
     /// Write facts into a token, as name and value. Answered by [`ServerAnswer::Done`]; may be repeated.
     Note {
         /// Which.
@@ -160,6 +198,8 @@ impl ServerCall {
             Self::Assign { .. } => "assign",
             Self::KeepCode { .. } => "keep code",
             Self::ReadCode(_) => "read code",
+            Self::Realms => "realms",
+            Self::People { .. } => "people",
             Self::Note { .. } => "note",
         }
     }
@@ -178,6 +218,10 @@ pub enum ServerAnswer {
     Code(Option<Arc<AccessCode>>),
     /// To [`ServerCall::Verify`] and [`ServerCall::Check`].
     Verdict(Verdict),
+    /// To [`ServerCall::Realms`].
+    Realms(Vec<RealmView>),
+    /// To [`ServerCall::People`].
+    People(PeopleView),
     /// To everything else.
     Done,
 }
@@ -211,6 +255,8 @@ pub enum Right {
     EnrollPin,
     /// Write facts into tokens.
     Note,
+    /// Look people up.
+    LookUp,
 }
 
 impl fmt::Display for Right {
@@ -227,6 +273,7 @@ impl fmt::Display for Right {
             Self::Assign => "assign",
             Self::EnrollPin => "enrollpin",
             Self::Note => "settokeninfo",
+            Self::LookUp => "userlist",
         })
     }
 }

@@ -244,12 +244,14 @@ requests! {
     pub struct Enroll {
         /// The profile; the one that fits when missing.
         pub profile: Option<String>,
-        /// Whom the token is for: `user@realm`.
+        /// Whom the token is for: `login@realm`; the login alone where the server knows one answer.
         pub person: Option<String>,
         /// The key's serial or port; when missing, the only one plugged in, or else the next.
         pub key: Option<String>,
         /// Whether a foreign credential may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether to go on without looking the person up at the server.
+        pub unchecked: Option<bool>,
         /// The token's PIN.
         pub pin: Option<Secret>,
         /// What unlocks the slot: the access code, 12 hexadecimal digits.

@@ -63,12 +63,14 @@ values! {
 requests! {
     /// A phone to be enrolled.
     pub struct PhoneEnroll {
-        /// Whose it is: `user@realm`.
+        /// Whose it is: `login@realm`; the login alone where the server knows one answer.
         pub person: String,
         /// The profile; TOTP of six digits each 30 s with SHA-1, which every app knows, when missing.
         pub profile: Option<String>,
         /// Whether phone and server make the secret together, whatever the profile says.
         pub two_step: Option<bool>,
+        /// Whether to go on without looking the person up at the server.
+        pub unchecked: Option<bool>,
         /// The token's PIN.
         pub pin: Option<Secret>,
     }

@@ -55,7 +55,7 @@ requests! {
 
     /// A key for somebody who shows who they are, by password and registration code.
     pub struct KeyHandOver {
-        /// Who: `user@realm`.
+        /// Who: `login@realm`; the login alone where the server knows one answer.
         pub person: String,
         /// The password.
         pub password: Secret,
@@ -67,6 +67,8 @@ requests! {
         pub key: Option<String>,
         /// Whether a foreign credential may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether to go on without looking the person up at the server.
+        pub unchecked: Option<bool>,
         /// The token's PIN.
         pub pin: Option<Secret>,
         /// Whether it goes on when nobody listens any more; the first event is the only one then.

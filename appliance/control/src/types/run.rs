@@ -34,8 +34,14 @@ values! {
         pub target: Option<i64>,
         /// How its enrollments ended.
         pub counts: Counts,
-        /// Whose turn it is, in a run with a list.
+        /// Whom the next key is for, in a run with a list, unless a line names that key; `null` when no line waits.
         pub next: Option<String>,
+        /// The line of that person.
+        pub next_line: Option<i64>,
+        /// How many lines of the list get no key for now.
+        pub aside: Option<i64>,
+        /// Why it takes no keys although nobody paused it.
+        pub trouble: Option<String>,
         /// When it was started.
         pub started: Timestamp,
         /// When it ended.
@@ -56,7 +62,7 @@ values! {
         pub key: Option<String>,
         /// The token, once there is one.
         pub token: Option<String>,
-        /// `open`, `working`, `enrolled`, or how it ended.
+        /// `open`, `working`, `enrolled`, `set-aside`, `skipped`, or how it ended.
         pub state: String,
         /// The refusal's code, when it failed.
         pub code: Option<String>,
@@ -88,6 +94,10 @@ requests! {
         pub profile: Option<String>,
         /// Whether foreign credentials may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether to begin without those whom the server does not know: their lines are set aside.
+        pub skip_unknown: Option<bool>,
+        /// Whether to begin without looking people up at the server.
+        pub unchecked: Option<bool>,
         /// What unlocks the slots: the access code, 12 hexadecimal digits.
         pub unlock: Option<Secret>,
         /// The administrator PIN of the keys.
@@ -106,15 +116,43 @@ requests! {
         pub profile: Option<String>,
         /// Whether foreign credentials may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether to begin without those whom the server does not know: their lines are set aside.
+        pub skip_unknown: Option<bool>,
+        /// Whether to begin without looking people up at the server.
+        pub unchecked: Option<bool>,
         /// What unlocks the slots: the access code, 12 hexadecimal digits.
         pub unlock: Option<Secret>,
         /// The administrator PIN of the keys.
         pub key_pin: Option<Secret>,
     }
 
+    /// More lines for a run with a list.
+    pub struct RunAdd {
+        /// Which run; the present or last one when missing.
+        pub run: Option<i64>,
+        /// The lines, with a header, as for a new run.
+        pub lines: Vec<String>,
+        /// The realm of people whose line names none.
+        pub realm: Option<String>,
+        /// Whether to add without those whom the server does not know: their lines are set aside.
+        pub skip_unknown: Option<bool>,
+        /// Whether to add without looking people up at the server.
+        pub unchecked: Option<bool>,
+    }
+
+    /// Lines of a run's list.
+    pub struct RunLines {
+        /// Which run; the present or last one when missing.
+        pub run: Option<i64>,
+        /// Their numbers in the list, from 1. For a retry, none means all that failed.
+        pub lines: Vec<i64>,
+        /// Whether to retry without looking people up at the server.
+        pub unchecked: Option<bool>,
+    }
+
     /// One line of a list.
     pub struct Assignment {
-        /// Whom the token is for: `user@realm`.
+        /// Whom the token is for: `login@realm`; the login alone where the server knows one answer.
         pub person: Option<String>,
         /// The serial of the key it has to be; any key when missing.
         pub key: Option<String>,

@@ -21,7 +21,7 @@ values! {
         pub locked: bool,
         /// Whether it still waits to be verified.
         pub unverified: bool,
-        /// Whom it belongs to: `user@realm`.
+        /// Whom it belongs to: `login@realm`.
         pub person: Option<String>,
         /// Its realms.
         pub realms: Vec<String>,
@@ -63,7 +63,7 @@ requests! {
 
     /// Which tokens are wanted.
     pub struct TokenList {
-        /// Only those of this person: `user@realm`.
+        /// Only those of this person: `login@realm`.
         pub person: Option<String>,
         /// Only those whose serial has this form; `*` stands for anything.
         pub serial: Option<String>,
@@ -79,7 +79,7 @@ requests! {
     pub struct TokenAssign {
         /// The token's serial.
         pub serial: String,
-        /// To whom: `user@realm`.
+        /// To whom: `login@realm`.
         pub person: String,
     }
 

@@ -27,7 +27,7 @@ use station::check::Forecast;
 use station::mode::{Mode, NamedProfile};
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
-use station::run::{RunId, RunPlan};
+use station::run::{Assignment, RunId, RunPlan};
 use station::server::Person;
 use station::slots::Handled;
 use station::verify::Verified;
@@ -232,9 +232,13 @@ enum Command {
     Mode(Mode, Actor),
     Server(Option<Arc<dyn ServerPort>>),
     Settings(Box<FloorSettings>),
+    PacedServer(Reply<Option<Arc<dyn ServerPort>>>),
     Enroll(Box<Wish>, Reply<Result<Ticket, Refusal>>),
     Cancel(Cancelled, Reply<Result<usize, Refusal>>),
-    RunStart(RunPlan, Secrets, Actor, Reply<Result<RunId, Refusal>>),
+    RunStart(RunPlan, Vec<u32>, Secrets, Actor, Reply<Result<RunId, Refusal>>),
+    RunSkip(Option<RunId>, Vec<u32>, Reply<Result<RunId, Refusal>>),
+    RunRetry(Option<RunId>, Vec<u32>, Reply<Result<RunId, Refusal>>),
+    RunAdd(Option<RunId>, Vec<Assignment>, Vec<u32>, Reply<Result<RunId, Refusal>>),
     RunResume(RunId, Secrets, Reply<Result<(), Refusal>>),
     RunPause(Reply<Result<RunId, Refusal>>),
     RunStop(Option<RunId>, Reply<Result<RunId, Refusal>>),
@@ -296,6 +300,12 @@ impl FloorHandle {
         self.tell(Command::Server(server)).await;
     }
 
+    /// The server as enrollments reach it: whoever asks it this way keeps their pace, and look-ups of people
+    /// stand behind them.
+    pub async fn server(&self) -> Option<Arc<dyn ServerPort>> {
+        self.ask(Command::PacedServer).await.ok().flatten()
+    }
+
     /// Changes the settings, the mode included, for every enrollment that begins from now on.
     pub async fn set_settings(&self, settings: FloorSettings) {
         self.tell(Command::Settings(Box::new(settings))).await;
@@ -314,7 +324,39 @@ impl FloorHandle {
     /// Begins a run. It goes on after a restart of the station, without its secrets:
     /// where they are wanted, [`Self::run_resume`] gives them again.
     pub async fn run_start(&self, plan: RunPlan, secrets: Secrets, by: Actor) -> Result<RunId, Refusal> {
-        self.ask(|reply| Command::RunStart(plan, secrets, by, reply)).await?
+        self.run_start_without(plan, Vec::new(), secrets, by).await
+    }
+
+    /// The same, for a list some of whose people the server does not know: these lines, counted from
+    /// 0, are set aside from the start.
+    pub async fn run_start_without(
+        &self,
+        plan: RunPlan,
+        unknown: Vec<u32>,
+        secrets: Secrets,
+        by: Actor,
+    ) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunStart(plan, unknown, secrets, by, reply)).await?
+    }
+
+    /// Has lines of a list, counted from 0, get no key for now. Of the present or last run when none is named.
+    pub async fn run_skip(&self, run: Option<RunId>, lines: Vec<u32>) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunSkip(run, lines, reply)).await?
+    }
+
+    /// Lets lines that were set aside get keys again; all that failed when none is named.
+    pub async fn run_retry(&self, run: Option<RunId>, lines: Vec<u32>) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunRetry(run, lines, reply)).await?
+    }
+
+    /// Puts lines behind the last one of a list; `unknown` of them, counted from 0, are set aside.
+    pub async fn run_add(
+        &self,
+        run: Option<RunId>,
+        more: Vec<Assignment>,
+        unknown: Vec<u32>,
+    ) -> Result<RunId, Refusal> {
+        self.ask(|reply| Command::RunAdd(run, more, unknown, reply)).await?
     }
 
     /// Lets a run that was paused or stopped take keys again.

@@ -22,6 +22,7 @@ impl Task {
             Command::Snapshot(reply) => drop(reply.send(self.snapshot())),
             Command::Mode(mode, by) => self.set_mode(mode, Some(by)),
             Command::Server(server) => self.set_server(server),
+            Command::PacedServer(reply) => drop(reply.send(self.server.clone())),
             Command::Settings(settings) => {
                 let mode = settings.mode;
                 self.settings = *settings;
@@ -29,8 +30,13 @@ impl Task {
             }
             Command::Enroll(wish, reply) => drop(reply.send(self.wish(*wish))),
             Command::Cancel(what, reply) => drop(reply.send(self.cancel(&what))),
-            Command::RunStart(plan, secrets, by, reply) => {
-                drop(reply.send(self.run_start(plan, secrets, by).await));
+            Command::RunStart(plan, unknown, secrets, by, reply) => {
+                drop(reply.send(self.run_start(plan, &unknown, secrets, by).await));
+            }
+            Command::RunSkip(run, lines, reply) => drop(reply.send(self.run_skip(run, &lines).await)),
+            Command::RunRetry(run, lines, reply) => drop(reply.send(self.run_retry(run, &lines).await)),
+            Command::RunAdd(run, more, unknown, reply) => {
+                drop(reply.send(self.run_add(run, more, &unknown).await));
             }
             Command::RunResume(run, secrets, reply) => drop(reply.send(self.run_resume(run, secrets).await)),
             Command::RunPause(reply) => drop(reply.send(self.run_pause().await)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 use station::refusal::Code;
 use station::server::{ServerAnswer, ServerCall, ServerFault};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::Instant;
 
 use crate::server::ServerPort;
@@ -17,11 +17,16 @@ use crate::server::ServerPort;
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How many look-ups of people there are at once, and how long one waits for a place that no enrollment wants.
+const LOOKUPS: usize = 4;
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// A server that all ports share: a "too busy" to one of them makes all of them wait,
 /// a little longer or shorter each, so that they do not come back at once.
 pub struct Paced {
     server: Arc<dyn ServerPort>,
     places: Semaphore,
+    lookups: Semaphore,
     rest: Mutex<Rest>,
 }
 
@@ -35,12 +40,21 @@ struct Rest {
 impl Paced {
     /// At most `at_once` requests to `server` at a time; at least one.
     pub fn new(server: Arc<dyn ServerPort>, at_once: usize) -> Self {
-        Self { server, places: Semaphore::new(at_once.max(1)), rest: Mutex::default() }
+        Self {
+            server,
+            places: Semaphore::new(at_once.max(1)),
+            lookups: Semaphore::new(LOOKUPS),
+            rest: Mutex::default(),
+        }
     }
 
     async fn carry_out(&self, call: ServerCall) -> Result<ServerAnswer, ServerFault> {
-        // The semaphore is never closed; were it, calling at once would do no harm.
-        let _place = self.places.acquire().await.ok();
+        // The semaphores are never closed; were they, calling at once would do no harm.
+        let (_lookup, _place) = if matches!(call, ServerCall::People { .. } | ServerCall::Realms) {
+            (self.lookups.acquire().await.ok(), self.left_over().await)
+        } else {
+            (None, self.places.acquire().await.ok())
+        };
         while let Some(until) = self.resting() {
             let jitter = SHORTEST.mul_f64(rand::rng().random_range(0.0..1.0));
             tokio::time::sleep_until(until + jitter).await;
@@ -48,6 +62,17 @@ impl Paced {
         let result = self.server.call(call).await;
         self.learn(&result);
         result
+    }
+
+    /// A place that no enrollment waits for: who waits gets places that become free before anybody who tries.
+    async fn left_over(&self) -> Option<SemaphorePermit<'_>> {
+        loop {
+            match self.places.try_acquire() {
+                Ok(place) => return Some(place),
+                Err(TryAcquireError::NoPermits) => tokio::time::sleep(PATIENCE).await,
+                Err(TryAcquireError::Closed) => return None,
+            }
+        }
     }
 
     /// Until when the server wants to be left alone, when it still does.
@@ -142,6 +167,37 @@ mod tests {
         }
         assert_eq!(all.join_all().await, [true; 12]);
         assert_eq!(crowd.most.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn people_are_looked_up_four_at_once_and_behind_enrollments() {
+        let crowd = crowd(0);
+        let paced = Arc::new(Paced::new(Arc::clone(&crowd) as Arc<dyn ServerPort>, 8));
+        let look =
+            |login: usize| ServerCall::People { realm: "r".to_owned(), login: Some(login.to_string()) };
+        let mut all = JoinSet::new();
+        for login in 0..12 {
+            let paced = Arc::clone(&paced);
+            all.spawn(async move { paced.call(look(login)).await.is_ok() });
+        }
+        assert_eq!(all.join_all().await, [true; 12]);
+        assert_eq!(crowd.most.load(Ordering::SeqCst), 4);
+
+        let paced = Arc::new(Paced::new(crowd, 1));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut all = JoinSet::new();
+        for number in 0..6 {
+            let (paced, order) = (Arc::clone(&paced), Arc::clone(&order));
+            all.spawn(async move {
+                let call = if number < 2 { look(number) } else { ServerCall::Prepare };
+                let _ = paced.call(call).await;
+                order.lock().unwrap().push(number);
+            });
+        }
+        all.join_all().await;
+        let order = order.lock().unwrap();
+        // The first look-up found the place free.
+        assert_eq!((order[0], *order.last().unwrap()), (0, 1), "{order:?}");
     }
 
     #[tokio::test(start_paused = true)]

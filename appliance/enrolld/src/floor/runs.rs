@@ -8,7 +8,7 @@ use keys::device::{KeyInfo, KeySerial};
 use station::enrollment::Ending;
 use station::record::{Actor, Record, State};
 use station::refusal::{Code, Refusal};
-use station::run::{Claim, Run, RunId, RunPlan, RunState, Standing};
+use station::run::{Aside, Assignment, Claim, Run, RunId, RunPlan, RunState, Standing, Target};
 
 use super::Secrets;
 use super::task::Task;
@@ -104,19 +104,23 @@ impl Task {
         self.write(move |journal| journal.run_claim(id, key, line, at)).await;
     }
 
-    /// A key of the present run is over.
-    pub(super) async fn run_settle(&mut self, key: Option<KeySerial>, ending: &Ending) {
+    /// A key of the present run is over. Whether it serves another line: its own was set aside,
+    /// and the key is as it was before.
+    pub(super) async fn run_settle(&mut self, key: Option<KeySerial>, ending: &Ending) -> bool {
         let records = match key {
             Some(key) => self.store.recall(key).await.unwrap_or_default(),
             None => Vec::new(),
         };
-        let Some(present) = &self.present else { return };
+        let Some(present) = &self.present else { return false };
         // Whatever recovery is to finish stays in work: nobody else gets its person meanwhile.
         let Some(standing) = present.run.standing_after(ending, &records) else {
-            return self.note_run().await;
+            self.note_run().await;
+            return false;
         };
         let code = ending.refusal().map(|refusal| refusal.code);
-        self.run_result(key, standing, code).await;
+        let aside = self.run_result(key, standing, code).await;
+        let running = self.present.as_ref().is_some_and(|present| present.run.state == RunState::Running);
+        aside && running && standing == Standing::Refused
     }
 
     /// Recovery has come to the end of an enrollment.
@@ -147,23 +151,28 @@ impl Task {
         }
     }
 
-    async fn run_result(&mut self, key: Option<KeySerial>, standing: Standing, code: Option<Code>) {
+    /// Notes a result. Whether it set a line aside.
+    async fn run_result(&mut self, key: Option<KeySerial>, standing: Standing, code: Option<Code>) -> bool {
         let now = self.clock.now();
-        let Some(present) = &mut self.present else { return };
+        let Some(present) = &mut self.present else { return false };
+        let mut aside = false;
         match key {
             Some(key) => {
                 let result = present.run.settle(key, standing, code, now.unix, now.monotonic);
+                aside = result.sets_aside().is_some_and(|(line, _)| present.run.is_aside(line));
                 let id = present.run.id;
                 self.write(move |journal| journal.run_result(id, key, &result)).await;
             }
             None => present.run.refuse_unnamed(),
         }
         self.note_run().await;
+        aside
     }
 
     pub(super) async fn run_start(
         &mut self,
         plan: RunPlan,
+        unknown: &[u32],
         secrets: Secrets,
         by: Actor,
     ) -> Result<RunId, Refusal> {
@@ -182,14 +191,24 @@ impl Task {
             let text = format!("there is a run '{}' already; resume it, or choose another name", plan.name);
             return Err(Refusal::new(Code::RunInvalid, text));
         }
-        let begun = self.clock.now().unix;
+        let now = self.clock.now();
+        let begun = now.unix;
         let (kept, actor) = (plan.clone(), by.clone());
-        let id = self
+        let aside: Vec<(u32, Aside)> =
+            unknown.iter().map(|line| (*line, Aside::failed(Code::PersonUnknown, begun))).collect();
+        let mut run = Run::new(RunId(0), plan, by, begun);
+        run.set_aside(&aside, now.monotonic)?;
+        run.id = self
             .store
-            .with(move |journal| journal.run_new(&kept, &actor, begun))
+            .with(move |journal| {
+                let id = journal.run_new(&kept, &actor, begun)?;
+                let lines: Vec<_> = aside.into_iter().map(|(line, aside)| (line, Some(aside))).collect();
+                journal.run_lines(id, &lines).map(|()| id)
+            })
             .await
             .map_err(|why| Refusal::new(Code::JournalFailed, why))?;
-        self.present = Some(Present { run: Run::new(id, plan, by, begun), secrets });
+        let id = run.id;
+        self.present = Some(Present { run, secrets });
         self.set_running(true).await;
         Ok(id)
     }
@@ -236,13 +255,100 @@ impl Task {
         Ok(id)
     }
 
+    /// Makes a run the present one, so that its list can be changed. The present or last one when none is named.
+    async fn take_up(&mut self, wanted: Option<RunId>) -> Result<RunId, Refusal> {
+        let current = self.present.as_ref().map(|present| present.run.id);
+        if let Some(id) = current.filter(|id| wanted.is_none_or(|wanted| wanted == *id)) {
+            return Ok(id);
+        }
+        self.nobody_in_the_way(wanted)?;
+        let stored = self.stored().await?.into_iter().rev().find(|run| wanted.is_none_or(|id| run.id == id));
+        let unknown = || Refusal::new(Code::RunUnknown, wanted.map_or(String::new(), |id| id.to_string()));
+        let stored = stored.ok_or_else(unknown)?;
+        let id = stored.id;
+        let run = self.restore(stored).await;
+        self.present = Some(Present { run, secrets: Secrets::default() });
+        Ok(id)
+    }
+
+    /// Lines of a run's list get no key for now.
+    pub(super) async fn run_skip(&mut self, run: Option<RunId>, lines: &[u32]) -> Result<RunId, Refusal> {
+        let id = self.take_up(run).await?;
+        let now = self.clock.now();
+        let lines: Vec<(u32, Aside)> = lines.iter().map(|line| (*line, Aside::skipped(now.unix))).collect();
+        if let Some(present) = &mut self.present {
+            present.run.set_aside(&lines, now.monotonic)?;
+        }
+        let written: Vec<_> = lines.into_iter().map(|(line, aside)| (line, Some(aside))).collect();
+        self.write(move |journal| journal.run_lines(id, &written)).await;
+        self.note_run().await;
+        Ok(id)
+    }
+
+    /// Lines that were set aside get keys again; all that failed when none is named. A run that had ended goes on.
+    pub(super) async fn run_retry(&mut self, run: Option<RunId>, lines: &[u32]) -> Result<RunId, Refusal> {
+        let id = self.take_up(run).await?;
+        let chosen = match &mut self.present {
+            Some(present) => present.run.retry(lines)?,
+            None => Vec::new(),
+        };
+        let written: Vec<_> = chosen.into_iter().map(|line| (line, None)).collect();
+        self.write(move |journal| journal.run_lines(id, &written)).await;
+        self.go_on().await;
+        Ok(id)
+    }
+
+    /// Puts lines behind the last one of a run's list, some of them set aside. A run that had ended goes on.
+    pub(super) async fn run_add(
+        &mut self,
+        run: Option<RunId>,
+        more: Vec<Assignment>,
+        unknown: &[u32],
+    ) -> Result<RunId, Refusal> {
+        let id = self.take_up(run).await?;
+        let now = self.clock.now();
+        let Some(present) = &mut self.present else { return Ok(id) };
+        let Target::List(list) = &present.run.plan.target else {
+            return Err(Refusal::new(Code::RunInvalid, "this run has no list"));
+        };
+        let before = u32::try_from(list.len()).unwrap_or(u32::MAX);
+        present.run.add(more)?;
+        let plan = present.run.plan.clone();
+        let aside = unknown
+            .iter()
+            .map(|line| (before.saturating_add(*line), Aside::failed(Code::PersonUnknown, now.unix)));
+        let aside: Vec<_> = aside.collect();
+        present.run.set_aside(&aside, now.monotonic)?;
+        self.store
+            .with(move |journal| {
+                let lines: Vec<_> = aside.into_iter().map(|(line, aside)| (line, Some(aside))).collect();
+                journal.run_plan(id, &plan).and_then(|()| journal.run_lines(id, &lines))
+            })
+            .await
+            .map_err(|why| Refusal::new(Code::JournalFailed, why))?;
+        self.go_on().await;
+        Ok(id)
+    }
+
+    /// Lets the present run take keys again when it had come to its end and has more to do now.
+    async fn go_on(&mut self) {
+        let now = self.monotonic();
+        if let Some(present) = &mut self.present
+            && present.run.is_reopened()
+        {
+            // With nothing left to do it stays finished, which it says itself.
+            let _ = present.run.resume(now);
+        }
+        self.note_run().await;
+    }
+
     /// All runs.
     pub(super) async fn runs(&mut self) -> Result<Vec<RunView>, Refusal> {
         let stored = self.stored().await?;
         let present = self.run_view();
         let view = |stored: StoredRun| {
-            let StoredRun { id, plan, state, by, begun, active, keys, .. } = stored;
-            let mut run = Run::new(id, plan, by, begun).restored(active, keys);
+            let StoredRun { id, plan, state, by, begun, active, keys, aside, .. } = stored;
+            let mut run = Run::new(id, plan, by, begun).restored(active, keys, aside);
             run.state = state;
             view(&run, Duration::ZERO)
         };
@@ -299,5 +405,8 @@ fn view(run: &Run, now: Duration) -> RunView {
         progress: run.progress(),
         results: run.keys().collect(),
         in_work: run.in_work().collect(),
+        aside: run.aside().collect(),
+        next: run.next(),
+        stalled: run.is_stalled(),
     }
 }

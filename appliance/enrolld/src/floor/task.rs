@@ -380,9 +380,7 @@ impl Task {
             }
         }
         self.run_finished(&report.outcome.finished).await;
-        if begun.why == Why::Run {
-            self.run_settle(work.serial, ending).await;
-        }
+        let serves_another = begun.why == Why::Run && self.run_settle(work.serial, ending).await;
         let port = work.place.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
         self.emit(FloorEvent::Ended(Box::new(Ended {
             port,
@@ -392,7 +390,8 @@ impl Task {
             run: begun.run,
             report: report.clone(),
         })));
-        if let Some((name, port)) = self.port_of(&work) {
+        let stopping = self.stopping;
+        if let Some((name, port)) = self.port_of(&work).filter(|_| stopping || !serves_another) {
             port.over = true;
             let doing = match (ending, &report.outcome.token) {
                 (Ending::Enrolled(_), Some(token)) => Doing::Done(token.clone()),

@@ -6,7 +6,7 @@ use keys::device::{KeyInfo, KeySerial};
 use station::mode::{Mode, Wait, Why};
 use station::record::Actor;
 use station::refusal::Refusal;
-use station::run::{KeyResult, Progress, RunId, RunPlan, RunState};
+use station::run::{Aside, KeyResult, Progress, RunId, RunPlan, RunState};
 use station::server::Person;
 use station::step::Phase;
 use station::token::TokenSerial;
@@ -147,6 +147,12 @@ pub struct RunView {
     pub results: Vec<(KeySerial, KeyResult)>,
     /// The keys in work, each with its line of the list.
     pub in_work: Vec<(KeySerial, Option<u32>)>,
+    /// The lines of the list that get no key for now.
+    pub aside: Vec<(u32, Aside)>,
+    /// The line that the next key gets.
+    pub next: Option<u32>,
+    /// Whether it was paused since too many lines in a row were set aside.
+    pub stalled: bool,
 }
 
 /// An enrollment that is neither done nor undone, and why.

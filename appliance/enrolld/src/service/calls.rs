@@ -258,6 +258,18 @@ impl Control for Answers {
         self.0.resume_run(request).await
     }
 
+    async fn run_skip(&self, _: &Caller, request: RunLines) -> Result<RunDetails, Refusal> {
+        self.0.skip_lines(request).await
+    }
+
+    async fn run_retry(&self, _: &Caller, request: RunLines) -> Result<RunDetails, Refusal> {
+        self.0.retry_lines(request).await
+    }
+
+    async fn run_add(&self, _: &Caller, request: RunAdd) -> Result<RunDetails, Refusal> {
+        self.0.add_to_run(request).await
+    }
+
     async fn run_stop(&self, _: &Caller, request: ByRun) -> Result<RunDetails, Refusal> {
         self.0.stop_run(request).await
     }

@@ -14,7 +14,6 @@ use keys::device::KeyInfo;
 use keys::secret::{AccessCode, Pin};
 use station::record::{Actor, Record};
 use station::refusal::Code;
-use station::server::Person;
 use tokio::sync::{broadcast, oneshot};
 use zeroize::Zeroizing;
 
@@ -25,16 +24,6 @@ use super::translate::{self, enrollment, key};
 use super::{Desk, lock};
 use crate::drive::Report;
 use crate::floor::{Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish};
-
-/// Whom a token is for, as it is typed: `user@realm`.
-pub(super) fn person(text: &str) -> Result<Person, Refusal> {
-    match text.rsplit_once('@') {
-        Some((user, realm)) if !user.is_empty() && !realm.is_empty() => {
-            Ok(Person { user: user.to_owned(), realm: realm.to_owned() })
-        }
-        _ => Err(no(Code::InputInvalid, "a person is written as user@realm")),
-    }
-}
 
 pub(super) fn secrets(
     pin: Option<Secret>,
@@ -198,10 +187,18 @@ impl Desk {
             },
         };
         let within = waiting_time(request.wait_ms)?;
+        // Before anything else: a typo shall cost nobody a touch.
+        let (person, note) = match &request.person {
+            None => (None, None),
+            Some(text) => {
+                let (person, note) = self.person(text, request.unchecked.unwrap_or(false)).await?;
+                (Some(person), note)
+            }
+        };
         let events = self.floor.events();
         let wish = Wish {
             profile: request.profile.clone(),
-            person: request.person.as_deref().map(person).transpose()?,
+            person: person.clone(),
             key: key.clone(),
             overwrite_confirmed: request.overwrite_confirmed,
             secrets: secrets(request.pin, request.unlock, request.key_pin)?,
@@ -214,7 +211,7 @@ impl Desk {
             what: "enroll".to_owned(),
             key: request.key.clone(),
             profile: request.profile,
-            person: request.person.clone(),
+            person: person.as_ref().map(ToString::to_string),
             operator: wish.by.to_string(),
             since: now(),
             until: now().checked_add(jiff::SignedDuration::try_from(within).unwrap_or_default()).ok(),
@@ -232,7 +229,8 @@ impl Desk {
             },
             begun: false,
             order: Order { ticket: translate::whole(ticket.id.0), ..order },
-            person: request.person,
+            person: person.map(|person| person.to_string()),
+            note,
         };
         if let Some(port) = &following.port {
             lock(&self.memory).tickets.insert(port.clone(), ticket.id.0);
@@ -268,6 +266,8 @@ struct Following {
     /// What was ordered. When it goes on by itself, only its beginning is told.
     order: Order,
     person: Option<String>,
+    /// What should be known of the person.
+    note: Option<&'static str>,
 }
 
 impl Following {
@@ -279,6 +279,10 @@ impl Following {
                 (Some(port), _) => format!("for the key in port {port}"),
                 (None, Some(key)) => format!("for key {key}"),
                 (None, None) => "for a key to be inserted".to_owned(),
+            };
+            let waits = match (self.note, &self.person) {
+                (Some(note), Some(person)) => format!("{waits}; {person} was {note}"),
+                _ => waits,
             };
             let event = Event {
                 ticket,

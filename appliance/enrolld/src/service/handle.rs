@@ -9,6 +9,7 @@ use keys::device::{ProofWay, Slot};
 use station::check::{Forecast, SlotFate};
 use station::record::Actor;
 use station::refusal::Code;
+use station::server::Right;
 use station::slots::Handled;
 use zeroize::Zeroizing;
 
@@ -59,6 +60,15 @@ impl Desk {
             unsettled: Vec::new(),
             warnings: section.profile.warnings().iter().map(ToString::to_string).collect(),
         };
+        if let Ok(port) = self.vault.client()
+            && let Ok(session) = port.client().session().await
+            && session.rights.allow(&Right::LookUp.to_string()) == Some(false)
+        {
+            fit.warnings.push(
+                "people cannot be looked up (right userlist): lists need --unchecked, and a typo costs a touch"
+                    .to_owned(),
+            );
+        }
         let snapshot = self.snapshot().await?;
         let view = match (&request.key, unnamed(&snapshot.ports).as_slice()) {
             (Some(wanted), _) => {

@@ -11,7 +11,6 @@ use privacyidea::{Error, Rollout, SecretString, Serial, TokenFilter, User};
 use station::refusal::Code;
 
 use super::Desk;
-use super::enroll::person;
 use super::refuse::{no, of_server};
 use crate::server::{code_kept_with, enrollment_of};
 
@@ -60,12 +59,15 @@ impl Desk {
 
     pub(super) async fn tokens(&self, request: TokenList) -> Result<Tokens, Refusal> {
         let port = self.vault.client()?;
-        let owner = request.person.as_deref().map(person).transpose()?;
+        let owner = match &request.person {
+            Some(text) => Some(self.owner(text).await?),
+            None => None,
+        };
         let filter = TokenFilter {
             serial: request.serial,
             kind: request.kind,
-            user: owner.as_ref().map(|owner| owner.user.clone()),
-            realm: owner.map(|owner| owner.realm),
+            user: owner.as_ref().map(|owner| owner.spelled().into_owned()),
+            realm: owner.and_then(|owner| owner.realm),
             page: request.page,
             page_size: Some(request.size.unwrap_or(50).clamp(1, 100)),
             ..TokenFilter::default()
@@ -118,9 +120,9 @@ impl Desk {
 
     pub(super) async fn assign_token(&self, request: TokenAssign) -> Result<Token, Refusal> {
         let token = serial(&request.serial)?;
-        let owner = person(&request.person)?;
+        let owner = self.owner(&request.person).await?;
         let port = self.vault.client()?;
-        self.answered(port.client().assign(&token, &User::new(owner.user, owner.realm)).await)?;
+        self.answered(port.client().assign(&token, &owner).await)?;
         self.token(&request.serial).await
     }
 
@@ -138,6 +140,12 @@ impl Desk {
             return self.token(&request.serial).await;
         }
         Err(no(Code::CodeRejected, "the two codes are not in the token's window, or not one after the other"))
+    }
+
+    /// Whom an operator means, as the server takes it.
+    async fn owner(&self, text: &str) -> Result<User, Refusal> {
+        let (person, _) = self.person(text, false).await?;
+        Ok(User::new(person.user, person.realm))
     }
 
     /// People with this text in a name or in the mail address.

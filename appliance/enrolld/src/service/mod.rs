@@ -37,6 +37,7 @@ mod letters;
 mod logs;
 mod manage;
 mod orders;
+mod people;
 mod phones;
 mod ports;
 mod power;

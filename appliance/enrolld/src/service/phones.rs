@@ -20,12 +20,13 @@ use station::phone::{self, NO_KEY, PhoneCode, Question};
 use station::profile::{Profile, TwoStep};
 use station::record::Actor;
 use station::refusal::Code;
+use station::server::Person;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 use super::credential::now;
 use super::door::Caller;
-use super::enroll::{person, secrets};
+use super::enroll::secrets;
 use super::refuse::{no, told};
 use super::translate::{milliseconds, whole};
 use super::{Desk, lock};
@@ -93,7 +94,8 @@ impl Desk {
         // Whoever reads a token out of a sealed file has no phone to show it to.
         self.vault.client()?;
         let server = self.vault.port().ok_or_else(|| no(Code::NoCredential, ""))?;
-        let order = self.order_for_phone(caller, &request)?;
+        let (who, _) = self.person(&request.person, request.unchecked.unwrap_or(false)).await?;
+        let order = self.order_for_phone(caller, &request, who.clone())?;
         let profile = request.profile.clone();
         let (news, heard) = mpsc::channel(4);
         let (answers, answered) = mpsc::channel(1);
@@ -125,7 +127,7 @@ impl Desk {
         let mut terminal = Wire { ticket, news: news.clone(), answers: answered, patience: PATIENCE };
         // Once begun, it is carried to its end; whoever hangs up has it taken back.
         tokio::spawn(async move {
-            let person = request.person;
+            let person = who.to_string();
             let outcome = station.enroll_phone(order, PATIENCE, &mut terminal, Cancel::on(cancelled)).await;
             let outcome = told_of(outcome, person, profile);
             tracing::info!(
@@ -149,7 +151,12 @@ impl Desk {
         })))
     }
 
-    fn order_for_phone(&self, caller: &Caller, request: &PhoneEnroll) -> Result<Order, Refusal> {
+    fn order_for_phone(
+        &self,
+        caller: &Caller,
+        request: &PhoneEnroll,
+        person: Person,
+    ) -> Result<Order, Refusal> {
         let config = self.config();
         let mut profile = match &request.profile {
             None => Profile::new(Kind::Totp),
@@ -166,7 +173,7 @@ impl Desk {
         let by = Actor::Operator(caller.name.clone());
         let name = request.profile.clone().unwrap_or_else(|| "phone".to_owned());
         Ok(Order {
-            person: Some(person(&request.person)?),
+            person: Some(person),
             pin: match &request.pin {
                 Some(pin) => secrets(Some(copy(pin)), None, None)?.pin,
                 None => None,

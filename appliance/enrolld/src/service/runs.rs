@@ -1,17 +1,21 @@
 //! Runs, as operators start and steer them.
 
 use control::Refusal;
-use control::types::{Assignment as Line, ByRun, RunDetails, RunEntry, RunStart, RunStartList};
+use control::types::{
+    Assignment as Line, ByRun, RunAdd, RunDetails, RunEntry, RunLines, RunStart, RunStartList,
+};
 use keys::device::KeySerial;
-use station::people::{self, PinPolicy};
+use station::people::{self, Entry, PinPolicy};
 use station::record::{Actor, State};
 use station::refusal::Code;
 use station::run::{Assignment, RunId, RunPlan, RunState, Standing, Target};
+use station::server::Person;
 
 use super::Desk;
 use super::credential::now;
 use super::door::Caller;
-use super::enroll::{person, secrets};
+use super::enroll::secrets;
+use super::people::{Listed, named, said};
 use super::refuse::{no, told};
 use super::translate::run;
 use crate::floor::{RunView, Secrets};
@@ -19,18 +23,22 @@ use crate::floor::{RunView, Secrets};
 /// How many earlier runs are told.
 const EARLIER: usize = 50;
 
-/// How much that is wrong with a list is told at once.
-const MOST_PROBLEMS: usize = 10;
-
 impl Desk {
     pub(super) async fn start_run(&self, caller: &Caller, request: RunStart) -> Result<RunDetails, Refusal> {
+        let mut unknown = Vec::new();
         let target = match (request.count, request.endless.unwrap_or(false), request.list) {
             (Some(count), false, None) => match u32::try_from(count) {
                 Ok(count) if count > 0 => Target::Count(count),
                 _ => return Err(no(Code::InputInvalid, "a run has at least one key")),
             },
             (None, true, None) => Target::Endless,
-            (None, false, Some(list)) => Target::List(list.iter().map(assignment).collect::<Result<_, _>>()?),
+            (None, false, Some(list)) => {
+                let (skip, unchecked) = (request.skip_unknown, request.unchecked);
+                let (list, without) =
+                    self.assigned(&list, skip.unwrap_or(false), unchecked.unwrap_or(false)).await?;
+                unknown = without;
+                Target::List(list)
+            }
             _ => {
                 return Err(no(
                     Code::InputInvalid,
@@ -46,8 +54,46 @@ impl Desk {
         };
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let by = Actor::Operator(caller.name.clone());
-        let id = self.floor.run_start(plan, secrets, by).await.map_err(|refusal| told(&refusal))?;
+        let started = self.floor.run_start_without(plan, unknown, secrets, by).await;
+        let id = started.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
+    }
+
+    /// The lines of a list that came as values, and which of them are for people that the server does not know.
+    async fn assigned(
+        &self,
+        list: &[Line],
+        skip_unknown: bool,
+        unchecked: bool,
+    ) -> Result<(Vec<Assignment>, Vec<u32>), Refusal> {
+        let entry = |(at, line): (usize, &Line)| match line.person.as_deref() {
+            None => Ok(None),
+            Some(text) => Ok(Some(Entry {
+                person: named(text)?,
+                profile: None,
+                key: line.key.clone(),
+                pin: PinPolicy::None,
+                line: at + 1,
+            })),
+        };
+        let entries: Vec<Option<Entry>> =
+            list.iter().enumerate().map(entry).collect::<Result<_, Refusal>>()?;
+        let people: Vec<Entry> = entries.iter().flatten().cloned().collect();
+        if people.is_empty() {
+            let nobody = |line: &Line| Assignment { key: line.key.clone(), person: None, random_pin: false };
+            return Ok((list.iter().map(nobody).collect(), Vec::new()));
+        }
+        let Listed { people, unknown } = self.people_of(&people, skip_unknown, unchecked).await?;
+        let places: Vec<u32> =
+            (0_u32..).zip(&entries).filter(|(_, e)| e.is_some()).map(|(at, _)| at).collect();
+        let unknown = unknown.iter().filter_map(|at| places.get(*at as usize).copied()).collect();
+        let mut people = people.into_iter();
+        let assignment = |(line, entry): (&Line, &Option<Entry>)| Assignment {
+            key: line.key.clone(),
+            person: entry.as_ref().and_then(|_| people.next()).map(|person| (person.user, person.realm)),
+            random_pin: false,
+        };
+        Ok((list.iter().zip(&entries).map(assignment).collect(), unknown))
     }
 
     /// Starts a run over a list of people.
@@ -56,16 +102,24 @@ impl Desk {
         caller: &Caller,
         request: RunStartList,
     ) -> Result<RunDetails, Refusal> {
-        let text = request.lines.join("\n");
-        let list = people::read(&text, request.realm.as_deref()).map_err(|problems| {
-            let more = problems.len().saturating_sub(MOST_PROBLEMS);
-            let mut said: Vec<String> =
-                problems.iter().take(MOST_PROBLEMS).map(ToString::to_string).collect();
-            if more > 0 {
-                said.push(format!("and {more} more"));
-            }
-            no(Code::RunInvalid, said.join("; "))
-        })?;
+        let list = self.list(&request.lines, request.realm.as_deref())?;
+        let (skip, unchecked) = (request.skip_unknown.unwrap_or(false), request.unchecked.unwrap_or(false));
+        let Listed { people, unknown } = self.people_of(&list, skip, unchecked).await?;
+        let name = request.name.unwrap_or_else(|| format!("run {}", now().strftime("%Y-%m-%d %H:%M:%S")));
+        let plan = people::plan(&name, &list, &people);
+        let mut plan = plan.map_err(|problem| no(Code::RunInvalid, problem.to_string()))?;
+        plan.profile = plan.profile.or(request.profile);
+        plan.overwrite_confirmed = request.overwrite_confirmed;
+        let secrets = secrets(None, request.unlock, request.key_pin)?;
+        let by = Actor::Operator(caller.name.clone());
+        let started = self.floor.run_start_without(plan, unknown, secrets, by).await;
+        let id = started.map_err(|refusal| told(&refusal))?;
+        self.run_told(ByRun { run: Some(id.0) }).await
+    }
+
+    /// A list as it was written, when a run can do what it says.
+    fn list(&self, lines: &[String], realm: Option<&str>) -> Result<Vec<Entry>, Refusal> {
+        let list = people::read(&lines.join("\n"), realm).map_err(|problems| said(&problems))?;
         if let Some(entry) = list.iter().find(|entry| entry.pin == PinPolicy::Ask) {
             let why = "a run asks nobody for PINs; write none or random, or set it afterwards: token pin";
             return Err(no(Code::RunInvalid, format!("line {}: {why}", entry.line)));
@@ -76,15 +130,69 @@ impl Desk {
             let why = "hand-over.to names nobody who could read a random PIN";
             return Err(no(Code::RunInvalid, format!("line {}: {why}", entry.line)));
         }
-        let name = request.name.unwrap_or_else(|| format!("run {}", now().strftime("%Y-%m-%d %H:%M:%S")));
-        let mut plan =
-            people::plan(&name, &list).map_err(|problem| no(Code::RunInvalid, problem.to_string()))?;
-        plan.profile = plan.profile.or(request.profile);
-        plan.overwrite_confirmed = request.overwrite_confirmed;
-        let secrets = secrets(None, request.unlock, request.key_pin)?;
-        let by = Actor::Operator(caller.name.clone());
-        let id = self.floor.run_start(plan, secrets, by).await.map_err(|refusal| told(&refusal))?;
-        self.run_told(ByRun { run: Some(id.0) }).await
+        Ok(list)
+    }
+
+    /// Puts people behind the last one of a run's list.
+    pub(super) async fn add_to_run(&self, request: RunAdd) -> Result<RunDetails, Refusal> {
+        let list = self.list(&request.lines, request.realm.as_deref())?;
+        let run = self.meant(request.run).await?;
+        if let Some(entry) =
+            list.iter().find(|entry| entry.profile.is_some() && entry.profile != run.plan.profile)
+        {
+            let why = "a run has one profile, and this line names another; make a run of each";
+            return Err(no(Code::RunInvalid, format!("line {}: {why}", entry.line)));
+        }
+        let (skip, unchecked) = (request.skip_unknown.unwrap_or(false), request.unchecked.unwrap_or(false));
+        let Listed { people, unknown } = self.people_of(&list, skip, unchecked).await?;
+        let there =
+            |person: &Person| lines(&run).iter().any(|line| line.person().is_some_and(|p| p.is(person)));
+        if let Some((entry, person)) = list.iter().zip(&people).find(|(_, person)| there(person)) {
+            return Err(no(Code::RunInvalid, format!("line {}: {person} is in the run already", entry.line)));
+        }
+        let more = people::assignments(&list, &people);
+        let added = self.floor.run_add(Some(run.id), more, unknown).await;
+        self.run_told(ByRun { run: Some(added.map_err(|refusal| told(&refusal))?.0) }).await
+    }
+
+    /// Lets lines of a run's list get no key for now.
+    pub(super) async fn skip_lines(&self, request: RunLines) -> Result<RunDetails, Refusal> {
+        let (run, lines) = (self.meant(request.run).await?, numbers(&request.lines)?);
+        let skipped = self.floor.run_skip(Some(run.id), lines).await;
+        self.run_told(ByRun { run: Some(skipped.map_err(|refusal| told(&refusal))?.0) }).await
+    }
+
+    /// Lets lines that were set aside get keys again. Those whose person was unknown are looked up again.
+    pub(super) async fn retry_lines(&self, request: RunLines) -> Result<RunDetails, Refusal> {
+        let (run, chosen) = (self.meant(request.run).await?, numbers(&request.lines)?);
+        let unknown = run.aside.iter().filter(|(line, aside)| {
+            aside.code == Some(Code::PersonUnknown) && (chosen.is_empty() || chosen.contains(line))
+        });
+        for (line, _) in unknown.clone() {
+            if let Some(person) = lines(&run).get(*line as usize).and_then(Assignment::person) {
+                let checked = self.person_again(&person, request.unchecked.unwrap_or(false)).await;
+                checked.map_err(|refusal| Refusal {
+                    detail: format!("line {}: {}", u64::from(*line) + 1, refusal.detail),
+                    ..refusal
+                })?;
+            }
+        }
+        let retried = self.floor.run_retry(Some(run.id), chosen).await;
+        self.run_told(ByRun { run: Some(retried.map_err(|refusal| told(&refusal))?.0) }).await
+    }
+
+    /// The run of that number; the present or last one when none is named.
+    async fn meant(&self, number: Option<i64>) -> Result<RunView, Refusal> {
+        let runs = self.runs_known().await?;
+        let found = match number {
+            Some(number) => runs.into_iter().find(|view| view.id.0 == number),
+            None => {
+                let present = |view: &RunView| matches!(view.state, RunState::Running | RunState::Paused);
+                let at = runs.iter().rposition(present).or(runs.len().checked_sub(1));
+                at.and_then(|at| runs.into_iter().nth(at))
+            }
+        };
+        found.ok_or_else(|| no(Code::RunUnknown, number.map_or(String::new(), |number| number.to_string())))
     }
 
     pub(super) async fn pause_run(&self) -> Result<RunDetails, Refusal> {
@@ -153,11 +261,14 @@ impl Desk {
             // A key that is enrolled says more than one that was refused before, and the last more than the first.
             let done = mine.clone().find(|(_, result)| result.standing == Standing::Done);
             let last = mine.by_ref().max_by_key(|(_, result)| result.at);
-            let (key, state, code) = match (done, working, last) {
+            let aside = view.aside.iter().find(|(line, _)| *line == at).map(|(_, aside)| aside);
+            let (key, state, code) = match (done, working, aside, last) {
                 (Some((key, _)), ..) => (Some(*key), "enrolled", None),
-                (None, Some((key, _)), _) => (Some(*key), "working", None),
-                (None, None, Some((key, result))) => (Some(*key), result.standing.word(), result.code),
-                (None, None, None) => (None, "open", None),
+                (None, Some((key, _)), ..) => (Some(*key), "working", None),
+                // Its key may serve another line by now.
+                (None, None, Some(aside), _) => (None, aside.word(), aside.code),
+                (None, None, None, Some((key, result))) => (Some(*key), result.standing.word(), result.code),
+                (None, None, None, None) => (None, "open", None),
             };
             RunEntry {
                 line: i64::from(at) + 1,
@@ -172,8 +283,16 @@ impl Desk {
     }
 }
 
-fn assignment(line: &Line) -> Result<Assignment, Refusal> {
-    let person = line.person.as_deref().map(person).transpose()?;
-    let person = person.map(|person| (person.user, person.realm));
-    Ok(Assignment { key: line.key.clone(), person, random_pin: false })
+fn lines(run: &RunView) -> &[Assignment] {
+    match &run.plan.target {
+        Target::List(list) => list,
+        _ => &[],
+    }
+}
+
+/// Lines as a run counts them, from 0.
+fn numbers(lines: &[i64]) -> Result<Vec<u32>, Refusal> {
+    let number = |line: &i64| line.checked_sub(1).and_then(|line| u32::try_from(line).ok());
+    let all: Option<Vec<u32>> = lines.iter().map(number).collect();
+    all.ok_or_else(|| no(Code::InputInvalid, "lines are counted from 1"))
 }

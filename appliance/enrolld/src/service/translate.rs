@@ -156,12 +156,12 @@ pub(super) fn run(view: &RunView) -> Run {
     let (target, next) = match &view.plan.target {
         Target::Count(count) => (Some(i64::from(*count)), None),
         Target::List(list) => {
-            let done = usize::try_from(progress.done).unwrap_or(usize::MAX);
-            let next = list.get(done).and_then(|line| line.person()).map(|person| person.to_string());
-            (Some(whole(list.len())), next)
+            let next = view.next.and_then(|line| list.get(line as usize)?.person());
+            (Some(whole(list.len())), next.map(|person| person.to_string()))
         }
         _ => (None, None),
     };
+    let trouble = view.stalled.then(|| "it was paused: too many lines in a row were set aside".to_owned());
     let over = matches!(view.state, RunState::Stopped | RunState::Finished);
     Run {
         run: view.id.0,
@@ -176,7 +176,10 @@ pub(super) fn run(view: &RunView) -> Run {
             quarantined: i64::from(progress.quarantined),
             postponed: 0,
         },
-        next: next.filter(|_| !over),
+        next,
+        next_line: view.next.map(|line| i64::from(line) + 1),
+        aside: Some(i64::from(progress.aside)).filter(|_| matches!(view.plan.target, Target::List(_))),
+        trouble,
         started: at(view.begun),
         ended: over.then(|| at(view.begun + view.active)),
         operator: view.by.to_string(),

@@ -84,6 +84,9 @@ const fn class(method: Method) -> Class {
         | Method::RunPause
         | Method::RunResume
         | Method::RunStop
+        | Method::RunSkip
+        | Method::RunRetry
+        | Method::RunAdd
         | Method::TokenEnable
         | Method::TokenDisable
         | Method::TokenDelete

@@ -115,6 +115,9 @@ pub const ENTRIES: &[Entry] = &[
     look("run status", Method::RunStatus, of::<types::RunDetails>),
     look("run pause", Method::RunPause, of::<types::RunDetails>),
     look("run resume", Method::RunResume, of::<types::RunDetails>),
+    look("run skip", Method::RunSkip, of::<types::RunDetails>),
+    look("run retry", Method::RunRetry, of::<types::RunDetails>),
+    look("run add", Method::RunAdd, of::<types::RunDetails>),
     look("run stop", Method::RunStop, of::<types::RunDetails>).asks("End the run?"),
     look("verify", Method::Verify, of::<types::Verification>).secrets(),
     look("release", Method::Release, of::<types::Outcome>)

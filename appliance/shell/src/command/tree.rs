@@ -268,6 +268,9 @@ pub struct Enroll {
     /// Whom the token is for: name or name@realm
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Do not look the person up at the server
+    #[arg(long, requires = "user")]
+    pub unchecked: bool,
     /// A key's serial or port; the only one plugged in, or else the next, when missing
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,

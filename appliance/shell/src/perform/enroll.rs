@@ -2,8 +2,8 @@
 
 use control::Incoming;
 use control::types::{
-    ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunStart, RunStartList,
-    Verify,
+    ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunAdd, RunLines,
+    RunStart, RunStartList, Verify,
 };
 
 use super::{Context, Done, Failure, json};
@@ -50,6 +50,7 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
         person: command.user,
         key: command.key,
         overwrite_confirmed: command.overwrite,
+        unchecked: command.unchecked.then_some(true),
         pin: context.secret(command.pin, "PIN of the token").await?,
         unlock: context.secret(command.unlock, "Access code of the slot (12 hexadecimal digits)").await?,
         key_pin: context.secret(command.key_pin, "Administrator PIN of the key").await?,
@@ -208,6 +209,33 @@ pub(super) async fn run(context: &mut Context<'_>, command: tree::Run) -> Done {
         tree::Run::Pause => context.call(station.run_pause(&present)).await?,
         tree::Run::Resume => context.call(station.run_resume(&present)).await?,
         tree::Run::Stop => context.call(station.run_stop(&present)).await?,
+        tree::Run::Skip { lines } => {
+            let wanted = RunLines { run: None, lines, unchecked: None };
+            context.call(station.run_skip(&wanted)).await?
+        }
+        tree::Run::Retry { lines, unchecked } => {
+            let numbers = lines.iter().filter_map(|line| match line {
+                tree::ListLine::Number(number) => Some(*number),
+                tree::ListLine::Failed => None,
+            });
+            let numbers: Vec<i64> = numbers.collect();
+            if !numbers.is_empty() && numbers.len() < lines.len() {
+                let text = "Name lines, or write failed alone. Nothing was changed.";
+                return context.refuse(Exit::Usage, text).await;
+            }
+            let wanted = RunLines { run: None, lines: numbers, unchecked: unchecked.then_some(true) };
+            context.call(station.run_retry(&wanted)).await?
+        }
+        tree::Run::Add(add) => {
+            let wanted = RunAdd {
+                run: None,
+                lines: context.text().await?.lines().map(str::to_owned).collect(),
+                realm: add.realm,
+                skip_unknown: add.skip_unknown.then_some(true),
+                unchecked: add.unchecked.then_some(true),
+            };
+            context.call(station.run_add(&wanted)).await?
+        }
     };
     context.print(&details, render::run).await
 }
@@ -236,6 +264,8 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
             realm: start.realm,
             profile: start.profile,
             overwrite_confirmed: start.overwrite,
+            skip_unknown: start.skip_unknown.then_some(true),
+            unchecked: start.unchecked.then_some(true),
             unlock,
             key_pin,
         };
@@ -249,6 +279,8 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
         list: None,
         profile: start.profile,
         overwrite_confirmed: start.overwrite,
+        skip_unknown: None,
+        unchecked: None,
         unlock,
         key_pin,
     };

@@ -36,6 +36,7 @@ pub(super) async fn hand_over(context: &mut Context<'_>, command: tree::HandOver
         profile: command.profile,
         key: command.key.clone(),
         overwrite_confirmed: command.overwrite,
+        unchecked: command.unchecked.then_some(true),
         pin: context.secret(command.pin, "PIN of the token").await?,
         detach: command.wait.detach.then_some(true),
         wait_ms: command.wait.timeout,

@@ -23,6 +23,7 @@ pub(super) async fn phone(context: &mut Context<'_>, command: tree::Phone) -> Do
         person: command.user,
         profile: command.profile,
         two_step: command.two_step.then_some(true),
+        unchecked: command.unchecked.then_some(true),
         pin: context.secret(command.pin, "PIN of the token").await?,
     };
     let news = context.call(station.phone_enroll(&wanted)).await?;

@@ -23,12 +23,33 @@ pub fn counts(counts: &Counts) -> String {
     some.join(", ")
 }
 
+/// How many lines of its list get no key for now.
+fn aside(run: &Run) -> Option<String> {
+    run.aside.filter(|count| *count > 0).map(|count| format!("{count} set aside"))
+}
+
 /// A run in one line.
 #[must_use]
 pub fn run_line(run: &Run) -> String {
     let target = run.target.map(|target| format!(" of {target}")).unwrap_or_default();
     let next = run.next.as_deref().map(|next| format!("; next: {}", clean(next))).unwrap_or_default();
-    format!("{} \"{}\", {}: {}{target}{next}", run.run, clean(&run.name), run.state, counts(&run.counts))
+    let aside = aside(run).map(|aside| format!(", {aside}")).unwrap_or_default();
+    format!(
+        "{} \"{}\", {}: {}{target}{aside}{next}",
+        run.run,
+        clean(&run.name),
+        run.state,
+        counts(&run.counts)
+    )
+}
+
+/// Whom the next key is for.
+fn next(run: &Run) -> String {
+    let line = run.next_line.map(|line| format!("line {line}"));
+    match (run.next.as_deref().map(clean), line) {
+        (Some(person), Some(line)) => format!("{person} ({line})"),
+        (person, line) => person.or(line).unwrap_or_default(),
+    }
 }
 
 /// A run, its list, and earlier runs.
@@ -49,7 +70,12 @@ pub fn run(details: &RunDetails) -> String {
             run.target.map_or_else(|| "until it is stopped".to_owned(), |target| format!("{target} keys")),
         ),
         ("so far", counts(&run.counts)),
-        ("next", run.next.as_deref().map(clean).unwrap_or_default()),
+        (
+            "set aside",
+            run.aside.filter(|count| *count > 0).map(|count| count.to_string()).unwrap_or_default(),
+        ),
+        ("next", next(run)),
+        ("trouble", run.trouble.as_deref().map(clean).unwrap_or_default()),
         ("an hour", run.per_hour.map(|number| format!("{number} keys")).unwrap_or_default()),
         ("started", format!("{} by {}", time(run.started), clean(&run.operator))),
         ("ended", run.ended.map(time).unwrap_or_default()),
@@ -68,6 +94,11 @@ pub fn run(details: &RunDetails) -> String {
         let rows: Vec<_> = rows.collect();
         text.push('\n');
         text.push_str(&table(["LINE", "USER", "KEY", "STATE", "TOKEN", "CODE"], &rows));
+    }
+    if run.aside.is_some_and(|count| count > 0) {
+        text.push_str(
+            "\nLines that are set aside get no key: run retry failed, or run retry LINE, lets them.\n",
+        );
     }
     if !details.earlier.is_empty() {
         text.push_str("\nEarlier:\n");

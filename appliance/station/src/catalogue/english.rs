@@ -243,6 +243,31 @@ pub(super) const fn english(code: Code) -> Text {
             "The server does not know this user in this realm.",
             "Check spelling and realm: user find.",
         ),
+        Code::LookupForbidden => say(
+            "People not looked up",
+            "This login may not look people up at the server.",
+            "Grant it the right userlist, or go on without looking: --unchecked.",
+        ),
+        Code::DirectoryAway => say(
+            "Directory is away",
+            "The server's directory does not answer for these people.",
+            "See to the server's resolvers, or go on without looking: --unchecked.",
+        ),
+        Code::PersonUnclear => say(
+            "Person is not clear",
+            "Several people at the server may be meant.",
+            "Write login@realm as user find shows it.",
+        ),
+        Code::RealmUnknown => say(
+            "Realm unknown",
+            "The server has no realm of this name.",
+            "Correct the realm; user find shows people with theirs.",
+        ),
+        Code::LineAside => say(
+            "Its line is set aside",
+            "The list's line for this key gets no key for now.",
+            "See why: run status. Then run retry with the line's number.",
+        ),
         Code::AssignRefused => say(
             "Could not be assigned",
             "The server did not give the token to this person. Everything was taken back.",

@@ -245,6 +245,31 @@ pub(super) const fn german(code: Code) -> Text {
             "Der Server kennt diesen Benutzer in diesem Realm nicht.",
             "Schreibweise und Realm prüfen: user find.",
         ),
+        Code::LookupForbidden => say(
+            "Suche nicht erlaubt",
+            "Diese Anmeldung darf am Server keine Personen nachschlagen.",
+            "Ihr das Recht userlist geben, oder ohne Nachschlagen: --unchecked.",
+        ),
+        Code::DirectoryAway => say(
+            "Verzeichnis fehlt",
+            "Das Verzeichnis des Servers gibt zu diesen Personen keine Antwort.",
+            "Die Resolver des Servers prüfen, oder ohne Nachschlagen: --unchecked.",
+        ),
+        Code::PersonUnclear => say(
+            "Person nicht eindeutig",
+            "Am Server können mehrere Personen gemeint sein.",
+            "login@realm schreiben, wie user find es zeigt.",
+        ),
+        Code::RealmUnknown => say(
+            "Realm unbekannt",
+            "Der Server hat keinen Realm dieses Namens.",
+            "Den Realm berichtigen; user find zeigt Personen mit ihrem.",
+        ),
+        Code::LineAside => say(
+            "Zeile zurückgestellt",
+            "Die Zeile der Liste für diesen Key bekommt zurzeit keinen.",
+            "Grund ansehen: run status. Danach run retry mit ihrer Nummer.",
+        ),
         Code::AssignRefused => say(
             "Zuordnung abgelehnt",
             "Der Server hat das Token nicht zugeordnet. Alles wurde zurückgenommen.",

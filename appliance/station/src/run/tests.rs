@@ -176,3 +176,164 @@ fn what_recovery_finishes_or_takes_back_counts_as_that_and_keeps_its_line() {
     assert_eq!(run.recovered(&record(9, State::Done), time, time), None);
     assert_eq!(run.progress().done, 1);
 }
+
+fn list_of(count: u32) -> Run {
+    let line = |number: u32| Assignment {
+        key: None,
+        person: Some((format!("person-{number}"), "office".to_owned())),
+        random_pin: false,
+    };
+    run(Target::List((0..count).map(line).collect()))
+}
+
+fn fails(run: &mut Run, number: u32, code: Code) -> KeyResult {
+    run.settle(key(number), Standing::Refused, Some(code), Duration::ZERO, Duration::ZERO)
+}
+
+#[test]
+fn a_line_that_fails_for_a_reason_of_its_own_is_set_aside_and_its_key_serves_the_next() {
+    for code in [Code::PersonUnknown, Code::AssignRefused, Code::PolicyForbids, Code::RegistrationRefused] {
+        let mut run = list_of(3);
+        assert_eq!(run.next(), Some(0));
+        run.begin(key(1), Some(0));
+        assert_eq!(run.next(), Some(1));
+        let result = fails(&mut run, 1, code);
+        assert_eq!(result.sets_aside().map(|(line, aside)| (line, aside.code)), Some((0, Some(code))));
+        assert_eq!((run.claim(key(1)), run.next()), (Claim::Take(Some(1)), Some(1)));
+        // Another reason is the key's, or the person's at the desk: it has its line again.
+        run.begin(key(1), Some(1));
+        assert_eq!(fails(&mut run, 1, Code::NotTouched).sets_aside(), None);
+        assert_eq!((run.claim(key(1)), run.claim(key(2))), (Claim::Take(Some(1)), Claim::Take(Some(1))));
+        run.begin(key(1), Some(1));
+        run.begin(key(2), Some(2));
+        assert_eq!((run.next(), run.claim(key(3))), (None, Claim::Full));
+        done(&mut run, 2, 10);
+        done(&mut run, 1, 20);
+        let progress = run.progress();
+        assert_eq!((run.state, progress.done, progress.aside), (RunState::Finished, 2, 1));
+        assert_eq!(run.retry(&[]).unwrap(), [0]);
+        assert!(run.is_reopened());
+        run.resume(Duration::ZERO).unwrap();
+        assert_eq!((run.next(), run.claim(key(3))), (Some(0), Claim::Take(Some(0))));
+    }
+}
+
+#[test]
+fn a_line_is_skipped_and_comes_back_and_more_are_added() {
+    let mut run = list_of(3);
+    let skip = |line: u32| [(line, Aside::skipped(Duration::ZERO))];
+    run.begin(key(1), Some(0));
+    for line in [0, 3] {
+        assert_eq!(run.set_aside(&skip(line), Duration::ZERO).unwrap_err().code, Code::RunInvalid, "{line}");
+    }
+    run.set_aside(&skip(1), Duration::ZERO).unwrap();
+    assert_eq!(run.next(), Some(2));
+    // Those that failed are none of these.
+    assert_eq!(run.retry(&[]).unwrap(), []);
+    assert_eq!(run.retry(&[2]).unwrap_err().code, Code::RunInvalid);
+    done(&mut run, 1, 10);
+    run.begin(key(2), Some(2));
+    done(&mut run, 2, 20);
+    assert_eq!(run.state, RunState::Finished);
+    let more = Assignment { person: Some(("zoe".to_owned(), "office".to_owned())), ..Assignment::default() };
+    run.add(vec![more]).unwrap();
+    run.resume(Duration::ZERO).unwrap();
+    assert_eq!((run.next(), run.progress().to_go), (Some(3), Some(1)));
+    run.retry(&[1]).unwrap();
+    assert_eq!((run.next(), run.progress().to_go), (Some(1), Some(2)));
+    assert_eq!(run_of_count().add(Vec::new()).unwrap_err().code, Code::RunInvalid);
+}
+
+fn run_of_count() -> Run {
+    run(Target::Count(1))
+}
+
+#[test]
+fn a_key_that_a_line_names_serves_nobody_else() {
+    let of = |key: Option<&str>, user: &str| Assignment {
+        key: key.map(str::to_owned),
+        person: Some((user.to_owned(), "office".to_owned())),
+        random_pin: false,
+    };
+    let mut run = run(Target::List(vec![of(Some("7"), "ada"), of(None, "bob")]));
+    run.begin(key(7), Some(0));
+    fails(&mut run, 7, Code::PersonUnknown);
+    assert!(matches!(run.claim(key(7)), Claim::Refuse(refusal) if refusal.code == Code::LineAside));
+    assert_eq!(run.claim(key(8)), Claim::Take(Some(1)));
+}
+
+#[test]
+fn a_key_that_has_a_line_no_more_says_nothing_about_it() {
+    let mut run = list_of(2);
+    run.begin(key(1), Some(0));
+    run.settle(key(1), Standing::Quarantined, Some(Code::PulledWhileWriting), Duration::ZERO, Duration::ZERO);
+    run.begin(key(2), Some(0));
+    let record =
+        Record { person: run.person(Some(0)), reason: Some(Code::AssignRefused), ..record(1, State::Undone) };
+    run.recovered(&record, Duration::ZERO, Duration::ZERO).unwrap();
+    assert!(!run.is_aside(0));
+    done(&mut run, 2, 10);
+    assert_eq!(run.progress().to_go, Some(1));
+}
+
+#[test]
+fn when_line_after_line_fails_the_run_pauses() {
+    let mut run = list_of(30);
+    for line in 0..19 {
+        run.begin(key(1), Some(line));
+        fails(&mut run, 1, Code::AssignRefused);
+    }
+    assert_eq!((run.state, run.is_stalled()), (RunState::Running, false));
+    run.begin(key(1), Some(19));
+    fails(&mut run, 1, Code::AssignRefused);
+    assert_eq!((run.state, run.is_stalled(), run.next()), (RunState::Paused, true, Some(20)));
+    run.resume(Duration::ZERO).unwrap();
+    assert!(!run.is_stalled());
+}
+
+proptest::proptest! {
+    /// Whatever happens to keys and lines, `next` is what a new key gets, every line is in one state, and each line
+    /// that can be served is served in the end.
+    #[test]
+    fn next_is_what_the_next_key_gets(steps in proptest::collection::vec((0_u32..6, 0_u32..8), 0..80)) {
+        let (mut run, mut fresh, mut working) = (list_of(8), 100, Vec::new());
+        let open = |run: &Run| (0..8).filter(|line| run.is_open(*line)).count();
+        for (what, line) in steps {
+            match what {
+                0 | 1 => {
+                    let next = run.next();
+                    fresh += 1;
+                    let claim = run.claim(key(fresh));
+                    if run.state == RunState::Running {
+                        proptest::prop_assert_eq!(next, match &claim { Claim::Take(line) => *line, _ => None });
+                        if let Claim::Take(line) = claim {
+                            run.begin(key(fresh), line);
+                            working.push(fresh);
+                        }
+                    }
+                }
+                2 if !working.is_empty() => done(&mut run, working.remove(0), 1),
+                3 if !working.is_empty() => drop(fails(&mut run, working.remove(0), Code::AssignRefused)),
+                4 => drop(run.set_aside(&[(line, Aside::skipped(Duration::ZERO))], Duration::ZERO)),
+                5 => {
+                    let _ = run.retry(&[line]);
+                    let _ = run.resume(Duration::ZERO);
+                }
+                _ => {}
+            }
+            let progress = run.progress();
+            let counted = progress.done as usize + progress.aside as usize + open(&run) + working.len();
+            proptest::prop_assert_eq!(counted, 8);
+        }
+        let lines: Vec<u32> = run.aside().map(|(line, _)| line).collect();
+        let _ = run.retry(&lines);
+        let _ = run.resume(Duration::ZERO);
+        working.into_iter().for_each(|number| done(&mut run, number, 1));
+        while let (RunState::Running, Claim::Take(line)) = (run.state, run.claim(key(fresh + 1))) {
+            fresh += 1;
+            run.begin(key(fresh), line);
+            done(&mut run, fresh, 1);
+        }
+        proptest::prop_assert_eq!((run.state, run.progress().done), (RunState::Finished, 8));
+    }
+}

@@ -6,9 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `hand-over`
 #[derive(Debug, Args)]
 pub struct HandOver {
-    /// Who gets it: name@realm
+    /// Who gets it: name or name@realm
     #[arg(long, value_name = "USER")]
     pub user: String,
+    /// Do not look the person up at the server
+    #[arg(long)]
+    pub unchecked: bool,
     /// The way of enrolling; the one that fits when missing
     #[arg(long, value_name = "PROFILE")]
     pub profile: Option<String>,
@@ -36,9 +39,12 @@ pub enum Phone {
 /// `phone enroll`
 #[derive(Debug, Args)]
 pub struct PhoneEnroll {
-    /// Whose it is: name@realm
+    /// Whose it is: name or name@realm
     #[arg(long, value_name = "USER")]
     pub user: String,
+    /// Do not look the person up at the server
+    #[arg(long)]
+    pub unchecked: bool,
     /// The way of enrolling; when missing, six digits each 30 seconds, which every app knows
     #[arg(long, value_name = "PROFILE")]
     pub profile: Option<String>,

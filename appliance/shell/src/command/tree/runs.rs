@@ -17,8 +17,60 @@ pub enum Run {
     Pause,
     /// Go on
     Resume,
+    /// Let lines of the list get no key
+    Skip {
+        /// Lines, by their number in run status
+        #[arg(value_name = "LINE", required = true, value_parser = clap::value_parser!(i64).range(1..=100_000))]
+        lines: Vec<i64>,
+    },
+    /// Let lines that were set aside or skipped get keys again
+    Retry {
+        /// Lines, by their number in run status; failed means all that were set aside
+        #[arg(value_name = "LINE|failed", required = true, value_parser = line)]
+        lines: Vec<ListLine>,
+        /// Do not look up again whom the server did not know
+        #[arg(long)]
+        unchecked: bool,
+    },
+    /// Put people behind the last one of the list
+    Add(RunAdd),
     /// End it; enrollments that have begun are finished
     Stop,
+}
+
+/// A line of a list, or all that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListLine {
+    /// That one.
+    Number(i64),
+    /// All that were set aside.
+    Failed,
+}
+
+fn line(text: &str) -> Result<ListLine, String> {
+    let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
+    match number {
+        Some(number) => Ok(ListLine::Number(number)),
+        None if text == "failed" => Ok(ListLine::Failed),
+        None => Err("a line is a number from 1, as run status shows it, or the word failed".to_owned()),
+    }
+}
+
+/// `run add`
+#[derive(Debug, Args)]
+pub struct RunAdd {
+    /// One key for each person of a list: `-` reads a table with the columns user, realm, profile, key, pin
+    #[arg(long, value_name = "-", value_parser = ["-"], required = true)]
+    pub list: String,
+    /// The realm of people in the list whose line names none
+    #[arg(long, value_name = "REALM")]
+    pub realm: Option<String>,
+    /// Set people aside whom the server does not know, and go on with the others
+    #[arg(long, conflicts_with = "unchecked")]
+    pub skip_unknown: bool,
+    /// Do not look people up at the server
+    #[arg(long)]
+    pub unchecked: bool,
 }
 
 /// `run start`
@@ -37,6 +89,12 @@ pub struct RunStart {
     /// The realm of people in the list whose line names none
     #[arg(long, value_name = "REALM")]
     pub realm: Option<String>,
+    /// Set people aside whom the server does not know, and begin with the others
+    #[arg(long, requires = "list", conflicts_with = "unchecked")]
+    pub skip_unknown: bool,
+    /// Do not look people up at the server
+    #[arg(long, requires = "list")]
+    pub unchecked: bool,
     /// What it is called
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
