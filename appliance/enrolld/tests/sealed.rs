@@ -14,7 +14,7 @@ use enrolld::seal::Recipients;
 use enrolld::server::ServerPort;
 use keys::device::{Digits, HashAlgorithm};
 use keys::otp;
-use keys::secret::{AesKey, Pin, PrivateId, Seed};
+use keys::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 use keys::yubikey::yubico_otp::Token;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -140,6 +140,32 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
     assert_eq!(code, Code::SerialTaken);
     done(&again, ServerCall::Delete(serial)).await;
     assert!(names(directory.path()).is_empty());
+}
+
+/// The station cannot read it, and the slot stays locked when its token goes: only who opens the file can write it.
+#[tokio::test]
+async fn the_access_code_of_a_slot_stays_when_its_token_goes() {
+    let directory = tempfile::tempdir().unwrap();
+    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(drawer.clone(), Form::Csv, SystemClock::new());
+    let seed = Arc::new(Seed::new(&[3; 20]).unwrap());
+    let wanted = registration("UBOM00000005_1", TokenKind::Hotp, TokenSecret::Seed(Arc::clone(&seed)), "");
+    let serial = wanted.serial.clone();
+    for round in [1, 2] {
+        held(&files, wanted.clone()).await;
+        let code = otp::hotp(&seed, 0, Digits::Six, HashAlgorithm::Sha1);
+        assert!(accepted(&files, &serial, &code).await);
+        done(&files, ServerCall::Enable(serial.clone())).await;
+        let code = Arc::new(AccessCode::from_array(&[1, 2, 3, 4, 5, round]));
+        done(&files, ServerCall::KeepCode { serial: serial.clone(), code }).await;
+        let person = Person { user: "alice".into(), realm: "office".into() };
+        done(&files, ServerCall::Assign { serial: serial.clone(), person }).await;
+        assert_eq!(drawer.names().unwrap().len(), 3);
+        done(&files, ServerCall::Delete(serial.clone())).await;
+        // And it is in nobody's way: the same key can be enrolled again.
+        assert_eq!(drawer.names().unwrap(), ["UBOM00000005_1.access"]);
+        assert!(matches!(files.call(ServerCall::Look(serial.clone())).await, Ok(ServerAnswer::Token(None))));
+    }
 }
 
 #[tokio::test]

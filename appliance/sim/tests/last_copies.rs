@@ -137,38 +137,6 @@ async fn a_token_whose_code_is_elsewhere_or_that_has_none_goes_without_a_word() 
     }
 }
 
-/// Of a station without a server, the code is in a sealed file. The station cannot read it, so it has
-/// to stay when the token goes.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_server_the_code_stays_when_the_token_goes() {
-    let directory = tempfile::tempdir().unwrap();
-    let more = format!("{READER}{}", profile("random", "server"));
-    let (simulation, client) = started(directory.path(), &more).await;
-    let set = |path: &str, value: Option<&str>| ConfigSet {
-        path: path.to_owned(),
-        value: value.map(str::to_owned),
-        ..ConfigSet::default()
-    };
-    for (path, value) in [("server.output", Some("csv")), ("server.url", None), ("server.insecure", None)] {
-        client.config_set(&set(path, value)).await.unwrap();
-    }
-    client.config_commit(&ConfigCommit::default()).await.unwrap();
-    client.sim_plug(&Plug { serial: Some(5), ..Plug::default() }).await.unwrap();
-    let enroll = Enroll { profile: Some("locked".to_owned()), ..Enroll::default() };
-    let outcome = enrolled(&client, &enroll, 5, AtTouch::Touch).await;
-    assert_eq!(outcome.ending, Ending::Enrolled, "{outcome:?}");
-    let names = |files: SealedFiles| files.files.into_iter().map(|file| file.name).collect::<Vec<_>>();
-    let before = names(client.sealed_list().await.unwrap());
-    assert!(before.contains(&"UBOM00000005_1.access".to_owned()) && before.len() == 2, "{before:?}");
-    let release = Release { key: "00000005".to_owned(), ..Release::default() };
-    let mut events = client.release(&release).await.unwrap();
-    while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
-        event.unwrap();
-    }
-    assert_eq!(names(client.sealed_list().await.unwrap()), ["UBOM00000005_1.access"]);
-    simulation.stop().await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pin_of_a_token_that_was_taken_back_does_not_stay() {
     let directory = tempfile::tempdir().unwrap();
@@ -212,7 +180,7 @@ async fn the_pin_of_a_token_that_was_taken_back_does_not_stay() {
             }
         }
         assert_eq!(pins(client.sealed_list().await.unwrap()), left, "{serial}");
-        let _ = client.run_stop(&ByRun { run: Some(name) }).await;
+        let _ = client.run_stop(&ByRun::default()).await;
         let _ = client.sim_pull(&Pull { key: None }).await;
     }
     // A token that an operator deletes takes its PIN along.
