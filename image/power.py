@@ -127,7 +127,7 @@ def enrollments(trial, check, seconds, good):
     try:
         for turn in range(count + 1):
             if turn < count:
-                keys.append(Key(program, trial.directory, f"k{turn}", "yubikey", "--serial", str(FIRST + turn), "--seed", str(turn)))
+                keys.append(Key(program, trial.directory, f"k{turn}", "yubikey", "--slot1", "empty", "--serial", str(FIRST + turn), "--seed", str(turn)))
             with cuts.running(extra=whole.plugs(keys[max(0, turn - 1):])) as machine:
                 machine.wait_for(good, within=seconds)
                 cuts.whole = cuts.whole or machine.processor_seconds()

@@ -165,7 +165,7 @@ def enrollments(trial, check, seconds, good):
     with trial.start() as machine:
         machine.wait_for(good, within=seconds)
     record = Record(trial, "enrollment", settings["api.key"].strip())
-    key = Key(twin(), trial.directory, "key", "yubikey", "--serial", SERIAL)
+    key = Key(twin(), trial.directory, "key", "yubikey", "--slot1", "empty", "--serial", SERIAL)
     try:
         with record.made(extra=whole.plugs([key])) as machine:
             machine.wait_for(good, within=seconds)

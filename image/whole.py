@@ -38,7 +38,7 @@ def whole(trial, check, seconds, good):
     """First start to a proven key: TLS with a private authority, OpenSSH's client, a YubiKey on USB."""
     server = Server()
     vm.put(trial.disk, server.settings(trial.directory))
-    key = Key(twin(), trial.directory, "key", "yubikey", "--serial", SERIAL)
+    key = Key(twin(), trial.directory, "key", "yubikey", "--slot1", "empty", "--serial", SERIAL)
     try:
         with trial.start(extra=plugs([key])) as machine:
             _, at = machine.wait_for(good, within=seconds)

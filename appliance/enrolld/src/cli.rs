@@ -199,6 +199,9 @@ fn check(file: &std::path::Path) -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    for notice in parsed.config.notices() {
+        eprintln!("{}: notice: {notice}", file.display());
+    }
     if parsed.problems.is_empty() {
         println!("{} is right", file.display());
         return ExitCode::SUCCESS;

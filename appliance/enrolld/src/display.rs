@@ -148,10 +148,30 @@ fn ended(outcome: &Outcome, port: Option<Port>, language: Language) -> At {
         }
         ending => {
             let refusal = ending.refusal().cloned().unwrap_or_else(|| Refusal::new(Code::Internal, ""));
-            let notice = notice(refusal.code, language);
+            let mut notice = notice(refusal.code, language);
+            if let Some(gone) = gone(outcome, language) {
+                notice.cause = Text::new(gone);
+            }
             At { view: View::Refused { port, notice }, line: (PortState::Refused, None) }
         }
     }
+}
+
+/// What does not come back although the enrollment did not succeed. Whose it was is not for the display.
+const fn gone(outcome: &Outcome, language: Language) -> Option<&'static str> {
+    Some(match (outcome.gone.is_some(), outcome.given_up.is_some(), language) {
+        (true, _, Language::English) => {
+            "The token that this key had is gone for good. The rest was taken back."
+        }
+        (true, _, Language::German) => {
+            "Das frühere Token des Keys ist endgültig weg. Der Rest ist zurückgenommen."
+        }
+        (_, true, Language::English) => "The maker's Yubico OTP is gone for good. The rest was taken back.",
+        (_, true, Language::German) => {
+            "Das Yubico-OTP des Herstellers ist endgültig weg. Der Rest ist zurückgenommen."
+        }
+        _ => return None,
+    })
 }
 
 /// A refusal as the panel shows it.
@@ -179,8 +199,11 @@ pub const fn panel_language(language: Language) -> panel::Language {
 mod tests {
     use std::time::Duration;
 
-    use keys::device::ProofWay;
+    use keys::device::{Family, KeySerial, Kind, ProofWay, Slot};
     use panel::{Glass, fits};
+    use station::record::{Actor, EnrollmentId, Record, Remains, State};
+    use station::server::Person;
+    use station::token::TokenSerial;
 
     use super::*;
 
@@ -199,6 +222,53 @@ mod tests {
             }
         }
         assert!(misfits.is_empty(), "{}", misfits.join("\n"));
+    }
+
+    #[test]
+    fn what_is_gone_for_good_is_shown_and_not_whose_it_was() {
+        let key = KeySerial { family: Family::YubiKeyOtp, number: 7 };
+        let record = Record {
+            enrollment: EnrollmentId::NONE,
+            state: State::Done,
+            at: Duration::ZERO,
+            key,
+            slot: Slot(1),
+            kind: Kind::Hotp,
+            remains: Remains::Secret,
+            token: TokenSerial::of(key, Kind::Hotp, Slot(1)),
+            profile: "desk".to_owned(),
+            person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }),
+            actor: Actor::Armed,
+            port: "1-1.3".to_owned(),
+            reason: None,
+            given_up: None,
+        };
+        for language in Language::ALL {
+            for (code, refused) in
+                [(Code::NotTouched, false), (Code::Cancelled, false), (Code::SomebodysKey, true)]
+            {
+                let mut outcome =
+                    Outcome::refused(EnrollmentId::NONE, None, Refusal::new(code, "alice@office"));
+                if refused {
+                    outcome.in_the_way = Some(Box::new(record.clone()));
+                } else {
+                    outcome.ending = Ending::Undone(Refusal::new(code, ""));
+                    outcome.gone = Some(Box::new(record.clone()));
+                }
+                let View::Refused { notice, .. } = ended(&outcome, None, language).view else {
+                    panic!("{code}")
+                };
+                let texts =
+                    [&notice.code, &notice.title, &notice.cause, &notice.remedy].map(|text| text.as_str());
+                assert_eq!(texts[2] == code.text(language).cause, refused, "{texts:?}");
+                assert!(!texts.concat().contains("alice"), "{texts:?}");
+                for glass in Glass::ALL {
+                    fits(texts[0], texts[1], texts[2], texts[3], glass).unwrap_or_else(|misfit| {
+                        panic!("{code} in {language:?} on {glass:?}: {misfit}");
+                    });
+                }
+            }
+        }
     }
 
     fn touch(port: &str) -> Event {

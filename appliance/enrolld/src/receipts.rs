@@ -79,6 +79,8 @@ pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
         proof,
         outcome: outcome.ending.word().to_owned(),
         code: outcome.ending.refusal().map(|refusal| refusal.code.to_string()),
+        replaced: outcome.gone.as_ref().map(|gone| gone.token.to_string()),
+        given_up: outcome.given_up.clone(),
         server: outcome.server.clone(),
         took: Some(Durations::of(report.steps.iter().map(|step| (step.phase.word(), step.took)))),
         recovered: false,
@@ -112,6 +114,8 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
         proof: None,
         outcome: outcome.to_owned(),
         code: record.reason.filter(|_| record.state != State::Done).map(|code| code.to_string()),
+        replaced: None,
+        given_up: record.given_up.clone(),
         server: None,
         took: None,
         // A phone's are always written from the journal.

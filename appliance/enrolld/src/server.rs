@@ -9,7 +9,8 @@ use keys::device::HashAlgorithm;
 use keys::secret::{AccessCode, AesKey, Pin as TokenPin, Seed};
 use privacyidea::{
     Client, Description, Error, Init, InitAnswer, NotSent, Outcome, PartFormat, Rights, Rollout, SecretBytes,
-    SecretString, Serial, ServerCode, TlsFault, Token, TokenType, Transport, TwoStepSizes, User, Whose,
+    SecretString, Serial, ServerCode, TlsFault, Token, TokenFilter, TokenType, Transport, TwoStepSizes, User,
+    Whose,
 };
 use station::access::code_from_hex;
 use station::record::EnrollmentId;
@@ -26,6 +27,10 @@ const ENROLLMENT: &str = "enrollment";
 
 /// The tokeninfo key under which the access code of a slot is kept with its token.
 const ACCESS_CODE: &str = "enrollment.access_code";
+
+/// The tokeninfo keys under which a server keeps public ids: of tokens that it checks itself, and of those that
+/// it asks YubiCloud about (privacyIDEA, lib/tokens/yubikeytoken.py, yubicotoken.py).
+const PUBLIC_ID: [&str; 2] = ["yubikey.prefix", "yubico.tokenid"];
 
 /// How far the clocks of server and station may be apart. TOTP codes are worth
 /// nothing beyond it, and receipts would lie.
@@ -73,6 +78,7 @@ impl<T: Transport> PrivacyIdea<T> {
                 let found = self.client.token(&serial_of(&serial)?).await.map_err(|e| looking(fault(&e)))?;
                 Ok(ServerAnswer::Token(found.map(|token| view(&token))))
             }
+            ServerCall::Holders(public_id) => self.holders(&public_id).await.map(ServerAnswer::Holders),
             ServerCall::Register(registration) => {
                 self.register(&registration).await.map(ServerAnswer::Registered)
             }
@@ -150,6 +156,26 @@ impl<T: Transport> PrivacyIdea<T> {
         }
         let product = self.client.server().map_or_else(|| "privacyIDEA".to_owned(), |server| server.text);
         Ok(Readiness { product, rights: rights(&session.rights) })
+    }
+
+    /// The tokens that a Yubico OTP of this public id belongs to.
+    async fn holders(&self, public_id: &str) -> Result<Vec<String>, ServerFault> {
+        let mut holders = Vec::new();
+        for name in PUBLIC_ID {
+            let filter = TokenFilter {
+                info: Some((name.to_owned(), public_id.to_owned())),
+                page_size: Some(100),
+                ..TokenFilter::default()
+            };
+            let page = self.client.tokens(&filter).await.map_err(|e| looking(fault(&e)))?;
+            // A server that hides tokeninfo has filtered all the same; what it shows is compared.
+            let is =
+                |token: &Token| token.info.get(name).is_none_or(|has| has.eq_ignore_ascii_case(public_id));
+            holders.extend(page.tokens.iter().filter(|token| is(token)).map(|token| token.serial.clone()));
+        }
+        holders.sort_unstable();
+        holders.dedup();
+        Ok(holders)
     }
 
     async fn register(&self, registration: &Registration) -> Result<Registered, ServerFault> {

@@ -59,6 +59,12 @@ const SINCE_2: &str = "
     CREATE INDEX enrollment_owed ON enrollment (number) WHERE receipt IS NULL;
 ";
 
+/// Beside the form, so that a version that does not know it reads the journal all the same: the public ids of
+/// the makers' Yubico OTPs that were given up.
+const GIVEN_UP: &str = "
+    CREATE TABLE IF NOT EXISTS given_up (id TEXT NOT NULL PRIMARY KEY, public_id TEXT NOT NULL) STRICT;
+";
+
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -143,6 +149,7 @@ impl Journal {
             found => return Err(JournalError::TooNew { found }),
         }
         connection.execute_batch(runs::LINES)?;
+        connection.execute_batch(GIVEN_UP)?;
         Ok(Self { connection })
     }
 
@@ -165,6 +172,11 @@ impl Journal {
             return Err(JournalError::OutOfOrder { id, from, to: record.state.word() });
         }
         transaction.prepare_cached(row::UPSERT)?.execute(row::values(record))?;
+        if let Some(public_id) = &record.given_up {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO given_up (id, public_id) VALUES (?1, ?2)")?
+                .execute(params![id.to_string(), public_id])?;
+        }
         transaction.commit()?;
         Ok(())
     }

@@ -11,7 +11,9 @@ use station::server::Person;
 use station::token::TokenSerial;
 
 pub(crate) const SELECT: &str = "SELECT id, state, at_ms, family, key_number, slot, kind, remains, token, profile, \
-                                 user, realm, operator, port, reason FROM enrollment";
+                                 user, realm, operator, port, reason, \
+                                 (SELECT public_id FROM given_up WHERE given_up.id = enrollment.id) AS given_up \
+                                 FROM enrollment";
 
 pub(crate) const UPSERT: &str = "INSERT INTO enrollment (id, state, at_ms, family, key_number, slot, kind, remains, \
                                  token, profile, user, realm, operator, port, reason) \
@@ -86,6 +88,7 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Record> {
         // A code that this version does not know was written by a newer one; the
         // reason is for people only, so the record is worth reading without it.
         reason: row.get::<_, Option<u16>>("reason")?.and_then(Code::from_number),
+        given_up: row.get("given_up")?,
     })
 }
 

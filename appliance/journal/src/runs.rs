@@ -277,7 +277,10 @@ impl Journal {
             Some(key) => statement.query_map(params![row::family_word(key.family), key.number], row::read)?,
             None => statement.query_map([], row::read)?,
         };
-        rows.map(|row| Ok(row?)).collect()
+        // A trial is no enrollment of a key, and has no receipt.
+        let real =
+            |row: &rusqlite::Result<Record>| row.as_ref().map_or(true, |record| !record.token.is_trial());
+        rows.filter(real).map(|row| Ok(row?)).collect()
     }
 
     /// Writes down the number and hash of the receipt of an enrollment. Nothing happens if it is unknown.

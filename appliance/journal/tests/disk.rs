@@ -30,6 +30,7 @@ fn record(number: u32) -> Record {
         actor: Actor::Armed,
         port: "1-1.3".to_owned(),
         reason: None,
+        given_up: None,
     }
 }
 

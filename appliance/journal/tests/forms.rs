@@ -119,6 +119,7 @@ fn records() -> Vec<Record> {
                 // 9999 is of a version to come.
                 _ => None,
             },
+            given_up: None,
         })
         .collect()
 }

@@ -26,7 +26,33 @@ fn record(number: u32) -> Record {
         actor: Actor::Operator("dave.o'neil".to_owned()),
         port: "1-1.3".to_owned(),
         reason: None,
+        given_up: None,
     }
+}
+
+#[test]
+fn what_was_given_up_stays_with_its_enrollment() {
+    let mut journal = Journal::in_memory().unwrap();
+    let (plain, mut giving) = (record(1), Record { given_up: Some("ccccccbchvth".to_owned()), ..record(2) });
+    journal.write(&plain).unwrap();
+    journal.write(&giving).unwrap();
+    giving.state = State::Undone;
+    journal.write(&giving).unwrap();
+    assert_eq!(journal.all().unwrap(), [plain, giving]);
+}
+
+#[test]
+fn a_trial_has_no_receipt() {
+    let mut journal = Journal::in_memory().unwrap();
+    let token = TokenSerial::new("UBOM00000001_1_TRIAL").unwrap();
+    for token in [record(1).token, token] {
+        let mut record = Record { token, ..record(1) };
+        journal.write(&record).unwrap();
+        record.state = State::Undone;
+        journal.write(&record).unwrap();
+    }
+    let owed = journal.owed(None).unwrap();
+    assert_eq!(owed.iter().map(|record| record.token.as_str()).collect::<Vec<_>>(), ["UBOM00000001_1"]);
 }
 
 #[test]

@@ -45,6 +45,8 @@ fn receipt(second: u64) -> Receipt {
         }),
         outcome: "enrolled".to_owned(),
         code: None,
+        replaced: None,
+        given_up: None,
         server: Some("privacyIDEA 3.14".to_owned()),
         took: Some(Durations::of([
             ("inspecting", Duration::from_millis(12)),

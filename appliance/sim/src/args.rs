@@ -228,6 +228,14 @@ pub struct Enroll {
     #[arg(long)]
     pub overwrite: bool,
 
+    /// Let the station overwrite the Yubico OTP that the key was sold with: the key types once.
+    #[arg(long)]
+    pub factory: bool,
+
+    /// The token whose finished enrollment may be replaced; without it, none is.
+    #[arg(long, value_name = "TOKEN")]
+    pub replace: Option<String>,
+
     /// A file with the slot's access code as 12 hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     pub access_code_file: Option<PathBuf>,

@@ -16,7 +16,7 @@ use enrolld::keys::secret::{AccessCode, Pin};
 use enrolld::panel::{self, Text, View};
 use enrolld::station::access::Codes;
 use enrolld::station::catalogue::Language;
-use enrolld::station::enrollment::{Ending, Order};
+use enrolld::station::enrollment::{Ending, Order, Replace};
 use enrolld::station::profile::Profile;
 use enrolld::station::record::Actor;
 use enrolld::station::server::Person;
@@ -198,6 +198,8 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
         key_pin: args.key_pin_file.as_deref().map(key_pin).transpose()?.map(Arc::new),
         server_name: args.server_name.clone(),
         overwrite_confirmed: args.overwrite,
+        factory: args.factory,
+        replace: args.replace.clone().map_or(Replace::Unnamed, Replace::Token),
         codes: Codes::default(),
         welcome: None,
     })

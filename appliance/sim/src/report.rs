@@ -24,6 +24,12 @@ pub struct KeyReport {
     pub server: Option<String>,
     /// The proof, when there is one.
     pub proof: Option<ProofReport>,
+    /// The token of the finished enrollment that was given up for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<String>,
+    /// The public id of the maker's Yubico OTP that was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<String>,
     /// Why not, when it was not enrolled.
     pub refusal: Option<RefusalReport>,
     /// Every step with its duration.
@@ -93,6 +99,8 @@ impl From<&Report> for KeyReport {
                 }),
                 _ => None,
             },
+            gone: outcome.gone.as_ref().map(|gone| gone.token.to_string()),
+            given_up: outcome.given_up.clone(),
             refusal: outcome.ending.refusal().map(|refusal| {
                 let text = refusal.code.text(Language::English);
                 RefusalReport {

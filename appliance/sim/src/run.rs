@@ -290,7 +290,9 @@ impl Hall<'_> {
         waiting.key.pull()?;
         match refusal {
             None => self.tally.enrolled += 1,
-            Some(refusal) if refusal.code == Code::AlreadyEnrolled => self.tally.before += 1,
+            Some(refusal) if matches!(refusal.code, Code::AlreadyEnrolled | Code::SomebodysKey) => {
+                self.tally.before += 1;
+            }
             Some(_) if waiting.insertions > 0 => {
                 waiting.insertions -= 1;
                 self.waiting.push_back(waiting);

@@ -101,6 +101,16 @@ impl Teller {
                         self.line(&format!("    {}", text.remedy));
                     }
                 }
+                if let Some(gone) = &outcome.gone {
+                    let whose =
+                        gone.person.as_ref().map(|person| format!(" of {person}")).unwrap_or_default();
+                    self.line(&format!("    gone for good: token {}{whose}", gone.token));
+                }
+                if let Some(public_id) = &outcome.given_up {
+                    self.line(&format!(
+                        "    gone for good: the Yubico OTP {public_id} with which the key was sold"
+                    ));
+                }
             }
             _ => {}
         }

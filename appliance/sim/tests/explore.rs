@@ -64,6 +64,7 @@ fn every_planted_defect_is_caught() {
             Defect::RepeatStepTwo => "two-step",
             Defect::GuessPin => "pro-hotp6",
             Defect::ForgetHandOver => "locked-code-handed-over",
+            Defect::ReplaceUnnamed => "finished-armed",
             _ => "hotp6",
         };
         let caught = exhaustive::one_cut_with(flows::find(flow).unwrap(), defect).err();

@@ -32,6 +32,8 @@ fn order(key: Selector) -> Wish {
         person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }),
         key,
         overwrite_confirmed: false,
+        factory: false,
+        replace: None,
         secrets: Secrets::default(),
         by: operator(),
         detached: false,

@@ -72,6 +72,8 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
         person: None,
         key: Selector::Port("1".to_owned()),
         overwrite_confirmed: false,
+        factory: false,
+        replace: None,
         secrets: Secrets::default(),
         by: operator(),
         detached: false,
@@ -154,7 +156,7 @@ async fn a_key_that_is_in_two_ports_is_one_key() {
     room.plug(&again, "1-1.2").await;
     room.until("1-1.2", |doing| *doing == Doing::SameKey).await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
-    assert_eq!(refused(&room.over("1-1.2").await), Some(Code::AlreadyEnrolled));
+    assert_eq!(refused(&room.over("1-1.2").await), Some(Code::SomebodysKey));
     assert_eq!(site.counting(), ["UBOM00000104_1"]);
     room.floor.shutdown().await;
 }

@@ -100,7 +100,11 @@ impl Desk {
     }
 
     /// Asks something of the server that does no harm when it is asked twice.
-    fn persist(&self, id: EnrollmentId, call: ServerCall) -> Part<'_, Result<ServerAnswer, Refusal>> {
+    pub(crate) fn persist(
+        &self,
+        id: EnrollmentId,
+        call: ServerCall,
+    ) -> Part<'_, Result<ServerAnswer, Refusal>> {
         Box::pin(async move {
             let mut pauses = PAUSES.into_iter();
             loop {

@@ -44,6 +44,9 @@ pub enum SlotFate {
     Written,
     /// What is in it would be erased first.
     Erased,
+    /// The key would be touched, and what is in it erased if it is like what the key was sold with, and no
+    /// token of the server has it.
+    GivenUp,
     /// The enrollment of this token would be released first.
     Released(TokenSerial),
 }
@@ -95,10 +98,15 @@ async fn look(desk: &Desk, order: &Order, forecast: &mut Forecast) -> Result<(),
         // What recovery makes of it, when the server lets it.
         record.state = if record.state == State::Proven { State::Done } else { State::Undone };
     }
+    if let Some(earlier) = preflight::in_the_way(&info, &records, order) {
+        // What an order comes to that names it.
+        forecast.slot = Some(SlotFate::Released(earlier.token));
+    }
     let ground = preflight::ground(&info, &records, order, &token)?;
     forecast.slot = Some(match &ground {
         Ground::Free => SlotFate::Written,
-        Ground::ToErase => SlotFate::Erased,
+        Ground::ToErase | Ground::Foreign => SlotFate::Erased,
+        Ground::Factory => SlotFate::GivenUp,
         Ground::ToRelease(earlier) => SlotFate::Released(earlier.token.clone()),
     });
     let id = EnrollmentId::NONE;

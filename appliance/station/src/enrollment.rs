@@ -16,10 +16,11 @@ use std::sync::Arc;
 use keys::device::{Ability, Answer, KeySerial, Operation};
 use rand_core::CryptoRng;
 
+use crate::factory;
 use crate::flow::{Desk, Flow, Next};
 use crate::hand_over::random_pin;
 use crate::key_pin;
-pub use crate::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, SlotLock};
+pub use crate::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, Replace, SlotLock};
 use crate::preflight::{self, Ground};
 use crate::proof::{self, Checked, Matched, NoProof};
 use crate::record::{EnrollmentId, Record, Remains, State};
@@ -30,10 +31,11 @@ use crate::server::TokenView;
 use crate::slot::{self, early_fault};
 use crate::step::{HandOver, Now, Phase};
 use crate::token::{TokenKind, TokenSerial};
+use crate::trial;
 use crate::undo::{self, Slot as Undone};
 
 /// Digits of a PIN that the station makes up.
-const PIN_DIGITS: u8 = 6;
+pub(crate) const PIN_DIGITS: u8 = 6;
 
 /// Starts an enrollment of the key in `order.port`.
 pub fn enroll(order: Order, now: Now, mut rng: impl CryptoRng + Send + 'static) -> Next<Outcome> {
@@ -87,12 +89,20 @@ async fn look_before(desk: &Desk, order: &Order, outcome: &mut Outcome) -> Resul
     desk.enter(Phase::Checking);
     let records = settled(desk, serial, &mut outcome.finished).await?;
     let token = TokenSerial::of(serial, profile.kind, profile.slot);
+    outcome.in_the_way = preflight::in_the_way(&info, &records, order).map(Box::new);
     let ground = preflight::ground(&info, &records, order, &token)?;
     let readiness = desk.prepare(id).await?;
     outcome.server = Some(readiness.product.clone());
     preflight::rights(&readiness, kind, order)?;
     preflight::serial_is_free(desk, id, &token, &records, &ground).await?;
-    let record = plan(order, serial, token, id, &ground);
+    let mut record = plan(order, serial, token, id, &ground);
+    let ground = match ground {
+        Ground::Factory => {
+            record.given_up = Some(factory::recognise(desk, id, &info, order).await?);
+            Ground::Foreign
+        }
+        ground => ground,
+    };
     Ok(Ready { ability, ground, kind, record })
 }
 
@@ -126,13 +136,17 @@ fn plan(order: &Order, key: KeySerial, token: TokenSerial, id: EnrollmentId, gro
         slot: order.profile.slot,
         kind: order.profile.kind,
         // What an earlier enrollment left stays ours until it is erased.
-        remains: if *ground == Ground::Free { Remains::Nothing } else { Remains::Perhaps },
+        remains: match ground {
+            Ground::Free | Ground::Foreign | Ground::Factory => Remains::Nothing,
+            Ground::ToErase | Ground::ToRelease(_) => Remains::Perhaps,
+        },
         token,
         profile: order.profile_name.clone(),
         person: order.person.clone(),
         actor: order.actor.clone(),
         port: order.port.clone(),
         reason: None,
+        given_up: None,
     }
 }
 
@@ -149,22 +163,37 @@ async fn transact(
         return Ending::Refused(Refusal::new(Code::Cancelled, ""));
     }
     if let Ground::ToRelease(earlier) = &ground {
+        if let Err(ending) = trial::trial(desk, order, kind, ability, rng, &record, earlier).await {
+            return ending;
+        }
         desk.enter(Phase::Undoing);
         let mut earlier = (**earlier).clone();
+        let finished = earlier.clone();
         let ending = undo::release(desk, order, &mut earlier, Code::AlreadyEnrolled).await;
+        if !matches!(ending, Ending::Refused(_)) {
+            outcome.gone = Some(Box::new(finished));
+        }
         if ending != Ending::Released {
             return ending;
         }
         record.remains = Remains::Nothing;
     }
     if let Err(refusal) = desk.record(&mut record, State::Planned).await {
-        return Ending::Refused(refusal);
+        return refused(&ground, refusal);
     }
-    if ground == Ground::ToErase
+    if matches!(ground, Ground::ToErase | Ground::Foreign)
         && let Err(ending) = slot::clear(desk, order, &mut record).await
     {
-        return ending;
+        return match ending {
+            // Nobody knows what a key holds that was pulled out, or fell silent, meanwhile.
+            Ending::Refused(refusal) if record.given_up.is_some() && refusal.code != Code::AccessCode => {
+                outcome.given_up.clone_from(&record.given_up);
+                Ending::Quarantined(refusal)
+            }
+            ending => ending,
+        };
     }
+    outcome.given_up.clone_from(&record.given_up);
 
     desk.enter(Phase::Registering);
     let pinned = match with_pin(desk, order, rng, &record).await {
@@ -174,6 +203,7 @@ async fn transact(
     let order = pinned.as_ref().unwrap_or(order);
     let made = match register::register(desk, order, kind, ability, rng, &mut record).await {
         Ok(made) => made,
+        Err(Ending::Refused(refusal)) => return refused(&ground, refusal),
         Err(ending) => return ending,
     };
     let Made { material, unverified, two_step } = made;
@@ -234,6 +264,15 @@ async fn transact(
             two_step,
         }),
         Err(refusal) => Ending::Postponed(refusal),
+    }
+}
+
+/// How an enrollment ends that was refused when the slot had been made free for it: there is no token, and the
+/// slot is empty, but it is not as it was.
+fn refused(ground: &Ground, refusal: Refusal) -> Ending {
+    match ground {
+        Ground::Free | Ground::ToErase => Ending::Refused(refusal),
+        Ground::Foreign | Ground::Factory | Ground::ToRelease(_) => Ending::Undone(refusal),
     }
 }
 

@@ -48,6 +48,7 @@ pub mod verify;
 pub mod welcome;
 
 mod calls;
+mod factory;
 mod key_pin;
 mod material;
 mod outcome;
@@ -55,5 +56,6 @@ mod preflight;
 mod proof;
 mod register;
 mod slot;
+mod trial;
 mod twostep;
 mod undo;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keys::device::{Family, Guard, KeyInfo, Kind};
+use keys::device::{Family, Guard, KeyInfo, KeySerial, Kind};
 use keys::secret::{AccessCode, Pin};
 
 use crate::access::Codes;
@@ -13,6 +13,31 @@ use crate::server::Person;
 use crate::token::TokenSerial;
 use crate::welcome::Welcome;
 use zeroize::Zeroizing;
+
+/// Which finished enrollment an order may replace: it belongs to its person, so only one that is named.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Replace {
+    /// None, and there is nobody to ask: the station is armed, or a run takes what comes.
+    #[default]
+    Nobody,
+    /// None so far: an operator is there who can be asked, and order again.
+    Unnamed,
+    /// The one of this token, as an operator wrote it.
+    Token(String),
+    /// Whichever this key has where it is to be written: the line of a list names the key.
+    Key(KeySerial),
+}
+
+impl Replace {
+    /// Whether the finished enrollment of that record is named.
+    pub(crate) fn names(&self, record: &Record) -> bool {
+        match self {
+            Self::Nobody | Self::Unnamed => false,
+            Self::Token(token) => token.trim().eq_ignore_ascii_case(record.token.as_str()),
+            Self::Key(key) => *key == record.key,
+        }
+    }
+}
 
 /// What somebody wants done with the key that was plugged in.
 #[derive(Clone)]
@@ -42,6 +67,10 @@ pub struct Order {
     pub server_name: String,
     /// Whether an operator confirmed that a foreign credential may be overwritten.
     pub overwrite_confirmed: bool,
+    /// Whether the Yubico OTP that a key was sold with may go, whatever the profile says.
+    pub factory: bool,
+    /// Which finished enrollment of this station may be replaced.
+    pub replace: Replace,
     /// Access codes of slots: those that open them now, those that shall.
     pub codes: Codes,
     /// Which keys may be enrolled at all; `None` for every key.
@@ -71,6 +100,8 @@ impl Order {
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),
             overwrite_confirmed: false,
+            factory: false,
+            replace: Replace::Nobody,
             codes: Codes::default(),
             welcome: None,
         }
@@ -230,6 +261,14 @@ pub struct Outcome {
     pub key_pin: NewKeyPin,
     /// Earlier enrollments of the key that were unfinished, and were brought to their end first.
     pub finished: Vec<Record>,
+    /// The finished enrollment that stood in the way, since the order does not name it. It is as it was.
+    pub in_the_way: Option<Box<Record>>,
+    /// The finished enrollment that the order named and that was given up: whatever became of the
+    /// new one, its token does not come back.
+    pub gone: Option<Box<Record>>,
+    /// The public id of the Yubico OTP that the key was sold with, when that was given up: it does not come
+    /// back, either.
+    pub given_up: Option<String>,
 }
 
 /// The PIN that a key got, for whoever owns the key: to be shown once, never logged.
@@ -303,6 +342,15 @@ impl Outcome {
             lock: SlotLock::Open,
             key_pin: NewKeyPin::None,
             finished: Vec::new(),
+            in_the_way: None,
+            gone: None,
+            given_up: None,
         }
+    }
+
+    /// The outcome of an order that was refused before the engine was asked.
+    #[must_use]
+    pub fn refused(enrollment: EnrollmentId, key: Option<KeyInfo>, refusal: Refusal) -> Self {
+        Self { ending: Ending::Refused(refusal), key, ..Self::begun(enrollment) }
     }
 }

@@ -176,6 +176,7 @@ fn record(order: &Order, id: EnrollmentId, token: TokenSerial) -> Record {
         actor: order.actor.clone(),
         port: order.port.clone(),
         reason: None,
+        given_up: None,
     }
 }
 

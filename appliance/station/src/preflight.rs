@@ -2,11 +2,12 @@
 //! the slot free or ours, is the server ready, is the token's serial free.
 
 use keys::device::{
-    Ability, Digits, Family, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay,
+    Ability, Digits, Family, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Lock, Occupancy, ProofWay, Slot,
 };
 use keys::yubikey::firmware::{Feature, update_loses_access_code};
 
-use crate::enrollment::Order;
+use crate::enrollment::{Order, Replace};
+use crate::factory;
 use crate::flow::Desk;
 use crate::profile::{CodeTo, NewCode, Overwrite, Profile};
 use crate::record::{EnrollmentId, Record, Remains, State};
@@ -108,11 +109,30 @@ pub(crate) fn unlockable(info: &KeyInfo, order: &Order) -> Result<(), Refusal> {
 pub(crate) enum Ground {
     /// It is empty.
     Free,
-    /// It holds what may be overwritten; it is erased first, which also shows
+    /// It may hold what an unfinished enrollment of ours left; it is erased first, which also shows
     /// whether the access code is right while nothing else has changed.
     ToErase,
+    /// It holds what is foreign and may be overwritten; it is erased first, too. As long as it is there, it
+    /// stays foreign: whoever comes next is asked anew.
+    Foreign,
+    /// It holds what is foreign, and may go if the key shows that it is like what it was sold with.
+    Factory,
     /// It holds, or the server still has, a finished enrollment of ours.
     ToRelease(Box<Record>),
+}
+
+/// The newest enrollment of the place that the order is about.
+fn latest<'a>(info: &KeyInfo, records: &'a [Record], order: &Order) -> Option<&'a Record> {
+    let Profile { kind, slot, .. } = order.profile;
+    let here = |record: &&Record| record.slot == slot && info.share_slots(record.kind, kind);
+    // A trial says nothing of what the slot holds.
+    records.iter().rev().filter(here).find(|record| !record.token.is_trial())
+}
+
+/// The finished enrollment that stands in the way of an order which does not name it.
+pub(crate) fn in_the_way(info: &KeyInfo, records: &[Record], order: &Order) -> Option<Record> {
+    let finished = latest(info, records, order).filter(|record| record.state == State::Done);
+    finished.filter(|record| !order.replace.names(record)).cloned()
 }
 
 /// Whether the slot may be written, and how.
@@ -123,20 +143,52 @@ pub(crate) fn ground(
     token: &TokenSerial,
 ) -> Result<Ground, Refusal> {
     let Profile { kind, slot, .. } = order.profile;
-    let latest =
-        records.iter().rev().find(|record| record.slot == slot && info.share_slots(record.kind, kind));
+    let latest = latest(info, records, order);
     let occupied = info.occupancy(kind, slot, &order.label(token)) == Occupancy::Occupied;
+    was_here(records, &order.replace)?;
     match latest.map(|record| (record.state, record.remains, record)) {
-        Some((State::Done, _, record)) => match order.profile.overwrite {
-            Overwrite::Never => Err(Refusal::new(Code::AlreadyEnrolled, record.token.to_string())),
-            Overwrite::Ours | Overwrite::Confirmed => Ok(Ground::ToRelease(Box::new(record.clone()))),
-        },
+        // It is somebody's, whatever the profile lets be overwritten.
+        Some((State::Done, _, record)) if order.replace.names(record) => {
+            Ok(Ground::ToRelease(Box::new(record.clone())))
+        }
+        Some((State::Done, _, record)) => {
+            let nobody = order.replace == Replace::Nobody;
+            let code = if nobody { Code::SomebodysKey } else { Code::AlreadyEnrolled };
+            Err(Refusal::new(code, record.token.to_string()))
+        }
         _ if !occupied => Ok(Ground::Free),
         Some((_, Remains::Perhaps | Remains::Secret, _)) => Ok(Ground::ToErase),
         _ if order.profile.overwrite == Overwrite::Confirmed && order.overwrite_confirmed => {
-            Ok(Ground::ToErase)
+            Ok(Ground::Foreign)
         }
-        _ => Err(Refusal::new(Code::SlotOccupied, format!("slot {slot} of {}", info.model))),
+        _ if order.factory || order.profile.overwrite == Overwrite::Factory => {
+            factory::may_show(info, order).map(|()| Ground::Factory)
+        }
+        _ => Err(Refusal::new(Code::SlotOccupied, what_is_held(info, order))),
+    }
+}
+
+/// What is known of a slot that may not be written.
+fn what_is_held(info: &KeyInfo, order: &Order) -> String {
+    let slot = order.profile.slot;
+    let text = format!("slot {slot} of {}", info.model);
+    if info.family != Family::YubiKeyOtp || slot != Slot(1) {
+        return text;
+    }
+    format!(
+        "{text}; whether it is the Yubico OTP of the maker cannot be proven from the key: with overwrite = \"factory\" \
+         it types once, and what is like the maker's, and no token of the server has, is given up"
+    )
+}
+
+/// A key that never had the token that an order names is another key than is meant. One whose token went
+/// already, since an earlier try got so far, is the one.
+fn was_here(records: &[Record], replace: &Replace) -> Result<(), Refusal> {
+    match replace {
+        Replace::Token(token) if !records.iter().any(|record| replace.names(record)) => {
+            Err(Refusal::new(Code::OtherToken, token.clone()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -152,15 +152,19 @@ pub enum CodeTo {
     HandOver,
 }
 
-/// What a slot may hold for the station to write into it.
+/// What a slot may hold for the station to write into it. A finished enrollment of this station is not
+/// among it, whatever this says: see [`Replace`](crate::enrollment::Replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overwrite {
     /// Nothing, or what an unfinished enrollment of this station left.
     Never,
-    /// Also a finished enrollment of this station, which is released first.
+    /// The same: what this station finished goes only by an order that names it. The word is
+    /// kept since there are configurations that have it.
     Ours,
-    /// Anything, when an operator confirms it for this run or this key.
+    /// Also the Yubico OTP with which YubiKeys are sold, when the key shows that it is like one.
+    Factory,
+    /// Also what is foreign, when an operator confirms it for this run or this key.
     Confirmed,
 }
 

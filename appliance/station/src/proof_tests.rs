@@ -39,6 +39,7 @@ fn record(kind: Kind) -> Record {
         actor: Actor::Armed,
         port: "1-1".to_owned(),
         reason: None,
+        given_up: None,
     }
 }
 

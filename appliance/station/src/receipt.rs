@@ -119,6 +119,12 @@ pub struct Receipt {
     /// Why it was not enrolled, such as `E4001`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The token whose finished enrollment was given up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<String>,
+    /// The public id of the Yubico OTP that the key was sold with, when that was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<String>,
     /// What the server calls itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,

@@ -220,6 +220,8 @@ pub struct Record {
     pub port: String,
     /// Why it was or is being taken back.
     pub reason: Option<Code>,
+    /// The public id of the maker's Yubico OTP that is given up for it.
+    pub given_up: Option<String>,
 }
 
 #[cfg(test)]

@@ -75,6 +75,12 @@ codes! {
     WhichSlot = 1019,
     /// The firmware cannot change an access code, or does not say when it fails to.
     AccessCodeFixed = 1020,
+    /// The slot holds a finished enrollment, and nobody is there who could say that it may go.
+    SomebodysKey = 1021,
+    /// The key has no enrollment of the token that an order names.
+    OtherToken = 1022,
+    /// A token of the server has the Yubico OTP that is to be given up.
+    IdentityInUse = 1023,
 
     /// The server cannot be reached.
     ServerUnreachable = 2001,
@@ -140,6 +146,8 @@ codes! {
     TokenVanished = 2063,
     /// There is no such token.
     TokenUnknown = 2064,
+    /// A token was made to see whether the server takes such a one: no fault, but a reason why it went.
+    Trial = 2065,
     /// The login may not look people up.
     LookupForbidden = 2071,
     /// The server's directory does not answer for these people.

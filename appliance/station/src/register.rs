@@ -75,6 +75,24 @@ pub(crate) async fn register(
     Ok(made)
 }
 
+/// Makes a token as an enrollment does, and compares it as an enrollment does; it is kept from counting,
+/// and nothing is ever written of it. Whoever asks for that deletes it, whatever comes back.
+pub(crate) async fn try_out(
+    desk: &Desk,
+    order: &Order,
+    kind: TokenKind,
+    ability: Ability,
+    rng: &mut impl CryptoRng,
+    record: &Record,
+) -> Result<(), Refusal> {
+    let made = make(desk, order, kind, ability, rng, record).await.map_err(|failed| failed.refusal)?;
+    agree(desk, order, &made, record).await?;
+    if made.unverified {
+        return Ok(());
+    }
+    desk.done(record.enrollment, ServerCall::Disable(record.token.clone())).await
+}
+
 async fn make(
     desk: &Desk,
     order: &Order,

@@ -308,6 +308,15 @@ impl Run {
         }
     }
 
+    /// Whether the line of a list is for that very key: then what is finished on it may be replaced.
+    #[must_use]
+    pub fn names(&self, line: Option<u32>, key: KeySerial) -> bool {
+        match (&self.plan.target, line) {
+            (Target::List(list), Some(line)) => list.get(line as usize).is_some_and(|line| line.names(key)),
+            _ => false,
+        }
+    }
+
     /// Whether the token of a line gets a PIN that the station makes up.
     #[must_use]
     pub fn random_pin(&self, line: Option<u32>) -> bool {

@@ -112,6 +112,9 @@ pub enum ServerCall {
     Prepare,
     /// What is there under this serial. Answered by [`ServerAnswer::Token`].
     Look(TokenSerial),
+    /// Which tokens have a Yubico OTP of this public id (modhex), whoever checks it. Answered by
+    /// [`ServerAnswer::Holders`].
+    Holders(String),
     /// Make a token. Answered by [`ServerAnswer::Registered`].
     Register(Box<Registration>),
     /// The second step of a token made in two: the station's part. Answered by
@@ -188,6 +191,7 @@ impl ServerCall {
         match self {
             Self::Prepare => "prepare",
             Self::Look(_) => "look",
+            Self::Holders(_) => "holders",
             Self::Register(_) => "register",
             Self::FinishTwoStep { .. } => "finish two-step",
             Self::Verify { .. } => "verify",
@@ -212,6 +216,8 @@ pub enum ServerAnswer {
     Ready(Readiness),
     /// To [`ServerCall::Look`].
     Token(Option<TokenView>),
+    /// To [`ServerCall::Holders`]: their serials.
+    Holders(Vec<String>),
     /// To [`ServerCall::Register`] and [`ServerCall::FinishTwoStep`].
     Registered(Registered),
     /// To [`ServerCall::ReadCode`].

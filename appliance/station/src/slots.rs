@@ -111,6 +111,7 @@ fn nobodys(errand: &Errand, key: keys::device::KeySerial, kind: keys::device::Ki
         actor: errand.actor.clone(),
         port: errand.port.clone(),
         reason: None,
+        given_up: None,
     }
 }
 

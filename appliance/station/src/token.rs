@@ -56,6 +56,9 @@ impl TokenKind {
 #[serde(try_from = "String", into = "String")]
 pub struct TokenSerial(String);
 
+/// What the serial of a trial ends with. It outlives a release: the journal has it.
+const TRIAL: &str = "_TRIAL";
+
 /// Text that is not a token serial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a token serial has 1 to 40 of 0-9, A-Z, '_' and '-'")]
@@ -89,6 +92,18 @@ impl TokenSerial {
                 format!("NK{}_{letter}{slot}", key.to_string().to_ascii_uppercase())
             }
         })
+    }
+
+    /// The serial under which it is tried out whether the server takes this token.
+    #[must_use]
+    pub(crate) fn of_trial(&self) -> Self {
+        Self(format!("{}{TRIAL}", self.0))
+    }
+
+    /// Whether it is the serial of a trial, which says nothing of what a key holds.
+    #[must_use]
+    pub fn is_trial(&self) -> bool {
+        self.0.ends_with(TRIAL)
     }
 
     /// The serial of a phone's token.
@@ -138,6 +153,15 @@ mod tests {
         let key = KeySerial { family: Family::NitrokeyPro, number: 0x5555 };
         assert_eq!(TokenSerial::of(key, Kind::Hotp, Slot(0)).as_str(), "NK00005555_0");
         assert_eq!(TokenSerial::of(key, Kind::Totp, Slot(0)).as_str(), "NK00005555_T0");
+    }
+
+    #[test]
+    fn trials_have_a_name_of_their_own() {
+        let key = KeySerial { family: Family::NitrokeyPro, number: u32::MAX };
+        let token = TokenSerial::of(key, Kind::Totp, Slot(15));
+        assert!(!token.is_trial() && token.of_trial().is_trial());
+        assert_eq!(token.of_trial().as_str(), "NKFFFFFFFF_T15_TRIAL");
+        assert!(TokenSerial::new(token.of_trial().as_str()).is_ok());
     }
 
     #[test]

@@ -314,6 +314,7 @@ fn what_is_handed_over_has_the_columns_that_it_had() {
         actor: Actor::Armed,
         port: "1-1".to_owned(),
         reason: None,
+        given_up: None,
     };
     let pin = |text: &str| Some(Arc::new(Pin::new(Zeroizing::new(text.to_owned())).unwrap()));
     let mut what = HandOver::of(&record);

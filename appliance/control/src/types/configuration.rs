@@ -45,6 +45,8 @@ values! {
     pub struct Problems {
         /// In the order of their lines; empty when it is right.
         pub problems: Vec<Problem>,
+        /// What is no mistake and should be known all the same.
+        pub notices: Option<Vec<String>>,
     }
 }
 

@@ -54,7 +54,7 @@ words! {
         Enrolled = "enrolled",
         /// Nothing was changed.
         Refused = "refused",
-        /// Everything was taken back.
+        /// What it had done was taken back; what it replaced does not come back (`gone`, `given_up`).
         Undone = "undone",
         /// There is no token; the key may hold a secret that is worth nothing.
         Quarantined = "quarantined",
@@ -172,6 +172,22 @@ values! {
         pub server: Option<String>,
         /// How long it took.
         pub took_ms: i64,
+        /// The finished enrollment that stood in the way, since the order does not name its token. It is as it was.
+        pub in_the_way: Option<Finished>,
+        /// The finished enrollment that the order named and that is gone for good, however it ended.
+        pub gone: Option<Finished>,
+        /// The public id of the Yubico OTP that the key was sold with, when that is gone for good.
+        pub given_up: Option<String>,
+    }
+
+    /// A finished enrollment of a key.
+    pub struct Finished {
+        /// Its token.
+        pub token: String,
+        /// Whose that is; `null` when it is nobody's yet.
+        pub person: Option<String>,
+        /// When the key had proven itself.
+        pub proven: Timestamp,
     }
 
     /// What came of verifying a key.

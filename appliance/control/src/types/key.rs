@@ -160,7 +160,7 @@ values! {
         pub digits: i64,
         /// The realm that new tokens are put into.
         pub realm: Option<String>,
-        /// What may be overwritten: `never`, `ours`, `confirmed`.
+        /// What may be overwritten: `never`, `factory`, `confirmed`; `ours` means `never`.
         pub overwrite: String,
         /// Which keys it is for, in words.
         pub matches: String,
@@ -186,7 +186,7 @@ values! {
         pub rights_missing: Vec<String>,
         /// The token that would be made.
         pub token: Option<String>,
-        /// What would become of the slot: `written`, `erased first`, or `UBOM… released first`.
+        /// What would become of the slot: `written`, `erased first …`, or `UBOM… released first`.
         pub slot: Option<String>,
         /// How the key would prove itself.
         pub proof: Option<String>,
@@ -252,6 +252,10 @@ requests! {
         pub overwrite_confirmed: bool,
         /// Whether to go on without looking the person up at the server.
         pub unchecked: Option<bool>,
+        /// Whether the Yubico OTP that the key was sold with may be overwritten: it types once.
+        pub factory: Option<bool>,
+        /// The token whose finished enrollment may be replaced; without it, none is.
+        pub replace: Option<String>,
         /// The token's PIN.
         pub pin: Option<Secret>,
         /// What unlocks the slot: the access code, 12 hexadecimal digits.

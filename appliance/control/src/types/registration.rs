@@ -69,6 +69,8 @@ requests! {
         pub overwrite_confirmed: bool,
         /// Whether to go on without looking the person up at the server.
         pub unchecked: Option<bool>,
+        /// The token whose finished enrollment may be replaced; without it, none is.
+        pub replace: Option<String>,
         /// The token's PIN.
         pub pin: Option<Secret>,
         /// Whether it goes on when nobody listens any more; the first event is the only one then.

@@ -46,7 +46,7 @@ values! {
         pub enrolled: i64,
         /// Nothing was changed.
         pub refused: i64,
-        /// Everything was taken back.
+        /// What was done was taken back.
         pub undone: i64,
         /// The key has to come back.
         pub quarantined: i64,

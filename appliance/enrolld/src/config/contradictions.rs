@@ -273,7 +273,7 @@ impl Check<'_, '_> {
                     name,
                     "overwrite",
                     "nobody confirms it when the station is armed",
-                    "Write \"never\" or \"ours\", or station.mode = \"attended\".",
+                    "Write \"never\" or \"factory\", or station.mode = \"attended\".",
                 ));
             }
             if section.profile.key_pin == KeyPin::Asked {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use station::profile::Warning;
 use station::welcome::Welcome;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -273,6 +274,18 @@ pub fn holds(path: &str) -> Option<Holds> {
         fields = field.fields;
     }
     known.then_some(Holds::Plain)
+}
+
+impl Config {
+    /// What is no mistake and should be known all the same, a line each.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let notice = |(name, section): (&String, &ProfileSection)| {
+            let ours = section.profile.warnings().contains(&Warning::OursIsNever);
+            ours.then(|| format!("profile.{name}.{}", Warning::OursIsNever))
+        };
+        self.profiles.iter().filter_map(notice).collect()
+    }
 }
 
 /// The reference's part of each section.

@@ -215,8 +215,8 @@ const PROFILE: &[Row] = &[
     ),
     (
         "overwrite",
-        "What may be overwritten: nothing of others, also a finished enrollment of this station, or anything that an operator confirms.",
-        "\"never\", \"ours\" or \"confirmed\"",
+        "What may be overwritten: nothing of others, also the Yubico OTP that keys are sold with, or anything of others that an operator confirms. What this station finished is never among it: an order names its token.",
+        "\"never\", \"factory\" or \"confirmed\"",
         Some("\"never\""),
     ),
     (

@@ -1,7 +1,7 @@
 //! How an enrollment begins: by whom, by which profile, for whom.
 
 use keys::device::KeyInfo;
-use station::enrollment::Order;
+use station::enrollment::{Order, Replace};
 use station::mode::{NamedProfile, Why, choose};
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
@@ -64,6 +64,13 @@ impl Task {
             ),
             (None, None) => (Actor::Armed, None, false, Secrets::default()),
         };
+        let factory = wish.is_some_and(|wish| wish.factory);
+        let replace = match (wish.map(|wish| &wish.replace), run, info.serial) {
+            (Some(Some(token)), ..) => Replace::Token(token.clone()),
+            (Some(None), ..) => Replace::Unnamed,
+            (None, Some(present), Some(key)) if present.run.names(line, key) => Replace::Key(key),
+            _ => Replace::Nobody,
+        };
         let random_pin = run.is_some_and(|present| present.run.random_pin(line));
         let run_id = run.map(|present| present.run.id);
         let books = self.books(run.map(|present| present.run.plan.name.clone()));
@@ -89,6 +96,8 @@ impl Task {
             key_pin: secrets.key_pin,
             server_name: self.settings.server_name.clone(),
             overwrite_confirmed: why.may_overwrite(confirmed),
+            factory,
+            replace,
             codes: self.settings.codes.clone(),
             welcome: self.settings.welcome.clone(),
         };

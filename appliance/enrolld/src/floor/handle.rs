@@ -3,7 +3,7 @@
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
 use station::check::Forecast;
-use station::enrollment::Order;
+use station::enrollment::{Order, Replace};
 use station::errand::Errand;
 use station::mode::Wait;
 use station::refusal::{Code, Refusal};
@@ -57,6 +57,7 @@ impl Task {
             server_name: settings.server_name.clone(),
             codes: settings.codes.clone(),
             welcome: settings.welcome.clone(),
+            replace: Replace::Unnamed,
             ..Order::new(settings.station.clone(), name, by, profile, named.profile.clone())
         })
     }

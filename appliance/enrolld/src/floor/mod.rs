@@ -176,6 +176,10 @@ pub struct Wish {
     pub key: Selector,
     /// Whether the operator confirmed that a foreign credential may be overwritten.
     pub overwrite_confirmed: bool,
+    /// Whether the Yubico OTP that the key was sold with may be overwritten.
+    pub factory: bool,
+    /// The token whose finished enrollment may be replaced.
+    pub replace: Option<String>,
     /// What unlocks it.
     pub secrets: Secrets,
     /// Who wishes it.

@@ -2,7 +2,7 @@
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
 use station::check::Forecast;
-use station::enrollment::{Ending, Order, Outcome, SlotLock};
+use station::enrollment::{Ending, Order, Outcome};
 use station::errand::Errand;
 use station::record::{EnrollmentId, Record};
 use station::recovery::Settled;
@@ -184,16 +184,8 @@ async fn unfinished(store: &Store, serial: KeySerial) -> Result<Vec<Record>, Str
 
 /// An enrollment that ended before the engine was asked.
 fn refused(info: KeyInfo, refusal: Refusal) -> Report {
-    let outcome = Outcome {
-        ending: Ending::Refused(refusal),
-        key: Some(info),
-        enrollment: EnrollmentId::random(&mut kernel_random()),
-        token: None,
-        server: None,
-        lock: SlotLock::Open,
-        key_pin: station::enrollment::NewKeyPin::None,
-        finished: Vec::new(),
-    };
+    let id = EnrollmentId::random(&mut kernel_random());
+    let outcome = Outcome::refused(id, Some(info), refusal);
     Report { outcome, steps: Vec::new() }
 }
 

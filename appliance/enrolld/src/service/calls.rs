@@ -383,7 +383,7 @@ impl Control for Answers {
     }
 
     async fn config_check(&self, _: &Caller, request: ConfigCheck) -> Result<Problems, Refusal> {
-        let problems = lock(&self.0.changes).check(request.text.as_deref());
+        let (problems, notices) = lock(&self.0.changes).check(request.text.as_deref());
         let told = |problem: crate::config::Problem| Problem {
             line: problem.place.and_then(|(line, _)| i64::try_from(line).ok()),
             column: problem.place.and_then(|(_, column)| i64::try_from(column).ok()),
@@ -391,7 +391,8 @@ impl Control for Answers {
             text: problem.text,
             remedy: problem.remedy,
         };
-        Ok(Problems { problems: problems.into_iter().map(told).collect() })
+        let notices = Some(notices).filter(|notices| !notices.is_empty());
+        Ok(Problems { problems: problems.into_iter().map(told).collect(), notices })
     }
 
     async fn config_load(&self, _: &Caller, request: ConfigLoad) -> Result<ConfigText, Refusal> {

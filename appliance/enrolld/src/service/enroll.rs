@@ -201,6 +201,8 @@ impl Desk {
             person: person.clone(),
             key: key.clone(),
             overwrite_confirmed: request.overwrite_confirmed,
+            factory: request.factory.unwrap_or(false),
+            replace: request.replace.clone(),
             secrets: secrets(request.pin, request.unlock, request.key_pin)?,
             by: Actor::Operator(caller.name.clone()),
             detached: request.detach == Some(true),

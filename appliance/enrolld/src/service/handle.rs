@@ -138,6 +138,10 @@ fn foretell(fit: &mut ProfileFit, forecast: Forecast) {
     fit.slot = forecast.slot.map(|fate| match fate {
         SlotFate::Written => "written".to_owned(),
         SlotFate::Erased => "erased first".to_owned(),
+        SlotFate::GivenUp => {
+            "erased first, if the key types a Yubico OTP like the maker's that no token of the server has"
+                .to_owned()
+        }
         SlotFate::Released(token) => format!("{token} released first"),
         _ => "changed".to_owned(),
     });

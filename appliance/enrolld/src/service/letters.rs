@@ -168,7 +168,7 @@ impl Desk {
             return Err(no(Code::NotIdentified, why));
         }
         tracing::info!("{} has shown a registration code to {}", who, caller.name);
-        let KeyHandOver { profile, key, overwrite_confirmed, pin, detach, wait_ms, .. } = request;
+        let KeyHandOver { profile, key, overwrite_confirmed, replace, pin, detach, wait_ms, .. } = request;
         let enroll = Enroll {
             profile,
             person: Some(who.to_string()),
@@ -176,6 +176,8 @@ impl Desk {
             unchecked: Some(true),
             key,
             overwrite_confirmed,
+            factory: None,
+            replace,
             pin,
             unlock: None,
             key_pin: None,

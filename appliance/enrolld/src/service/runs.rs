@@ -252,7 +252,10 @@ impl Desk {
         // A journal that cannot be read costs the tokens' names and nothing else.
         let records = self.store.with(|journal| journal.all()).await.unwrap_or_default();
         let token = |key: KeySerial| {
-            let mut mine = records.iter().rev().filter(|record| record.key == key && record.at >= view.begun);
+            let mut mine = records
+                .iter()
+                .rev()
+                .filter(|record| record.key == key && record.at >= view.begun && !record.token.is_trial());
             mine.find(|record| record.state == State::Done).map(|record| record.token.to_string())
         };
         let entry = |(at, line): (u32, &Assignment)| {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use control::types::{
-    Activity, Counts, Ending as Ended, Event, EventKind, Finger, Key, KeyEnrollment, Mode as Told, Outcome,
-    Port, Run, RunState as RunTold, Slot, SlotContent, Step, Touch,
+    Activity, Counts, Ending as Ended, Event, EventKind, Finger, Finished, Key, KeyEnrollment, Mode as Told,
+    Outcome, Port, Run, RunState as RunTold, Slot, SlotContent, Step, Touch,
 };
 use jiff::Timestamp;
 use keys::device::{KeyInfo, Occupancy, ProofWay};
@@ -46,8 +46,8 @@ pub(super) fn milliseconds(time: Duration) -> i64 {
 /// A key as far as it is known; its slots as the journal knows them.
 pub(super) fn key(info: &KeyInfo, port: Option<&str>, records: &[Record]) -> Key {
     let slots = info.slots.iter().map(|state| {
-        let last =
-            records.iter().rev().find(|record| record.slot == state.slot && record.state != State::Undone);
+        let of_slot = |record: &&Record| record.slot == state.slot && !record.token.is_trial();
+        let last = records.iter().rev().filter(of_slot).find(|record| record.state != State::Undone);
         let content = match (last.map(|record| record.state), state.occupancy) {
             (Some(State::Done), Occupancy::Occupied) => SlotContent::Ours,
             (Some(State::Done), Occupancy::Empty) | (None, Occupancy::Empty) => SlotContent::Empty,
@@ -230,6 +230,18 @@ pub(super) fn outcome(outcome: &station::enrollment::Outcome) -> Outcome {
         receipt: None,
         server: outcome.server.clone(),
         took_ms: 0,
+        in_the_way: outcome.in_the_way.as_deref().map(finished),
+        gone: outcome.gone.as_deref().map(finished),
+        given_up: outcome.given_up.clone(),
+    }
+}
+
+/// A finished enrollment, as far as people want to know of it.
+fn finished(record: &Record) -> Finished {
+    Finished {
+        token: record.token.to_string(),
+        person: record.person.as_ref().map(ToString::to_string),
+        proven: at(record.at),
     }
 }
 
@@ -250,6 +262,9 @@ pub(super) fn refused(refusal: &station::refusal::Refusal) -> Outcome {
         receipt: None,
         server: None,
         took_ms: 0,
+        in_the_way: None,
+        gone: None,
+        given_up: None,
     }
 }
 

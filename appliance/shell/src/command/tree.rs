@@ -277,6 +277,12 @@ pub struct Enroll {
     /// Write over what the slot holds, whosever it is
     #[arg(long)]
     pub overwrite: bool,
+    /// Write over the Yubico OTP that the key was sold with; the key types once, and YubiCloud knows it no more
+    #[arg(long)]
+    pub factory: bool,
+    /// Replace the finished enrollment of this token: it is deleted, and does not come back
+    #[arg(long, value_name = "TOKEN")]
+    pub replace: Option<String>,
     /// Ask for a PIN of the token
     #[arg(long)]
     pub pin: bool,

@@ -45,29 +45,57 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
                 .await;
         }
     }
-    let wanted = Enroll {
+    let mut wanted = Enroll {
         profile: command.profile,
         person: command.user,
         key: command.key,
         overwrite_confirmed: command.overwrite,
         unchecked: command.unchecked.then_some(true),
+        factory: command.factory.then_some(true),
+        replace: command.replace,
         pin: context.secret(command.pin, "PIN of the token").await?,
         unlock: context.secret(command.unlock, "Access code of the slot (12 hexadecimal digits)").await?,
         key_pin: context.secret(command.key_pin, "Administrator PIN of the key").await?,
         detach: command.wait.detach.then_some(true),
         wait_ms: command.wait.timeout,
     };
-    let events = context.call(station.enroll(&wanted)).await?;
-    let key = wanted.key.clone();
-    drop(wanted);
-    if command.wait.detach && !command.events {
-        return detached(context, events).await;
+    loop {
+        let events = context.call(station.enroll(&wanted)).await?;
+        if command.wait.detach && !command.events {
+            drop(wanted);
+            return detached(context, events).await;
+        }
+        let (last, cancelled) = follow(context, events, wanted.key.clone(), command.events).await?;
+        if command.events {
+            return Ok(exit(last.as_ref().and_then(|event| event.outcome.as_ref()), cancelled));
+        }
+        let outcome = last.as_ref().and_then(|event| event.outcome.as_ref()).filter(|_| !cancelled);
+        let Some(named) = replace(context, &wanted, outcome).await? else {
+            drop(wanted);
+            return finish(context, last, cancelled).await;
+        };
+        // That very key, and no other that is plugged in meanwhile.
+        wanted.key = outcome.and_then(|outcome| outcome.key.clone()).or(wanted.key);
+        wanted.replace = Some(named);
     }
-    let (last, cancelled) = follow(context, events, key, command.events).await?;
-    if command.events {
-        return Ok(exit(last.as_ref().and_then(|event| event.outcome.as_ref()), cancelled));
+}
+
+/// Asks whether what is finished on the key may be replaced; then the name of its token. Where nobody can be asked, or
+/// nobody is to be asked, it stays: no `--yes` stands for a name.
+async fn replace(
+    context: &mut Context<'_>,
+    wanted: &Enroll,
+    outcome: Option<&Outcome>,
+) -> Result<Option<String>, Failure> {
+    let earlier = outcome.and_then(|outcome| Some((outcome, outcome.in_the_way.as_ref()?)));
+    let (Some((outcome, earlier)), None) = (earlier, &wanted.replace) else { return Ok(None) };
+    if context.yes || context.json || !context.desk.terminal() {
+        return Ok(None);
     }
-    finish(context, last, cancelled).await
+    context.say(&render::before_replacing(outcome, earlier, wanted.person.as_deref())).await?;
+    let question = format!("Replace token {}?", render::clean(&earlier.token));
+    let answer = context.desk.confirm(&question).await?;
+    Ok((answer == Some(true)).then(|| earlier.token.clone()))
 }
 
 /// An order that goes on without this session: only that it was taken is told.

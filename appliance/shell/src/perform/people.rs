@@ -37,6 +37,7 @@ pub(super) async fn hand_over(context: &mut Context<'_>, command: tree::HandOver
         key: command.key.clone(),
         overwrite_confirmed: command.overwrite,
         unchecked: command.unchecked.then_some(true),
+        replace: command.replace,
         pin: context.secret(command.pin, "PIN of the token").await?,
         detach: command.wait.detach.then_some(true),
         wait_ms: command.wait.timeout,

@@ -1,8 +1,8 @@
 //! Keys, profiles, enrollments.
 
 use control::types::{
-    Ending, Event, EventKind, Finger, Key, KeyDetails, Keys, Order, Outcome, Port, Profile, ProfileFit,
-    Profiles, Verification,
+    Ending, Event, EventKind, Finger, Finished, Key, KeyDetails, Keys, Order, Outcome, Port, Profile,
+    ProfileFit, Profiles, Verification,
 };
 
 use super::{clean, clean_lines, facts, number, or_dash, span, table, time};
@@ -197,10 +197,44 @@ pub fn outcome(outcome: &Outcome) -> String {
             "Something is left to be done, and the station does it by itself as soon as it can.\n".to_owned()
         }
     };
+    let enrolled = outcome.ending == Ending::Enrolled;
+    if let Some(gone) = &outcome.gone {
+        let what = if enrolled { "It took the place of" } else { "Gone for good, and not to be had back:" };
+        text.push_str(&format!("{what} {}.\n", finished(gone)));
+    }
+    if let Some(public_id) = &outcome.given_up {
+        let what = if enrolled { "Given up:" } else { "Gone for good, and not to be had back:" };
+        let public_id = clean(public_id);
+        text.push_str(&format!("{what} the Yubico OTP {public_id} with which the key was sold.\n"));
+    }
     if let Some(refusal) = &outcome.refusal {
         text.push_str(&super::refusal(refusal));
     }
     text
+}
+
+/// A finished enrollment, by its token, whose it is, and since when.
+fn finished(finished: &Finished) -> String {
+    let of = finished.person.as_deref().map(|person| format!(" of {}", clean(person))).unwrap_or_default();
+    format!("token {}{of}, proven {}", clean(&finished.token), time(finished.proven))
+}
+
+/// What an operator has to know before a finished enrollment is replaced; `person` is whom the new one is for.
+#[must_use]
+pub fn before_replacing(outcome: &Outcome, earlier: &Finished, person: Option<&str>) -> String {
+    let key =
+        outcome.key.as_deref().map_or_else(|| "This key".to_owned(), |key| format!("Key {}", clean(key)));
+    let whose =
+        earlier.person.as_deref().map_or_else(|| "its".to_owned(), |whose| format!("{}'s", clean(whose)));
+    let wanted = person.map_or_else(|| "the new token".to_owned(), clean);
+    format!(
+        "{key} is enrolled: {}.\n\
+         If it is replaced, that token is deleted, and does not come back. Before, the station tries with a token that\n\
+         never counts whether the server takes the new one. That does not show a limit that {whose} own token fills\n\
+         as long as it is there, nor what changes meanwhile, and the key has still to be touched:\n\
+         if the server refuses {wanted} then, or nobody touches the key, {whose} token is gone all the same.\n",
+        finished(earlier)
+    )
 }
 
 /// What came of verifying.

@@ -107,8 +107,10 @@ pub fn configuration(configuration: &Configuration) -> String {
 /// What is wrong with a configuration.
 #[must_use]
 pub fn problems(problems: &Problems) -> String {
+    let notices = problems.notices.iter().flatten();
+    let notices: String = notices.map(|notice| format!("Notice: {}\n", clean(notice))).collect();
     if problems.problems.is_empty() {
-        return "It is right.\n".to_owned();
+        return format!("It is right.\n{notices}");
     }
     let one = |problem: &control::types::Problem| {
         let place = match (problem.line, problem.column) {
@@ -119,7 +121,7 @@ pub fn problems(problems: &Problems) -> String {
         let field = problem.field.as_deref().map(|field| format!("{}: ", clean(field))).unwrap_or_default();
         format!("{place}{field}{}\n    {}\n", clean(&problem.text), clean(&problem.remedy))
     };
-    problems.problems.iter().map(one).collect()
+    problems.problems.iter().map(one).chain([notices]).collect()
 }
 
 /// Who may log in.

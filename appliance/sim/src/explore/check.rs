@@ -7,7 +7,7 @@ use enrolld::station::run::Standing;
 use twins::privacyidea::{ServerTwin, Token};
 
 use super::key::{Held, Key, Twin};
-use super::transport::lock;
+use super::transport::{Shared, lock};
 use super::world::{STRANGER, World};
 use super::yubikey;
 
@@ -32,6 +32,9 @@ pub enum Violation {
     /// The journal says that an enrollment is done, and its token does not count.
     #[error("token {0} is done and does not count")]
     DoneButDead(String),
+    /// A finished enrollment that no order named is not as it was.
+    #[error("token {0} was finished, and no order named it: {1}")]
+    NotKept(String, &'static str),
     /// The disk holds a secret.
     #[error("the disk holds the secret of {0}")]
     SecretOnDisk(String),
@@ -138,6 +141,7 @@ pub fn always(world: &World) -> Result<(), Violation> {
             return Err(Violation::CountsWithoutKey(token.serial.clone()));
         }
     }
+    kept(world, &records, &shared)?;
     for (index, key) in world.keys.iter().enumerate() {
         let known = |slot: Slot| {
             records.iter().any(|record| {
@@ -155,6 +159,31 @@ pub fn always(world: &World) -> Result<(), Violation> {
         let pins = world.handed_over.iter().filter_map(|what| what.admin_pin.as_deref());
         if !key.has_known_pin(pins.map(|pin| pin.expose())) {
             return Err(Violation::PinLost(index));
+        }
+    }
+    Ok(())
+}
+
+/// Whether each finished enrollment that no order named is still there, counts, and still answers.
+fn kept(world: &World, records: &[Record], shared: &Shared) -> Result<(), Violation> {
+    for record in world.unnamed() {
+        let not = |what| Err(Violation::NotKept(record.token.to_string(), what));
+        let Some(token) = shared.server.token(record.token.as_str()).filter(|token| bears(token, record))
+        else {
+            return not("it is not at the server any more");
+        };
+        if !shared.server.counts(&token.serial, shared.unix()) {
+            return not("it does not count any more");
+        }
+        if token.user != record.person.as_ref().map(|person| person.user.clone()) {
+            return not("it is not its person's any more");
+        }
+        if !answered(world, token) {
+            return not("no key answers for it any more");
+        }
+        let newest = records.iter().find(|newest| newest.enrollment == record.enrollment);
+        if newest.is_none_or(|newest| newest.state != State::Done) {
+            return not("the journal does not say any more that it is done");
         }
     }
     Ok(())

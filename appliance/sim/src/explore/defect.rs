@@ -6,9 +6,10 @@
 
 use std::time::Duration;
 
-use enrolld::keys::device::{Credential, Digits, Operation, Unlock};
+use enrolld::keys::device::{Credential, Digits, KeySerial, Operation, Unlock};
 use enrolld::keys::nitrokey_pro::command::{FittingPin, TemporaryPassword, first_authenticate};
 use enrolld::keys::secret::{Pin, Seed};
+use enrolld::station::enrollment::{Order, Replace};
 use enrolld::station::profile::Profile;
 use enrolld::station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
 use enrolld::station::step::StepResult;
@@ -39,11 +40,13 @@ pub enum Defect {
     GuessPin,
     /// What is to be handed over is thrown away.
     ForgetHandOver,
+    /// What is finished on a key is replaced although no order names it.
+    ReplaceUnnamed,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::WriteBeforeRegister,
         Self::ForgetDisable,
         Self::SkipUndo,
@@ -53,7 +56,16 @@ impl Defect {
         Self::RepeatStepTwo,
         Self::GuessPin,
         Self::ForgetHandOver,
+        Self::ReplaceUnnamed,
     ];
+
+    /// The order that the engine gets instead.
+    pub(super) fn instead_of_order(world: &World, order: Order, key: Option<KeySerial>) -> Order {
+        match (world.defect, key) {
+            (Some(Self::ReplaceUnnamed), Some(key)) => Order { replace: Replace::Key(key), ..order },
+            _ => order,
+        }
+    }
 
     /// What the defect answers to a call instead of carrying it out.
     pub(super) fn instead_of_call(

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use enrolld::keys::device::{Digits, Firmware, Kind};
 use enrolld::station::access::{Codes, StationSecret};
-use enrolld::station::enrollment::{Ending, Order, Outcome};
+use enrolld::station::enrollment::{Ending, Order, Outcome, Replace};
 use enrolld::station::errand::Errand;
-use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile, TwoStep};
+use enrolld::station::profile::{CodeTo, NewCode, Profile, TwoStep};
 use enrolld::station::record::Actor;
 use enrolld::station::server::Person;
+use enrolld::station::token::TokenSerial;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 
@@ -19,6 +20,7 @@ use super::transport::lock;
 use super::world::{Beginning, STRANGER, World};
 
 mod desk;
+mod finished;
 mod nitrokeys;
 
 /// One flow.
@@ -37,7 +39,7 @@ pub struct Flow {
 
 /// All flows, whatever the key.
 pub fn all() -> impl Iterator<Item = &'static Flow> {
-    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS)
+    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS).chain(finished::FLOWS)
 }
 
 /// The flows of YubiKeys.
@@ -79,7 +81,7 @@ pub const FLOWS: &[Flow] = &[
         name: "re-enrollment",
         begin: Beginning::default,
         prepare: |world| insert(world, for_alice()).map(drop),
-        act: |world| insert(world, anew()).map(drop),
+        act: |world| insert_anew(world, anew()).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -160,7 +162,7 @@ pub const FLOWS: &[Flow] = &[
         name: "yubico-otp-anew",
         begin: Beginning::default,
         prepare: |world| insert(world, of(Profile::new(Kind::YubicoOtp))).map(drop),
-        act: |world| insert(world, of(ours(Kind::YubicoOtp))).map(drop),
+        act: |world| insert_anew(world, of(Profile::new(Kind::YubicoOtp))).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -174,7 +176,7 @@ pub const FLOWS: &[Flow] = &[
         name: "challenge-response-after-hotp",
         begin: Beginning::default,
         prepare: |world| insert(world, order()).map(drop),
-        act: |world| insert(world, of(ours(Kind::ChallengeResponse))).map(drop),
+        act: |world| insert_anew(world, of(Profile::new(Kind::ChallengeResponse))).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -188,7 +190,7 @@ pub const FLOWS: &[Flow] = &[
         name: "two-step",
         begin: || Beginning { policies: vec!["twostep-force"], ..Beginning::default() },
         prepare: |world| {
-            world.again = |_| of(Profile { two_step: TwoStep::Force, ..ours(Kind::Hotp) });
+            world.again = |_| of(Profile { two_step: TwoStep::Force, ..Profile::new(Kind::Hotp) });
             Ok(())
         },
         act: |world| insert(world, two_step(TwoStep::Force)).map(drop),
@@ -256,7 +258,7 @@ pub const FLOWS: &[Flow] = &[
             lose_writes(world, 2);
             Ok(())
         },
-        act: |world| insert(world, anew()).map(drop),
+        act: |world| insert_anew(world, anew()).map(drop),
         ended_well: enrolled_and_locked,
     },
     Flow {
@@ -299,6 +301,8 @@ pub fn order() -> Order {
         key_pin: None,
         server_name: "privacyIDEA".to_owned(),
         overwrite_confirmed: false,
+        factory: false,
+        replace: Replace::Nobody,
         codes: Codes::default(),
         welcome: None,
     }
@@ -319,11 +323,36 @@ fn eight_for_alice() -> Order {
     Order { profile, ..for_alice() }
 }
 
-/// The main job, also for a key that is enrolled already.
+/// The main job, by a station that can derive access codes.
 #[must_use]
 pub fn anew() -> Order {
-    let profile = Profile { overwrite: Overwrite::Ours, ..Profile::new(Kind::Hotp) };
-    of(profile)
+    of(Profile::new(Kind::Hotp))
+}
+
+/// The order of somebody who names that key, so that what is finished on it may be replaced.
+#[must_use]
+pub fn naming(world: &World, key: usize, order: Order) -> Order {
+    world
+        .key_serial(key)
+        .map_or_else(|| order.clone(), |key| Order { replace: Replace::Key(key), ..order.clone() })
+}
+
+/// The token that an order would make on a key.
+pub(super) fn token_of(world: &World, key: usize, order: &Order) -> String {
+    let of = |key| TokenSerial::of(key, order.profile.kind, order.profile.slot).to_string();
+    world.key_serial(key).map(of).unwrap_or_default()
+}
+
+/// Plugs key 0 in, and names it.
+fn insert_anew(world: &mut World, order: Order) -> Result<Outcome, PowerCut> {
+    let order = naming(world, 0, order);
+    insert(world, order)
+}
+
+/// The main job, for another person.
+#[must_use]
+pub fn for_bob() -> Order {
+    Order { person: Some(Person { user: "bob".to_owned(), realm: "office".to_owned() }), ..order() }
 }
 
 /// An order with this profile, by a station that can derive access codes.
@@ -339,17 +368,12 @@ pub fn station_secret() -> StationSecret {
     StationSecret::new(b"station's secret")
 }
 
-/// A profile that replaces what the station enrolled.
-fn ours(kind: Kind) -> Profile {
-    Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) }
-}
-
-/// Profiles of other kinds, which replace what the station enrolled.
+/// Profiles of other kinds.
 pub(super) const KINDS: [fn() -> Profile; 4] = [
-    || ours(Kind::YubicoOtp),
-    || ours(Kind::ChallengeResponse),
-    || ours(Kind::StaticPassword),
-    || Profile { two_step: TwoStep::WhenOffered, ..ours(Kind::Hotp) },
+    || Profile::new(Kind::YubicoOtp),
+    || Profile::new(Kind::ChallengeResponse),
+    || Profile::new(Kind::StaticPassword),
+    || Profile { two_step: TwoStep::WhenOffered, ..Profile::new(Kind::Hotp) },
 ];
 
 fn two_step(two_step: TwoStep) -> Order {

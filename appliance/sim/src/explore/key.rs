@@ -46,6 +46,8 @@ pub struct Key {
     pin: String,
     /// What somebody else had put into a YubiKey, as its slot's configuration says.
     foreign: String,
+    /// What a YubiKey was sold with in slot 1; empty where there was nothing.
+    sold: String,
 }
 
 /// The twin of a key.
@@ -99,7 +101,26 @@ impl Key {
             Twin::YubiKey(key) => configuration(key, FOREIGN),
             _ => String::new(),
         };
-        Ok(Self { twin, tries: TRIES_LEFT, pin: FACTORY_PIN.to_owned(), foreign })
+        Ok(Self { twin, tries: TRIES_LEFT, pin: FACTORY_PIN.to_owned(), foreign, sold: String::new() })
+    }
+
+    /// A YubiKey as it is sold: nothing of others, and in slot 1 a Yubico OTP of the maker.
+    pub fn as_sold(firmware: Firmware, serial: u32, seed: u64) -> Result<Self, String> {
+        let model = yubikey::Model::new(firmware, serial).map_err(|error| error.to_string())?;
+        let key = YubiKeyTwin::sold(model, seed);
+        let sold = configuration(&key, OURS);
+        let (twin, pin) = (Twin::YubiKey(key), FACTORY_PIN.to_owned());
+        // What no configuration looks like.
+        Ok(Self { twin, tries: TRIES_LEFT, pin, foreign: "nothing".to_owned(), sold })
+    }
+
+    /// Whether it holds what it was sold with, if it was sold with anything.
+    #[must_use]
+    pub fn holds_what_it_was_sold_with(&self) -> bool {
+        match &self.twin {
+            Twin::YubiKey(key) => self.sold.is_empty() || configuration(key, OURS) == self.sold,
+            _ => true,
+        }
     }
 
     /// The twin.
@@ -258,7 +279,10 @@ impl Key {
                 let slots = key.snapshot().slots;
                 let occupied = |slot: &Slot| slots.get(usize::from(slot.0) - 1).is_some_and(Option::is_some);
                 let foreign = self.foreign_slot();
-                return [Slot(1), Slot(2)].into_iter().find(|slot| Some(*slot) != foreign && occupied(slot));
+                let theirs = |slot: &Slot| {
+                    Some(*slot) == foreign || !self.sold.is_empty() && configuration(key, *slot) == self.sold
+                };
+                return [Slot(1), Slot(2)].into_iter().find(|slot| !theirs(slot) && occupied(slot));
             }
             Twin::NitrokeyPro(key) => [Kind::Hotp, Kind::Totp]
                 .into_iter()

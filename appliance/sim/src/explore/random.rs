@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use enrolld::keys::device::{Firmware, Kind};
-use enrolld::station::enrollment::{Ending, Order};
+use enrolld::station::enrollment::{Ending, Order, Replace};
 use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -116,9 +116,18 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     let (sort, firmware) = pick(&SORTS, &mut rng);
     // Nitrokeys have places for both kinds, which are two enrollments.
     let kind = if sort != Sort::YubiKey && rng.random_bool(0.5) { Kind::Totp } else { Kind::Hotp };
-    let anew = || flows::of(Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) });
-    let mut world =
-        World::new(&Beginning { seed, keys, sort, firmware, version: pick(&VERSIONS, &mut rng), policies })?;
+    // A quarter of the worlds of YubiKeys has them as they are sold.
+    let sold = sort == Sort::YubiKey && rng.random_bool(0.25);
+    let anew = || flows::of(Profile { overwrite: Overwrite::Factory, ..Profile::new(kind) });
+    let mut world = World::new(&Beginning {
+        seed,
+        keys,
+        sort,
+        firmware,
+        version: pick(&VERSIONS, &mut rng),
+        policies,
+        sold,
+    })?;
     world.tells = tells;
     let mut round = Round::default();
     let wrong = |violation| Found::Violation { seed, violation };
@@ -128,12 +137,16 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
         let key = rng.random_range(0..world.keys.len());
         let yubikey = sort == Sort::YubiKey;
         let order = match rng.random_range(0..7) {
-            0 => Order { person: flows::for_alice().person, ..flows::of(Profile::new(kind)) },
+            0 => {
+                let person = if rng.random_bool(0.5) { flows::for_alice() } else { flows::for_bob() }.person;
+                Order { person, ..flows::of(Profile::new(kind)) }
+            }
             1 => anew(),
             2 if yubikey => flows::of(pick(&flows::KINDS, &mut rng)()),
             3 if yubikey => flows::locked(NewCode::Random, CodeTo::Server),
             _ => flows::of(Profile::new(kind)),
         };
+        let order = by_somebody(&world, key, order, &mut rng);
         round.enrollments += 1;
         story::insertion(&world, key, &order);
         match world.insert(key, order) {
@@ -153,7 +166,8 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     for key in 0..world.keys.len() {
         world.replug(key);
         round.enrollments += 1;
-        let Ok(outcome) = world.insert(key, anew()) else { continue };
+        let order = flows::naming(&world, key, anew());
+        let Ok(outcome) = world.insert(key, order) else { continue };
         if !flows::is_enrolled(&outcome) {
             let words = outcome.ending.refusal().map_or_else(String::new, ToString::to_string);
             return Err(wrong(Violation::NotEnrolled(key, words)));
@@ -164,6 +178,19 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     let image = world.disk.image().unwrap_or_default();
     check::disk_is_clean(&world, &image).map_err(wrong)?;
     Ok(round)
+}
+
+/// The order as it comes: an armed station or a run that takes whatever is plugged in, an operator who did
+/// not look, one who names what is on the key, or something that is on another, or a list that names the key.
+fn by_somebody(world: &World, key: usize, order: Order, rng: &mut StdRng) -> Order {
+    let replace = match rng.random_range(0..6) {
+        0 | 1 => Replace::Nobody,
+        2 => Replace::Unnamed,
+        3 => Replace::Token(flows::token_of(world, rng.random_range(0..world.keys.len()), &order)),
+        4 => Replace::Token(flows::token_of(world, key, &order)),
+        _ => return flows::naming(world, key, order),
+    };
+    Order { replace, ..order }
 }
 
 /// Starts again after a cut; recovery may be cut, too.

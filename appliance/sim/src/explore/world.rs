@@ -1,16 +1,17 @@
 //! What survives a power cut (disk, keys, server), and what does not.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use enrolld::journal::Journal;
-use enrolld::keys::device::Firmware;
+use enrolld::keys::device::{Firmware, KeySerial};
 use enrolld::privacyidea::{Client, Credentials, SecretString};
 use enrolld::server::{PrivacyIdea, ServerPort};
-use enrolld::station::enrollment::{self, Ending, Order, Outcome};
+use enrolld::station::enrollment::{self, Ending, Order, Outcome, Replace};
 use enrolld::station::errand::Errand;
 use enrolld::station::phone::{self, PhoneOutcome};
+use enrolld::station::profile::Overwrite;
 use enrolld::station::record::{EnrollmentId, Record, State};
 use enrolld::station::recovery::{self, Settled};
 use enrolld::station::release;
@@ -69,8 +70,12 @@ pub struct World {
     insertions: u64,
     /// The enrollments of which the journal ever said `registered`.
     registered: HashSet<EnrollmentId>,
-    /// Those of which it ever said `done`.
-    done: HashSet<EnrollmentId>,
+    /// Those of which it ever said `done`, with what it said then.
+    finished: BTreeMap<EnrollmentId, Record>,
+    /// Those of them that an order named, so that they may go.
+    named: HashSet<EnrollmentId>,
+    /// The keys of which an order gave up what they were sold with.
+    given_up: HashSet<usize>,
     /// A record that a planted defect holds back; RAM, so a restart loses it.
     held_back: Option<Record>,
     /// What the keys held of others at the beginning.
@@ -110,6 +115,8 @@ pub struct Beginning {
     pub version: Version,
     /// Policy presets of the server.
     pub policies: Vec<&'static str>,
+    /// Whether YubiKeys are as they are sold.
+    pub sold: bool,
 }
 
 impl Default for Beginning {
@@ -121,6 +128,7 @@ impl Default for Beginning {
             firmware: Firmware::new(5, 4, 3),
             version: Version::V3_14,
             policies: Vec::new(),
+            sold: false,
         }
     }
 }
@@ -143,7 +151,12 @@ impl World {
         let mut keys = Vec::new();
         for number in 0..beginning.keys {
             let (serial, seed) = (serial(number as usize), beginning.seed ^ u64::from(number));
-            keys.push(Key::new(beginning.sort, beginning.firmware, serial, seed).map_err(NoWorld)?);
+            let key = if beginning.sold {
+                Key::as_sold(beginning.firmware, serial, seed)
+            } else {
+                Key::new(beginning.sort, beginning.firmware, serial, seed)
+            };
+            keys.push(key.map_err(NoWorld)?);
         }
         let foreign = keys.iter().map(Key::foreign).collect();
         let shared = Arc::new(Mutex::new(Shared {
@@ -172,11 +185,13 @@ impl World {
             starts: 0,
             insertions: 0,
             registered: HashSet::new(),
-            done: HashSet::new(),
+            finished: BTreeMap::new(),
+            named: HashSet::new(),
+            given_up: HashSet::new(),
             held_back: None,
             foreign,
             after: |world| {
-                let order = (world.again)(world);
+                let order = flows::naming(world, 0, (world.again)(world));
                 Ok(world.insert(0, order)?.ending)
             },
             again: |_| flows::anew(),
@@ -237,7 +252,7 @@ impl World {
             self.registered.insert(record.enrollment);
         }
         if record.state == State::Done {
-            self.done.insert(record.enrollment);
+            self.finished.insert(record.enrollment, record.clone());
         }
         match &self.disk_fault {
             Some(why) => Err(why.clone()),
@@ -263,7 +278,27 @@ impl World {
     /// Whether the journal ever said that this enrollment is done.
     #[must_use]
     pub fn was_done(&self, enrollment: EnrollmentId) -> bool {
-        self.done.contains(&enrollment)
+        self.finished.contains_key(&enrollment)
+    }
+
+    /// The finished enrollments that no order has named.
+    pub fn unnamed(&self) -> impl Iterator<Item = &Record> {
+        self.finished.values().filter(|record| !self.named.contains(&record.enrollment))
+    }
+
+    /// Notes what an order names of what is finished on a key. Said here once more, so that the engine's own
+    /// reading of orders is checked, too.
+    fn note_named(&mut self, key: usize, named: impl Fn(&Record) -> bool) {
+        let Some(serial) = self.key_serial(key) else { return };
+        let records = self.disk.recall(serial).unwrap_or_default();
+        let named = records.iter().filter(|record| named(record));
+        self.named.extend(named.map(|record| record.enrollment));
+    }
+
+    /// The serial of a key.
+    #[must_use]
+    pub fn key_serial(&self, key: usize) -> Option<KeySerial> {
+        Some(KeySerial { family: self.keys.get(key)?.family(), number: serial(key) })
     }
 
     /// Starts the station after a power cut: RAM is empty, keys lost their power too.
@@ -283,6 +318,16 @@ impl World {
 
     /// Plugs a key in and enrolls it; the run takes it, unless it has it.
     pub fn insert(&mut self, key: usize, order: Order) -> Result<Outcome, PowerCut> {
+        let serial = self.key_serial(key);
+        match &order.replace {
+            Replace::Token(token) => self.note_named(key, |record| record.token.as_str() == token),
+            Replace::Key(named) if Some(*named) == serial => self.note_named(key, |_| true),
+            _ => {}
+        }
+        if order.factory || order.profile.overwrite == Overwrite::Factory {
+            self.given_up.insert(key);
+        }
+        let order = Defect::instead_of_order(self, order, serial);
         let taken = self.run_takes(key)?;
         let now = driver::now(&self.shared);
         let rng = self.chance();
@@ -323,6 +368,7 @@ impl World {
 
     /// Takes back what is enrolled on a key.
     pub fn release(&mut self, key: usize, errand: Errand) -> Result<Outcome, PowerCut> {
+        self.note_named(key, |record| errand.slot.is_none_or(|slot| slot == record.slot));
         let now = driver::now(&self.shared);
         self.insertions += 1;
         let outcome = driver::drive(self, release::release(errand, now), Some(key))?;
@@ -366,6 +412,10 @@ impl World {
     #[must_use]
     pub fn foreign_slots_untouched(&self) -> bool {
         let as_before = self.keys.iter().map(Key::foreign).eq(self.foreign.iter().cloned());
+        let mut numbered = self.keys.iter().enumerate();
+        if !numbered.all(|(index, key)| self.given_up.contains(&index) || key.holds_what_it_was_sold_with()) {
+            return false;
+        }
         let there = self.keys.iter().all(|key| key.foreign_slot().is_some());
         match self.owner_wants {
             OwnerWants::Nothing => as_before,

@@ -59,7 +59,8 @@ pub(crate) async fn ending(
         Ending::Refused(_) => {
             let changing: Vec<&Sent> = sent.iter().filter(|sent| changes(sent)).collect();
             let allowed = matches!(expect, Expect::Declined(_));
-            story.claim(changing.iter().all(|sent| allowed && *sent == "POST /token/init"), || {
+            let tried = matches!(expect, Expect::Tried(_));
+            story.claim(tried || changing.iter().all(|sent| allowed && *sent == "POST /token/init"), || {
                 format!("it was refused, yet this was sent: {changing:?}")
             });
             unchanged(story, before, &after);
@@ -115,7 +116,7 @@ fn in_short(ending: &Ending) -> String {
 fn fits(expect: Expect, ending: &Ending) -> bool {
     match (expect, ending) {
         (Expect::Enrolled, Ending::Enrolled(_)) => true,
-        (Expect::Refused(code) | Expect::Declined(code), Ending::Refused(refusal))
+        (Expect::Refused(code) | Expect::Declined(code) | Expect::Tried(code), Ending::Refused(refusal))
         | (Expect::Undone(code), Ending::Undone(refusal))
         | (Expect::Quarantined(code), Ending::Quarantined(refusal))
         | (Expect::Postponed(code, _), Ending::Postponed(refusal)) => refusal.code == code,

@@ -7,7 +7,7 @@ use enrolld::bench::Plugged;
 use keys::device::{Family, Firmware, KeySerial, ProofWay, Slot};
 use sim::key::{Finger, SimKey};
 use twins::key::{KeyTwin, KeyboardReport, Press, TwinError};
-use twins::yubikey::{Faults, Model, Snapshot, YubiKeyTwin};
+use twins::yubikey::{Faults, Foreign, Model, Snapshot, YubiKeyTwin};
 
 use crate::Broken;
 
@@ -33,6 +33,8 @@ pub(crate) enum Held {
     Nothing,
     Foreign,
     Guarded([u8; 6]),
+    /// Something in particular.
+    This(Foreign),
 }
 
 impl Blank {
@@ -77,6 +79,7 @@ impl TestKey {
                 Held::Nothing => {}
                 Held::Foreign => twin.occupy(slot, None),
                 Held::Guarded(code) => twin.occupy(slot, Some(code)),
+                Held::This(what) => twin.hold(slot, what, None),
             }
         }
         if blank.hides_serial {

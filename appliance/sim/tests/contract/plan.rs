@@ -5,12 +5,13 @@ use std::time::Duration;
 use keys::device::{Digits, Kind};
 use keys::secret::{AccessCode, Pin};
 use station::access::Codes;
-use station::enrollment::Order;
+use station::enrollment::{Order, Replace};
 use station::errand::Errand;
 use station::profile::{Profile, TwoStep};
 use station::record::Actor;
 use station::refusal::Code;
 use station::server::Person;
+use station::token::TokenSerial;
 use station::welcome::Welcome;
 use std::sync::Arc;
 use twins::privacyidea::tls::Variant;
@@ -111,6 +112,9 @@ pub(crate) enum Expect {
     Refused(Code),
     /// Refused by the server when the token was to be made: nothing has changed.
     Declined(Code),
+    /// Refused by the server when it was tried out what takes the place of a finished enrollment: nothing
+    /// has changed, and nothing is left of the trial.
+    Tried(Code),
     /// Taken back: no token, an empty slot.
     Undone(Code),
     /// No token; what the key holds is worth nothing, and its next insertion overwrites it.
@@ -125,6 +129,7 @@ impl std::fmt::Display for Expect {
             Self::Enrolled => f.write_str("enrolled"),
             Self::Refused(code) => write!(f, "refused {code}"),
             Self::Declined(code) => write!(f, "refused {code} by the server"),
+            Self::Tried(code) => write!(f, "refused {code} when it was tried out"),
             Self::Undone(code) => write!(f, "undone {code}"),
             Self::Quarantined(code) => write!(f, "quarantined {code}"),
             Self::Postponed(code, Later::Gone) => write!(f, "postponed {code}, then recovered: gone"),
@@ -148,6 +153,10 @@ pub(crate) struct Plan {
     pub(crate) pin: Option<&'static str>,
     pub(crate) unlock: Option<[u8; 6]>,
     pub(crate) overwrite_confirmed: bool,
+    /// Whether the order lets the Yubico OTP go that the key was sold with.
+    pub(crate) factory: bool,
+    /// What the order names of what is finished on the key.
+    pub(crate) replace: Replace,
     /// What the station can make access codes of.
     pub(crate) codes: Codes,
     pub(crate) welcome: Option<Arc<Welcome>>,
@@ -201,6 +210,8 @@ impl Plan {
             pin: None,
             unlock: None,
             overwrite_confirmed: false,
+            factory: false,
+            replace: Replace::Unnamed,
             codes: Codes::default(),
             welcome: None,
             faults: Vec::new(),
@@ -335,6 +346,12 @@ impl Plan {
         self
     }
 
+    /// Names the enrollment of that token.
+    pub(crate) fn replacing(mut self, token: &TokenSerial) -> Self {
+        self.replace = Replace::Token(token.to_string());
+        self
+    }
+
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
         self
@@ -369,6 +386,8 @@ impl Plan {
             key_pin: None,
             server_name: "privacyIDEA".to_owned(),
             overwrite_confirmed: self.overwrite_confirmed,
+            factory: self.factory,
+            replace: self.replace.clone(),
             codes: self.codes.clone(),
             welcome: self.welcome.clone(),
         })

@@ -301,7 +301,7 @@ impl Room {
     /// The journal's newest record about a slot of the key.
     pub(crate) async fn record(&self, slot: Slot) -> Result<Option<Record>, Broken> {
         let records = self.store.recall(self.key.serial).await?;
-        Ok(records.into_iter().rev().find(|record| record.slot == slot))
+        Ok(records.into_iter().rev().find(|record| record.slot == slot && !record.token.is_trial()))
     }
 }
 

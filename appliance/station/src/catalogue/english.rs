@@ -27,13 +27,13 @@ pub(super) const fn english(code: Code) -> Text {
         ),
         Code::SlotOccupied => say(
             "Slot in use",
-            "The slot holds a credential that this station did not write.",
-            "Free the slot, choose the other one, or let an operator confirm overwriting.",
+            "Its content is not this station's. New YubiKeys hold the maker's Yubico OTP in slot 1.",
+            "Use slot 2, confirm overwriting, or give up YubiCloud by overwrite = factory in the profile.",
         ),
         Code::AlreadyEnrolled => say(
             "Already enrolled",
             "This key has a token that counts already.",
-            "Nothing to do. To enroll it anew, an operator releases it first.",
+            "Nothing to do. To enroll it anew, an operator names its token: enroll --replace TOKEN.",
         ),
         Code::AccessCode => say(
             "Slot is protected",
@@ -102,6 +102,21 @@ pub(super) const fn english(code: Code) -> Text {
             "Code not changeable",
             "This firmware cannot change the access code of a slot reliably.",
             "Use another key, or a profile without a new access code.",
+        ),
+        Code::SomebodysKey => say(
+            "Somebody's key",
+            "This key is enrolled, and what is finished goes only by an order that names it.",
+            "Use another key. An operator names its token: enroll --replace TOKEN.",
+        ),
+        Code::OtherToken => say(
+            "Another token is named",
+            "The order names a token that this station never made on this key.",
+            "Insert the key that is meant, or name the token that it has: key KEY.",
+        ),
+        Code::IdentityInUse => say(
+            "OTP is in use",
+            "The Yubico OTP in the slot belongs to a token of the server: somebody logs in with it.",
+            "Use slot 2, or another key. Or delete that token first, and order it again.",
         ),
         Code::ServerUnreachable => say(
             "Server unreachable",
@@ -210,12 +225,12 @@ pub(super) const fn english(code: Code) -> Text {
         ),
         Code::CodeRejected => say(
             "Server rejects code",
-            "The code fits the secret, yet the server rejected it. Everything was taken back.",
+            "The code fits the secret, yet the server rejected it. What it had done was taken back.",
             "Insert the key again; if it stays, check the server's log.",
         ),
         Code::ServerContradicts => say(
             "Server contradicts",
-            "The server's answers do not fit together. Everything was taken back.",
+            "The server's answers do not fit together. What it had done was taken back.",
             "Check the server and any proxy before it; see the log.",
         ),
         Code::OutcomeUnknown => say(
@@ -270,13 +285,18 @@ pub(super) const fn english(code: Code) -> Text {
         ),
         Code::AssignRefused => say(
             "Could not be assigned",
-            "The server did not give the token to this person. Everything was taken back.",
+            "The server did not give the token to this person. What it had done was taken back.",
             "Read the server's words in the log, for instance a token limit.",
         ),
         Code::TokenVanished => say(
             "Token vanished",
             "The token disappeared from the server during enrollment.",
             "Find out who deleted it; then insert the key again.",
+        ),
+        Code::Trial => say(
+            "A trial",
+            "A token was made to see whether the server takes such a one; it never counted, and is deleted.",
+            "Nothing to do.",
         ),
         Code::ConfigurationInvalid => say(
             "Configuration error",
@@ -314,17 +334,17 @@ pub(super) const fn english(code: Code) -> Text {
         ),
         Code::NotTouched => say(
             "Not touched",
-            "The key was not touched in time. Everything was taken back.",
+            "The key was not touched in time. What it had done was taken back.",
             "Insert it again and touch it when the display says so.",
         ),
         Code::WrongCode => say(
             "Wrong code",
-            "The codes that came do not fit the new secret. Everything was taken back.",
+            "The codes that came do not fit the new secret. What it had done was taken back.",
             "Touch only the key that is named, as short or long as the display says.",
         ),
         Code::Cancelled => say(
             "Cancelled",
-            "The enrollment was cancelled. Everything was taken back.",
+            "The enrollment was cancelled. What it had done was taken back.",
             "Insert the key again to start anew.",
         ),
         Code::KeyAbsent => say(

@@ -27,13 +27,13 @@ pub(super) const fn german(code: Code) -> Text {
         ),
         Code::SlotOccupied => say(
             "Slot belegt",
-            "Im Slot liegt etwas, das diese Station nicht geschrieben hat.",
-            "Slot freigeben, den anderen wählen oder Überschreiben bestätigen lassen.",
+            "Der Inhalt ist nicht von dieser Station. In neuen YubiKeys: Yubico-OTP des Herstellers.",
+            "Slot 2 nehmen, Überschreiben bestätigen oder YubiCloud aufgeben (im Profil overwrite = factory).",
         ),
         Code::AlreadyEnrolled => say(
             "Schon eingerichtet",
             "Dieser Key hat bereits ein gültiges Token.",
-            "Nichts zu tun. Für eine neue Einrichtung gibt ein Operator ihn erst frei.",
+            "Nichts zu tun. Zum neuen Einrichten nennt ein Operator das Token: enroll --replace TOKEN.",
         ),
         Code::AccessCode => say(
             "Slot geschützt",
@@ -104,6 +104,21 @@ pub(super) const fn german(code: Code) -> Text {
             "Code nicht änderbar",
             "Diese Firmware kann den Zugriffscode eines Slots nicht zuverlässig ändern.",
             "Anderen Key nehmen oder ein Profil ohne neuen Zugriffscode.",
+        ),
+        Code::SomebodysKey => say(
+            "Key gehört jemandem",
+            "Dieser Key ist eingerichtet; Fertiges ersetzt nur ein Auftrag, der es nennt.",
+            "Anderen Key nehmen. Ein Operator nennt sein Token: enroll --replace TOKEN.",
+        ),
+        Code::OtherToken => say(
+            "Anderes Token genannt",
+            "Der Auftrag nennt ein Token, das diese Station auf diesem Key nie angelegt hat.",
+            "Den gemeinten Key einstecken oder dessen Token nennen. Es zeigt: key KEY.",
+        ),
+        Code::IdentityInUse => say(
+            "OTP wird benutzt",
+            "Das Yubico-OTP im Slot gehört zu einem Token des Servers: jemand meldet sich damit an.",
+            "Slot 2 oder anderen Key nehmen. Oder erst jenes Token löschen, dann neu beauftragen.",
         ),
         Code::ServerUnreachable => say(
             "Server nicht da",
@@ -212,12 +227,12 @@ pub(super) const fn german(code: Code) -> Text {
         ),
         Code::CodeRejected => say(
             "Server lehnt Code ab",
-            "Der Code passt zum Geheimnis, doch der Server lehnt ihn ab. Alles wurde zurückgenommen.",
+            "Der Code passt zum Geheimnis, doch der Server lehnt ihn ab. Das Getane ist zurückgenommen.",
             "Neu einstecken; bleibt es so, das Serverprotokoll prüfen.",
         ),
         Code::ServerContradicts => say(
             "Server widerspricht",
-            "Die Antworten des Servers passen nicht zusammen. Alles wurde zurückgenommen.",
+            "Die Antworten des Servers passen nicht zusammen. Das Getane wurde zurückgenommen.",
             "Server und Proxy davor prüfen; siehe Protokoll.",
         ),
         Code::OutcomeUnknown => say(
@@ -272,13 +287,18 @@ pub(super) const fn german(code: Code) -> Text {
         ),
         Code::AssignRefused => say(
             "Zuordnung abgelehnt",
-            "Der Server hat das Token nicht zugeordnet. Alles wurde zurückgenommen.",
+            "Der Server hat das Token nicht zugeordnet. Das Getane wurde zurückgenommen.",
             "Wortlaut im Protokoll lesen, etwa eine Token-Grenze.",
         ),
         Code::TokenVanished => say(
             "Token verschwunden",
             "Das Token verschwand während der Einrichtung vom Server.",
             "Klären, wer es gelöscht hat; dann den Key neu einstecken.",
+        ),
+        Code::Trial => say(
+            "Eine Probe",
+            "Zur Probe angelegt: ob der Server so ein Token nimmt. Es galt nie und ist gelöscht.",
+            "Nichts zu tun.",
         ),
         Code::ConfigurationInvalid => say(
             "Konfigurationsfehler",
@@ -320,17 +340,17 @@ pub(super) const fn german(code: Code) -> Text {
         ),
         Code::NotTouched => say(
             "Nicht berührt",
-            "Der Key wurde nicht rechtzeitig berührt. Alles wurde zurückgenommen.",
+            "Der Key wurde nicht rechtzeitig berührt. Das Getane wurde zurückgenommen.",
             "Neu einstecken und berühren, wenn die Anzeige es sagt.",
         ),
         Code::WrongCode => say(
             "Falscher Code",
-            "Die Codes passen nicht zum neuen Geheimnis. Alles wurde zurückgenommen.",
+            "Die Codes passen nicht zum neuen Geheimnis. Das Getane wurde zurückgenommen.",
             "Nur den genannten Key berühren, so kurz oder lang wie angezeigt.",
         ),
         Code::Cancelled => say(
             "Abgebrochen",
-            "Die Einrichtung wurde abgebrochen. Alles wurde zurückgenommen.",
+            "Die Einrichtung wurde abgebrochen. Das Getane wurde zurückgenommen.",
             "Key neu einstecken, um neu zu beginnen.",
         ),
         Code::KeyAbsent => say(

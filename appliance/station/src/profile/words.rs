@@ -18,6 +18,10 @@ pub enum Warning {
     SameCode,
     /// Anything may be overwritten when somebody confirms it.
     OverwritesAnything,
+    /// The Yubico OTP with which keys are sold is given up.
+    GivesUpFactory,
+    /// What once meant that enrollments of this station are replaced.
+    OursIsNever,
 }
 
 impl fmt::Display for Warning {
@@ -34,6 +38,14 @@ impl fmt::Display for Warning {
             Self::OverwritesAnything => {
                 "What is in the slot now is lost without a way back, whoever's it is, once somebody confirms it."
             }
+            Self::GivesUpFactory => {
+                "The Yubico OTP in the slot is lost without a way back, and with it YubiCloud. That it is the maker's \
+                 cannot be proven from the key: identities of a company's own validation service can look the same."
+            }
+            Self::OursIsNever => {
+                "overwrite = \"ours\" is read as \"never\": what this station has finished is replaced only by an \
+                 order that names its token (enroll --replace TOKEN), or by the line of a list that names the key."
+            }
         })
     }
 }
@@ -47,6 +59,8 @@ impl Profile {
             (Warning::TokenId, self.token_id.is_some()),
             (Warning::SameCode, self.new_access_code == NewCode::Fixed),
             (Warning::OverwritesAnything, self.overwrite == Overwrite::Confirmed),
+            (Warning::GivesUpFactory, self.overwrite == Overwrite::Factory),
+            (Warning::OursIsNever, self.overwrite == Overwrite::Ours),
         ];
         all.into_iter().filter(|(_, holds)| *holds).map(|(warning, _)| warning).collect()
     }
@@ -64,8 +78,13 @@ impl Profile {
         }
         text.push(
             match self.overwrite {
-                Overwrite::Never => "Nothing is overwritten but what an unfinished enrollment left.",
-                Overwrite::Ours => "An earlier enrollment of this station is released and replaced.",
+                Overwrite::Never | Overwrite::Ours => {
+                    "Nothing is overwritten but what an unfinished enrollment left."
+                }
+                Overwrite::Factory => {
+                    "A Yubico OTP as keys are sold with is overwritten, once the key has typed it and the server \
+                     has no token of it."
+                }
                 Overwrite::Confirmed => "What is in the slot is overwritten when an operator confirms it.",
             }
             .to_owned(),

@@ -139,6 +139,7 @@ fn record(number: u32, state: State) -> Record {
         actor: Actor::Armed,
         port: "1-1".to_owned(),
         reason: Some(Code::OutcomeUnknown),
+        given_up: None,
     }
 }
 

@@ -14,7 +14,7 @@ use twins::line::{Listener, Pace, Server};
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Place};
 use twins::nitrokey3::{self, SecretsTwin};
 use twins::usbredir::{KeyDevice, Product as UsbProduct};
-use twins::yubikey::{Faults, KeptTwin, Model, YubiKeyTwin};
+use twins::yubikey::{Faults, Foreign, KeptTwin, Model, YubiKeyTwin};
 
 #[path = "key-twin/usb.rs"]
 mod usb;
@@ -69,7 +69,7 @@ REQUESTS AND REPLIES (hexadecimal is lower case, without report id)
   anything that cannot be done                            ERR <word> <sentence>
 
 EXAMPLE
-  $ printf 'GET_FEATURE\\n' | key-twin yubikey --firmware 5.4.3 --serial 12345678
+  $ printf 'GET_FEATURE\\n' | key-twin yubikey --firmware 5.4.3 --serial 12345678 --slot1 empty
   0005040300000500
 
 EXIT STATUS
@@ -95,7 +95,7 @@ struct YubiKey {
     product_id: Option<u16>,
 
     /// What slot 1 holds when the key is new
-    #[arg(long, value_enum, default_value_t = Content::Empty)]
+    #[arg(long, value_enum, default_value_t = Content::Factory)]
     slot1: Content,
 
     /// What slot 2 holds when the key is new
@@ -253,8 +253,31 @@ enum Product {
 enum Content {
     /// Nothing
     Empty,
-    /// A Yubico OTP, as from the factory
+    /// A Yubico OTP of the maker, as keys are sold with
+    Factory,
+    /// The same
     Occupied,
+    /// A Yubico OTP that somebody else made: its public id begins with vv
+    Own,
+    /// An HOTP credential that somebody else made
+    Hotp,
+    /// A static password
+    Password,
+    /// A secret for challenge and response, which types nothing
+    Challenge,
+}
+
+impl Content {
+    const fn foreign(self) -> Option<Foreign> {
+        Some(match self {
+            Self::Empty => return None,
+            Self::Factory | Self::Occupied => Foreign::Factory,
+            Self::Own => Foreign::Own,
+            Self::Hotp => Foreign::Hotp,
+            Self::Password => Foreign::Password,
+            Self::Challenge => Foreign::Challenge,
+        })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -331,8 +354,9 @@ fn new_key(arguments: &YubiKey, model: &Model) -> Result<YubiKeyTwin, Box<dyn Er
     ];
     for (slot, content, code) in slots {
         let code = code.as_deref().map(access_code).transpose()?;
-        if code.is_some() || content == Content::Occupied {
-            twin.occupy(slot, code);
+        let foreign = content.foreign().or_else(|| code.is_some().then_some(Foreign::Factory));
+        if let Some(foreign) = foreign {
+            twin.hold(slot, foreign, code);
         }
     }
     if arguments.no_serial {

@@ -42,4 +42,4 @@ pub use model::{FormFactor, Model, ModelError, VENDOR, capability, interface};
 pub use state::StateError;
 pub use twin::YubiKeyTwin;
 pub use typing::Keystroke;
-pub use view::{SlotView, Snapshot};
+pub use view::{Foreign, SlotView, Snapshot};

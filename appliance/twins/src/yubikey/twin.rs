@@ -31,7 +31,16 @@ pub struct YubiKeyTwin {
 }
 
 impl YubiKeyTwin {
-    /// A new key with both slots empty, plugged in. All that is random about it
+    /// A key as it is sold, plugged in: slot 1 holds a Yubico OTP of the maker.
+    #[must_use]
+    pub fn sold(model: Model, seed: u64) -> Self {
+        let mut twin = Self::new(model, seed);
+        twin.occupy(keys::device::Slot(1), None);
+        twin.replug();
+        twin
+    }
+
+    /// A key with both slots empty, as none is sold, plugged in. All that is random about it
     /// comes from `seed`.
     #[must_use]
     pub fn new(model: Model, seed: u64) -> Self {

@@ -4,7 +4,7 @@
 use keys::device::Slot as SlotNumber;
 use zeroize::Zeroizing;
 
-use super::config::{Config, Mode, ext, tkt};
+use super::config::{Config, Mode, cfg, ext, tkt};
 use super::memory::{Place, Slot};
 use super::output;
 use super::twin::YubiKeyTwin;
@@ -16,6 +16,21 @@ pub struct Snapshot {
     pub sequence: u8,
     /// Both slots; `None` is empty.
     pub slots: [Option<SlotView>; 2],
+}
+
+/// What a slot may hold that is not the station's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// A Yubico OTP as keys are sold with: its public id begins with `cc`.
+    Factory,
+    /// A Yubico OTP whose public id is of the range left to users: `vv`.
+    Own,
+    /// An HOTP credential.
+    Hotp,
+    /// A static password.
+    Password,
+    /// A secret for challenge and response, which types nothing.
+    Challenge,
 }
 
 /// One slot that holds something.
@@ -107,6 +122,11 @@ impl YubiKeyTwin {
     /// Puts a Yubico OTP into a slot as the factory does: public id from the
     /// serial, secrets from the twin's seed. With an access code when given.
     pub fn occupy(&mut self, slot: SlotNumber, access_code: Option<[u8; 6]>) {
+        self.hold(slot, Foreign::Factory, access_code);
+    }
+
+    /// Puts something that is not the station's into a slot.
+    pub fn hold(&mut self, slot: SlotNumber, what: Foreign, access_code: Option<[u8; 6]>) {
         let Some(place) = place(slot) else { return };
         let mut random = || self.chance.next().to_le_bytes();
         let ([a, b], [uid @ .., _, _]) = ([random(), random()], random());
@@ -118,16 +138,26 @@ impl YubiKeyTwin {
         for (to, from) in key.iter_mut().zip(a.into_iter().chain(b)) {
             *to = from;
         }
+        let (first, fixed_length, tickets, codes) = match what {
+            Foreign::Factory => (0x00, 6, 0, 0),
+            Foreign::Own => (0xff, 6, 0, 0),
+            Foreign::Hotp => (0x00, 0, tkt::OATH_HOTP, 0),
+            Foreign::Password => (0x00, 16, 0, cfg::STATIC_TICKET),
+            Foreign::Challenge => (0x00, 0, tkt::OATH_HOTP, cfg::CHAL_HMAC),
+        };
+        if let Some(byte) = fixed.first_mut() {
+            *byte = first;
+        }
         let config = Config {
             fixed,
             uid,
             key,
             access_code: access_code.unwrap_or_default(),
-            fixed_length: 6,
+            fixed_length,
             ext: (ext::SERIAL_API_VISIBLE | ext::FAST_TRIG | ext::ALLOW_UPDATE)
                 & super::config::known_ext(self.model.firmware),
-            tkt: tkt::APPEND_CR,
-            cfg: 0,
+            tkt: tkt::APPEND_CR | tickets,
+            cfg: codes,
         };
         *self.memory.slot_mut(place) =
             Some(Slot { config, hotp_counter: 0, use_counter: 0, coded_updates: 0 });

@@ -35,6 +35,8 @@ class Twin:
         self._folder = tempfile.TemporaryDirectory(prefix="key-twin-")
         path = os.path.join(self._folder.name, "socket")
         command = [os.environ["KEY_TWIN"], "yubikey", "--firmware", firmware, "--listen", path]
+        if "--slot1" not in options:
+            command += ["--slot1", "empty"]
         command += ["--clock", "real" if real_time else "manual", *options]
         self._process = subprocess.Popen(command)
         self._socket = self._connect(path)

@@ -67,7 +67,7 @@ impl Drop for Served {
 #[test]
 fn it_answers_lines_and_ends_with_its_input() {
     let mut child = program()
-        .args(["yubikey", "--firmware", "5.4.3", "--serial", "12345678"])
+        .args(["yubikey", "--firmware", "5.4.3", "--serial", "12345678", "--slot1", "empty"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -113,7 +113,7 @@ fn the_address_says_how_it_is_reached() {
 #[test]
 fn clients_share_the_key_and_signals_end_it_cleanly() {
     for signal in ["-TERM", "-INT"] {
-        let served = Served::start(&["--clock", "manual"]);
+        let served = Served::start(&["--clock", "manual", "--slot1", "empty"]);
         let mode = fs::metadata(served.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let (mut one, mut two) = (served.key(), served.key());
@@ -154,7 +154,7 @@ fn memory_outlives_a_kill() {
     let folder = TempDir::new().unwrap();
     let state = folder.path().join("key");
     let state = state.to_str().unwrap();
-    let arguments = ["--clock", "manual", "--state", state, "--slot2", "occupied"];
+    let arguments = ["--clock", "manual", "--state", state, "--slot1", "empty", "--slot2", "occupied"];
     let served = Served::start(&arguments);
     let mut key = served.key();
     assert!(change(&mut key, 0x01, &Config::hotp().payload()));
@@ -213,6 +213,27 @@ fn arguments_make_the_key() {
         assert_eq!(output.status.code(), Some(status), "{wrong:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty());
     }
+}
+
+#[test]
+fn a_key_is_as_it_is_sold_unless_told_otherwise() {
+    let typed = |slot1: Option<&str>| {
+        let mut command = program();
+        command.args(["yubikey", "--clock", "manual"]);
+        command.args(slot1.map(|content| ["--slot1", content]).into_iter().flatten());
+        let mut key = LineKey::spawn(&mut command).unwrap();
+        text(&key.touch(Press::Short).unwrap()).trim_end().to_owned()
+    };
+    for sold in [None, Some("factory"), Some("occupied")] {
+        let otp = typed(sold);
+        assert!(otp.len() == 44 && otp.starts_with("cc"), "{sold:?}: {otp}");
+    }
+    let own = typed(Some("own"));
+    assert!(own.len() == 44 && own.starts_with("vv"), "{own}");
+    let hotp = typed(Some("hotp"));
+    assert!(hotp.len() == 6 && hotp.bytes().all(|digit| digit.is_ascii_digit()), "{hotp}");
+    assert!(!typed(Some("password")).is_empty());
+    assert_eq!([typed(Some("challenge")), typed(Some("empty"))], ["", ""]);
 }
 
 #[test]

@@ -267,8 +267,10 @@ impl Changes {
         self.state.propose((!same).then_some(version));
     }
 
-    pub(super) fn check(&self, text: Option<&str>) -> Vec<Problem> {
-        self.parse(text.unwrap_or(&self.next().text)).problems
+    /// What is wrong with a configuration, and what should be known of it.
+    pub(super) fn check(&self, text: Option<&str>) -> (Vec<Problem>, Vec<String>) {
+        let parsed = self.parse(text.unwrap_or(&self.next().text));
+        (parsed.problems, parsed.config.notices())
     }
 
     /// Whether changes have to be signed.

@@ -21,6 +21,9 @@ pub struct HandOver {
     /// Write over what the slot holds, whosever it is
     #[arg(long)]
     pub overwrite: bool,
+    /// Replace the finished enrollment of this token: it is deleted, and does not come back
+    #[arg(long, value_name = "TOKEN")]
+    pub replace: Option<String>,
     /// Ask for a PIN of the token
     #[arg(long)]
     pub pin: bool,

@@ -7,8 +7,8 @@ use enrolld::station::errand::Errand;
 use enrolld::station::profile::{Profile, TwoStep};
 use enrolld::station::record::Actor;
 
-use super::nitrokeys::{anew_totp, nitrokey3, pro, totp};
-use super::{Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order, ours};
+use super::nitrokeys::{nitrokey3, pro, totp};
+use super::{Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order};
 use crate::explore::driver::Touching;
 use crate::explore::power::PowerCut;
 use crate::explore::world::{Beginning, OwnerWants, World};
@@ -63,7 +63,7 @@ pub(super) const FLOWS: &[Flow] = &[
             world.again = |world| {
                 let theirs = world.keys.first().and_then(super::Key::foreign_slot);
                 let slot = if theirs == Some(Slot(1)) { Slot(2) } else { Slot(1) };
-                of(Profile { slot, ..ours(Kind::Hotp) })
+                of(Profile { slot, ..Profile::new(Kind::Hotp) })
             };
             Ok(())
         },
@@ -98,7 +98,7 @@ pub(super) const FLOWS: &[Flow] = &[
         name: "pro-release",
         begin: pro,
         prepare: |world| {
-            world.again = |_| anew_totp();
+            world.again = |_| totp();
             insert(world, totp()).map(drop)
         },
         act: |world| world.release(0, errand(None)).map(drop),

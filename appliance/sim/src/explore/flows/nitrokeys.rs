@@ -7,12 +7,14 @@ use std::time::Duration;
 use enrolld::keys::device::{Digits, Firmware, Guard, HashAlgorithm, Kind};
 use enrolld::keys::secret::Pin;
 use enrolld::station::enrollment::Order;
-use enrolld::station::profile::{KeyPin, Overwrite, Profile};
+use enrolld::station::profile::{KeyPin, Profile};
 use twins::nitrokey_pro::{self, Product};
 use twins::nitrokey3;
 use zeroize::Zeroizing;
 
-use super::{Flow, any_counts as enrolled, for_alice, for_nobody, insert, nothing, nothing_left, order};
+use super::{
+    Flow, any_counts as enrolled, for_alice, for_nobody, insert, insert_anew, nothing, nothing_left, order,
+};
 use crate::explore::driver::Touching;
 use crate::explore::key::{Key, Sort};
 use crate::explore::power::PowerCut;
@@ -32,7 +34,7 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "pro-0.7-totp8-assigned",
         begin: || Beginning { firmware: Firmware::new(0, 7, 0), ..pro() },
-        prepare: |world| again(world, |_| anew_totp()),
+        prepare: |world| again(world, |_| totp()),
         act: |world| {
             let profile = Profile { digits: Digits::Eight, ..Profile::new(Kind::Totp) };
             insert(world, Order { profile, ..for_alice() }).map(drop)
@@ -49,7 +51,7 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "storage-0.57-totp6-verify",
         begin: || Beginning { policies: vec!["verify-enrollment"], ..storage(57) },
-        prepare: |world| again(world, |_| anew_totp()),
+        prepare: |world| again(world, |_| totp()),
         act: |world| insert(world, totp()).map(drop),
         ended_well: enrolled,
     },
@@ -57,10 +59,10 @@ pub(super) const FLOWS: &[Flow] = &[
         name: "pro-re-enrollment",
         begin: pro,
         prepare: |world| {
-            again(world, |_| anew_totp())?;
+            again(world, |_| totp())?;
             insert(world, totp()).map(drop)
         },
-        act: |world| insert(world, anew_totp()).map(drop),
+        act: |world| insert_anew(world, totp()).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -68,7 +70,7 @@ pub(super) const FLOWS: &[Flow] = &[
         begin: pro,
         prepare: |world| {
             own_pin(world, 3);
-            again(world, |_| anew_asked())
+            again(world, |_| asked())
         },
         act: |world| insert(world, asked()).map(drop),
         ended_well: enrolled,
@@ -79,7 +81,7 @@ pub(super) const FLOWS: &[Flow] = &[
         prepare: |world| {
             own_pin(world, 3);
             world.mend = owner_presents_it;
-            again(world, |_| anew_asked())
+            again(world, |_| asked())
         },
         act: |world| insert(world, order()).map(drop),
         ended_well: |world| nothing_left(world) && tries(world) == 2,
@@ -90,7 +92,7 @@ pub(super) const FLOWS: &[Flow] = &[
         prepare: |world| {
             own_pin(world, 2);
             world.mend = owner_presents_it;
-            again(world, |_| anew_asked())
+            again(world, |_| asked())
         },
         act: |world| insert(world, asked()).map(drop),
         ended_well: |world| nothing_left(world) && tries(world) == 2,
@@ -172,8 +174,8 @@ pub(super) const FLOWS: &[Flow] = &[
     Flow {
         name: "nitrokey3-totp8-sha256-touch",
         begin: nitrokey3,
-        prepare: |world| again(world, |_| anew_touched()),
-        act: |world| insert(world, touched(Overwrite::Never)).map(drop),
+        prepare: |world| again(world, |_| touched()),
+        act: |world| insert(world, touched()).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -183,7 +185,7 @@ pub(super) const FLOWS: &[Flow] = &[
             own_pin(world, 8);
             insert(world, order()).map(drop)
         },
-        act: |world| insert(world, super::anew()).map(drop),
+        act: |world| insert_anew(world, super::anew()).map(drop),
         ended_well: enrolled,
     },
     Flow {
@@ -244,35 +246,21 @@ pub(super) fn totp() -> Order {
     Order { profile: Profile::new(Kind::Totp), ..order() }
 }
 
-pub(super) fn anew_totp() -> Order {
-    Order { profile: Profile { overwrite: Overwrite::Ours, ..Profile::new(Kind::Totp) }, ..order() }
-}
-
-fn touched(overwrite: Overwrite) -> Order {
+fn touched() -> Order {
     let profile = Profile {
         digits: Digits::Eight,
         hash: HashAlgorithm::Sha256,
         seed_length: 32,
         guard: Guard::Touch,
-        overwrite,
         ..Profile::new(Kind::Totp)
     };
     Order { profile, ..order() }
-}
-
-fn anew_touched() -> Order {
-    touched(Overwrite::Ours)
 }
 
 /// For keys whose owner gave the station their PIN.
 fn asked() -> Order {
     let profile = Profile { key_pin: KeyPin::Asked, ..Profile::new(Kind::Hotp) };
     Order { profile, key_pin: given(), ..order() }
-}
-
-fn anew_asked() -> Order {
-    let order = asked();
-    Order { profile: Profile { overwrite: Overwrite::Ours, ..order.profile.clone() }, ..order }
 }
 
 /// For keys that get a PIN of their own.
@@ -286,8 +274,7 @@ fn anew_handed_over(world: &World) -> Order {
     let handed = world.handed_over.iter().rev().filter_map(|what| what.admin_pin.clone());
     let pins = handed.chain(given());
     let right = |pin: &Arc<Pin>| world.keys.first().is_some_and(|key| key.pin_is(pin.expose()));
-    let order = renewed(pins.into_iter().find(right));
-    Order { profile: Profile { overwrite: Overwrite::Ours, ..order.profile.clone() }, ..order }
+    renewed(pins.into_iter().find(right))
 }
 
 fn has_new_pin(world: &World) -> bool {

@@ -26,7 +26,7 @@ pub(super) fn plans() -> Vec<Plan> {
     let (foreign, guarded) = (occupied(Held::Foreign), occupied(Held::Guarded(CODE)));
     let mut plans = vec![
         plan("slot in use", Refused(Code::SlotOccupied)).key(|key| key.slot1 = Held::Foreign),
-        plan("slot in use, the profile allows ours only", Refused(Code::SlotOccupied))
+        plan("slot in use, a profile that once allowed ours", Refused(Code::SlotOccupied))
             .key(|key| key.slot1 = Held::Foreign)
             .profile(|profile| profile.overwrite = Overwrite::Ours)
             .confirmed(),

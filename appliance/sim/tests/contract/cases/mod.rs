@@ -2,6 +2,7 @@
 
 mod certificates;
 mod faults;
+mod finished;
 mod keys;
 mod kinds;
 mod locks;
@@ -80,6 +81,7 @@ pub(crate) fn of(version: Version, real: bool) -> Vec<Case> {
     }
     let plans = plans.into_iter().filter(|plan| plan.real || !real);
     let mut cases: Vec<Case> = plans.map(|plan| plan.keeping_secrets(version).into()).collect();
+    cases.extend(finished::cases(version));
     cases.extend(sessions::cases(version));
     cases.extend(releases::cases(version));
     cases.extend(phones::cases(version));

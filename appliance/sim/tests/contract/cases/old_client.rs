@@ -152,8 +152,7 @@ async fn a_b_a(site: Site) -> Result<Story, Broken> {
 async fn anew(site: Site, before: Kind, after: Kind) -> Result<Story, Broken> {
     let plan = Plan::new("", Enrolled).kind(before);
     let (mut story, mut room) = enrolled(site, &plan).await?;
-    let plan =
-        plan.kind(after).profile(|profile| (profile.overwrite, profile.slot) = (Overwrite::Ours, Slot(1)));
+    let plan = plan.kind(after).replacing(&room.token(Slot(1)));
     room.kind = after;
     once_more(&mut story, &mut room, &plan, Enrolled).await?;
     Ok(story)

@@ -154,7 +154,7 @@ async fn kinds(site: Site) -> Result<Story, Broken> {
     let (mut story, mut room) = enrolled(site, &plan).await?;
     // Everything after everything else, the last after itself.
     for kind in KINDS.into_iter().chain([Kind::ChallengeResponse, Kind::YubicoOtp, Kind::YubicoOtp]) {
-        plan = plan.kind(kind).profile(|profile| profile.overwrite = Overwrite::Ours);
+        plan = plan.kind(kind).replacing(&room.token(Slot(1)));
         room.kind = kind;
         once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
         let tokens = room.look().await?.tokens;
@@ -164,9 +164,9 @@ async fn kinds(site: Site) -> Result<Story, Broken> {
 }
 
 async fn locked_anew(site: Site) -> Result<Story, Broken> {
-    let plan = locks::locked(Plan::new("", Expect::Enrolled), NewCode::Derived, CodeTo::Server)
-        .profile(|profile| profile.overwrite = Overwrite::Ours);
+    let plan = locks::locked(Plan::new("", Expect::Enrolled), NewCode::Derived, CodeTo::Server);
     let (mut story, mut room) = enrolled(site, &plan).await?;
+    let plan = plan.replacing(&room.token(Slot(1)));
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
     Ok(story)
 }
@@ -214,7 +214,8 @@ async fn verified(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled).person("bob");
     let (mut story, mut room) = enrolled(site, &plan).await?;
     for kind in KINDS {
-        plan.profile = Profile { overwrite: Overwrite::Ours, ..Profile::new(kind) };
+        plan.profile = Profile::new(kind);
+        plan = plan.replacing(&room.token(Slot(1)));
         room.kind = kind;
         once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
         if kind == Kind::ChallengeResponse {
@@ -278,7 +279,7 @@ async fn forecast(site: Site) -> Result<Story, Broken> {
         });
         if round == 0 {
             once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
-            plan.profile.overwrite = Overwrite::Ours;
+            plan = plan.replacing(&room.token(Slot(1)));
         }
         fate = SlotFate::Released(room.token(Slot(1)));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keys::device::Slot;
 use station::profile::Overwrite;
 use station::refusal::Code;
 use twins::privacyidea::Version;
@@ -75,8 +76,7 @@ async fn elsewhere(site: Site) -> Result<Story, Broken> {
 async fn anew(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled).person("bob");
     let (mut story, mut room) = first(site, &plan).await?;
-    plan.profile.overwrite = Overwrite::Ours;
-    plan = plan.eight_digits();
+    plan = plan.eight_digits().replacing(&room.token(Slot(1)));
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
     Ok(story)
 }
@@ -85,7 +85,7 @@ async fn anew_after_deletion(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled);
     let (mut story, mut room) = first(site, &plan).await?;
     room.site.observer.delete(room.token(plan.profile.slot).as_str()).await?;
-    plan.profile.overwrite = Overwrite::Ours;
+    plan = plan.replacing(&room.token(Slot(1)));
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
     Ok(story)
 }
