@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 PASSWORD = "admin-password"  # The embedded server's.
 KEY, TOKEN = "12345678", "UBOM12345678_1"
+EVE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL+xgtWaz4ijw6gth1ZowypC9EiRPMhEt8Ch7FQlXAJQ eve"
 
 
 @dataclass
@@ -102,6 +103,27 @@ def story(codes, receipt):
         Step("sealed list"),
         Step("registration create --realm office"),
         Step("operators", "vera"),
+        Step(
+            "operators add eve --role viewer",
+            '+name = "eve"',
+            stdin=f"{EVE}\n",
+            typed=[("Ctrl-D ends them.", f"{EVE}\r\x04")],
+        ),
+        Step("operators set eve --from 192.0.2.0/24", '+from = ["192.0.2.0/24"]'),
+        Step("config diff --to-sign", "operators.eve.role"),
+        # What changes who may come in takes a signature.
+        Step("config commit", code=1, refused="E3021", asks="Bring the changes into force?"),
+        Step("operators remove eve"),
+        Step(
+            "config load -",
+            "-name",
+            stdin="[station]\n",
+            typed=[("Ctrl-D ends them.", "[station]\r\x04")],
+        ),
+        Step("config rollback", asks="Take the changes back?"),
+        Step("config rollback --to-sign", code=1, refused="E3013"),
+        Step("sessions", "ada"),
+        Step("sessions end 4000000", code=1, refused="E3023"),
         Step("audit --newest 500", "TokenAssign"),
         Step("panel"),
         Step("logs", "INFO"),
