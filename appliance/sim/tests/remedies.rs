@@ -3,7 +3,7 @@
 //!
 //! Texts keep to a few forms, so that this can be read off them:
 //! * a command stands behind a colon (`See the names with: run status.`) or in backquotes; what begins
-//!   with a small letter there is a command of the shell, a field, or a program;
+//!   with a small letter there is a command of the shell, a field, or a program; an option may stand alone;
 //! * a field of the configuration is written with its section (`server.url`);
 //! * who speaks of what is "in the profile" names a field of it.
 #![cfg(test)]
@@ -75,6 +75,12 @@ fn command(phrase: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether there is a command with that option.
+fn any_command_has(tree: &clap::Command, option: &str) -> bool {
+    tree.get_arguments().any(|arg| arg.get_long() == Some(option))
+        || tree.get_subcommands().any(|inner| any_command_has(inner, option))
+}
+
 /// What is wrong with one of the things that stand behind a colon.
 fn named(part: &str) -> Result<(), String> {
     let first = part.split_whitespace().next().unwrap_or_default();
@@ -118,8 +124,10 @@ fn faults(text: &str) -> Vec<String> {
     let sections = sections();
     for word in elsewhere.split(|c: char| c.is_whitespace() || "()\",;".contains(c)) {
         let word = word.trim_end_matches(['.', ':', '!', '?']);
-        if word.starts_with("--") {
-            faults.push(format!("{word} belongs to no command here: write the command behind a colon"));
+        if let Some(option) = word.strip_prefix("--")
+            && !any_command_has(&shell::command::tree(), option)
+        {
+            faults.push(format!("no command has {word}"));
         }
         if let Some((section, field)) = word.split_once('.')
             && sections.iter().any(|known| known == section)
