@@ -12,7 +12,6 @@ use station::refusal::Code;
 use super::changes::Changes;
 use super::door::{Caller, redacted};
 use super::manage::Change;
-use super::power;
 use super::refuse::{no, told};
 use super::translate::mode_of;
 use super::{Desk, OpenDoor, floor_settings, lock};
@@ -468,42 +467,5 @@ impl Control for Answers {
 
     async fn power_off(&self, _: &Caller) -> Result<Done, Refusal> {
         self.0.switch("poweroff").await
-    }
-}
-
-impl Desk {
-    /// Lets what is in work end, then switches the machine off.
-    async fn switch(&self, what: &str) -> Result<Done, Refusal> {
-        self.power.check()?;
-        let snapshot = self.snapshot().await?;
-        let restart = what == "reboot";
-        tracing::warn!("{what}: {} ports have something in them", snapshot.ports.len());
-        self.face.show(panel::View::ShuttingDown { restart });
-        // The service manager asks this process to stop, which lets writes end first.
-        let switched = match self.power.run(what).await {
-            Ok(()) => self.stops(power::PATIENCE).await,
-            refused => refused,
-        };
-        if switched.is_err() {
-            // The display has said that the station ends.
-            let _ = self.server_changed.send(());
-        }
-        switched.map(|()| done())
-    }
-
-    /// Comes back when the station begins to stop; an error when it does not within so long.
-    async fn stops(&self, patience: Duration) -> Result<(), Refusal> {
-        let stopped = async {
-            while self.floor.snapshot().await.is_some_and(|snapshot| !snapshot.stopping) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        match tokio::time::timeout(patience, stopped).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                tracing::error!("nobody has switched the station off");
-                Err(no(Code::PowerStays, ""))
-            }
-        }
     }
 }

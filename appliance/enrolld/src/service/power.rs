@@ -3,13 +3,16 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use control::Refusal;
+use control::types::Done;
 use station::refusal::Code;
 use tokio::process::Command;
 
+use super::Desk;
 use super::refuse::no;
 
 /// How long a station may take from the request to its first step of stopping.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program that switches off. It is called with `reboot` or `poweroff`.
 #[derive(Debug, Clone)]
@@ -29,12 +32,12 @@ impl Power {
     }
 
     /// Whether there is a program at all.
-    pub(super) fn check(&self) -> Result<(), control::Refusal> {
+    pub(super) fn check(&self) -> Result<(), Refusal> {
         self.0.as_ref().map(drop).ok_or_else(|| no(Code::PowerRefused, "this station is a simulation"))
     }
 
     /// Does it.
-    pub(super) async fn run(&self, what: &str) -> Result<(), control::Refusal> {
+    pub(super) async fn run(&self, what: &str) -> Result<(), Refusal> {
         self.check()?;
         let Some(program) = &self.0 else { return Ok(()) };
         let ran = Command::new(program).arg(what).kill_on_drop(true).output().await;
@@ -46,6 +49,43 @@ impl Power {
                 Err(no(Code::PowerRefused, format!("{what}: {} {said}", ran.status)))
             }
             Err(error) => Err(no(Code::PowerRefused, format!("{}: {error}", program.to_string_lossy()))),
+        }
+    }
+}
+
+impl Desk {
+    /// Lets what is in work end, then switches the machine off.
+    pub(super) async fn switch(&self, what: &str) -> Result<Done, Refusal> {
+        self.power.check()?;
+        let snapshot = self.snapshot().await?;
+        let restart = what == "reboot";
+        tracing::warn!("{what}: {} ports have something in them", snapshot.ports.len());
+        self.face.show(panel::View::ShuttingDown { restart });
+        // The service manager asks this process to stop, which lets writes end first.
+        let switched = match self.power.run(what).await {
+            Ok(()) => self.stops(PATIENCE).await,
+            refused => refused,
+        };
+        if switched.is_err() {
+            // The display has said that the station ends.
+            let _ = self.server_changed.send(());
+        }
+        switched.map(|()| Done {})
+    }
+
+    /// Comes back when the station begins to stop; an error when it does not within so long.
+    async fn stops(&self, patience: Duration) -> Result<(), Refusal> {
+        let stopped = async {
+            while self.floor.snapshot().await.is_some_and(|snapshot| !snapshot.stopping) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        match tokio::time::timeout(patience, stopped).await {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                tracing::error!("nobody has switched the station off");
+                Err(no(Code::PowerStays, ""))
+            }
         }
     }
 }

@@ -261,27 +261,27 @@ pub(super) const fn english(code: Code) -> Text {
         Code::LookupForbidden => say(
             "People not looked up",
             "This login may not look people up at the server.",
-            "Grant it the right userlist, or go on without looking: --unchecked.",
+            "Grant it the right userlist, or go on without looking: run start --unchecked.",
         ),
         Code::DirectoryAway => say(
             "Directory is away",
             "The server's directory does not answer for these people.",
-            "See to the server's resolvers, or go on without looking: --unchecked.",
+            "See to the server's resolvers, or do not look: run start --unchecked.",
         ),
         Code::PersonUnclear => say(
             "Person is not clear",
             "Several people at the server may be meant.",
-            "Write login@realm as user find shows it.",
+            "Write login and realm as they are shown by: user find TEXT.",
         ),
         Code::RealmUnknown => say(
             "Realm unknown",
             "The server has no realm of this name.",
-            "Correct the realm; user find shows people with theirs.",
+            "Correct it; people are shown with their realms by: user find TEXT.",
         ),
         Code::LineAside => say(
             "Its line is set aside",
             "The list's line for this key gets no key for now.",
-            "See why: run status. Then run retry with the line's number.",
+            "See why: run status. To bring the line back: run retry LINE|failed.",
         ),
         Code::AssignRefused => say(
             "Could not be assigned",

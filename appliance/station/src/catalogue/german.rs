@@ -263,27 +263,27 @@ pub(super) const fn german(code: Code) -> Text {
         Code::LookupForbidden => say(
             "Suche nicht erlaubt",
             "Diese Anmeldung darf am Server keine Personen nachschlagen.",
-            "Ihr das Recht userlist geben, oder ohne Nachschlagen: --unchecked.",
+            "Ihr das Recht userlist geben, oder nicht nachschlagen: run start --unchecked.",
         ),
         Code::DirectoryAway => say(
             "Verzeichnis fehlt",
             "Das Verzeichnis des Servers gibt zu diesen Personen keine Antwort.",
-            "Die Resolver des Servers prüfen, oder ohne Nachschlagen: --unchecked.",
+            "Die Resolver des Servers prüfen, oder nicht nachschlagen: run start --unchecked.",
         ),
         Code::PersonUnclear => say(
             "Person nicht eindeutig",
             "Am Server können mehrere Personen gemeint sein.",
-            "login@realm schreiben, wie user find es zeigt.",
+            "Login und Realm schreiben, wie sie hier stehen: user find TEXT.",
         ),
         Code::RealmUnknown => say(
             "Realm unbekannt",
             "Der Server hat keinen Realm dieses Namens.",
-            "Den Realm berichtigen; user find zeigt Personen mit ihrem.",
+            "Ihn berichtigen; Personen stehen mit ihrem Realm hier: user find TEXT.",
         ),
         Code::LineAside => say(
             "Zeile zurückgestellt",
             "Die Zeile der Liste für diesen Key bekommt zurzeit keinen.",
-            "Grund ansehen: run status. Danach run retry mit ihrer Nummer.",
+            "Grund ansehen: run status. Die Zeile zurückholen: run retry LINE|failed.",
         ),
         Code::AssignRefused => say(
             "Zuordnung abgelehnt",
