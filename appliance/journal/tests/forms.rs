@@ -11,7 +11,7 @@ use rusqlite::types::Value;
 use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
-use station::run::{KeyResult, RunPlan, RunState, Standing, Target};
+use station::run::{Aside, KeyResult, RunId, RunPlan, RunState, Standing, Target};
 use station::server::Person;
 use station::token::TokenSerial;
 
@@ -242,6 +242,31 @@ fn what_is_written_now_are_the_rows_of_then() {
     journal.run_result(run, key, &result).unwrap();
     let ended = vec![text("nitrokey3"), number(5), text("quarantined"), number(2050), number(3), number(10)];
     assert_eq!(keys(), [ended]);
+}
+
+/// Tables that came beside form 2: whoever does not know them reads the rest as before.
+#[test]
+fn what_came_beside_form_2_has_its_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = written(directory.path(), &[FORM_1, FORM_2_MORE]);
+    let mut journal = Journal::open(&path).unwrap();
+    let giving = Record {
+        enrollment: id(20),
+        state: State::Planned,
+        given_up: Some("ccccccbchvth".to_owned()),
+        ..records().remove(0)
+    };
+    journal.write(&giving).unwrap();
+    let text = |text: &str| Value::Text(text.to_owned());
+    let number = Value::Integer;
+    let row = vec![text("000000000000000000000014"), text("ccccccbchvth")];
+    assert_eq!(rows(&path, "SELECT id, public_id FROM given_up"), [row]);
+    let at = Duration::from_millis(9);
+    let failed = Aside { skipped: false, code: Some(Code::PersonUnknown), at };
+    journal.run_lines(RunId(3), &[(0, Some(Aside::skipped(at))), (1, Some(failed))]).unwrap();
+    let lines = rows(&path, "SELECT run, line, standing, code, at_ms FROM run_line ORDER BY line");
+    let skipped = vec![number(3), number(0), text("skipped"), Value::Null, number(9)];
+    assert_eq!(lines, [skipped, vec![number(3), number(1), text("set-aside"), number(2060), number(9)]]);
 }
 
 fn journal_of(path: &Path) -> Journal {
