@@ -19,6 +19,7 @@ use station::record::{EnrollmentId, Record, State};
 
 pub mod receipts;
 
+mod chains;
 mod row;
 mod runs;
 
@@ -150,6 +151,7 @@ impl Journal {
         }
         connection.execute_batch(runs::LINES)?;
         connection.execute_batch(GIVEN_UP)?;
+        connection.execute_batch(chains::TABLES)?;
         Ok(Self { connection })
     }
 

@@ -283,15 +283,26 @@ impl Journal {
         rows.filter(real).map(|row| Ok(row?)).collect()
     }
 
-    /// Writes down the number and hash of the receipt of an enrollment. Nothing happens if it is unknown.
+    /// Writes down the number and hash of the receipt of an enrollment, and that it is the log's last line.
+    /// An enrollment that is unknown is left out.
     pub fn receipted(
         &mut self,
         enrollment: station::record::EnrollmentId,
         receipt: &str,
     ) -> Result<(), JournalError> {
-        self.connection
+        let transaction = self.connection.transaction()?;
+        transaction
             .prepare_cached("UPDATE enrollment SET receipt = ?2 WHERE id = ?1")?
             .execute(params![enrollment.to_string(), receipt])?;
+        if let Some(head) = crate::chains::mark(receipt) {
+            let number = i64::try_from(head.number).unwrap_or(i64::MAX);
+            transaction
+                .prepare_cached(
+                    "UPDATE chain SET number = ?1, hash = ?2 WHERE log = 'receipts' AND number < ?1",
+                )?
+                .execute(params![number, head.hash.to_string()])?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 

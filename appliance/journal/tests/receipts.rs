@@ -13,7 +13,7 @@ use journal::receipts::{
 };
 use proptest::prelude::*;
 use station::receipt::{
-    Begins, Body, Bytes32, Chain, Durations, Flaw, KeyFacts, Line, ProfileFacts, ProofFacts, Receipt,
+    Begins, Body, Bytes32, Chain, Durations, Flaw, KeyFacts, Line, ProfileFacts, ProofFacts, Receipt, SetBack,
 };
 use station::stamp::Stamp;
 
@@ -93,8 +93,10 @@ fn what_is_written_is_read_back_and_holds() {
     let read: Vec<_> = entries(directory.path()).unwrap().map(Result::unwrap).collect();
     assert_eq!(read.iter().map(|entry| entry.receipt.clone()).collect::<Vec<_>>(), [1, 2, 3, 4].map(receipt));
     let checked = check(directory.path(), Some(&[log.public_key()])).unwrap();
-    let keys = vec![log.public_key()];
-    assert_eq!(checked, Checked { receipts: 4, first: 1, head: last, keys, set_back: 0, torn: false });
+    let keys = vec![(log.public_key(), 1)];
+    let wanted =
+        Checked { receipts: 4, first: 1, head: last, keys, set_back: 0, set_backs: vec![], torn: false };
+    assert_eq!(checked, wanted);
     let refused = Log::open(directory.path(), "desk", Limits::default(), at(0));
     assert!(matches!(refused, Err(ReceiptError::InUse(_))));
 }
@@ -204,8 +206,9 @@ fn a_new_key_begins_a_new_file_of_the_same_chain() {
     filled(directory.path(), 2);
     let checked = check(directory.path(), None).unwrap();
     assert_eq!((checked.receipts, checked.keys.len()), (4, 2));
-    assert!(check(directory.path(), Some(&checked.keys)).is_ok());
-    assert!(check(directory.path(), Some(&checked.keys[1..])).is_err());
+    let keys: Vec<Bytes32> = checked.keys.iter().map(|(key, _)| *key).collect();
+    assert!(check(directory.path(), Some(&keys)).is_ok());
+    assert!(check(directory.path(), Some(&keys[1..])).is_err());
 }
 
 #[test]
@@ -238,7 +241,9 @@ fn a_clock_that_was_set_back_breaks_nothing_and_is_told() {
     for second in [100, 50, 60] {
         log.append(receipt(second)).unwrap();
     }
-    assert_eq!(check(directory.path(), None).unwrap().set_back, 1);
+    let checked = check(directory.path(), None).unwrap();
+    let told = SetBack { number: 3, from: at(100), to: at(50) };
+    assert_eq!((checked.set_back, checked.set_backs), (1, vec![told]));
 }
 
 /// A disk that fails when it is told to.
@@ -384,7 +389,7 @@ fn a_chain_that_begins_later_holds_too() {
     let text = fs::read_to_string(file(directory.path(), 1)).unwrap();
     let mut chain = Chain::default();
     for line in text.lines() {
-        chain.push(line, |_| true, |_, _, _| true).unwrap();
+        chain.push(line, |_, _| true, |_, _, _| true).unwrap();
     }
     assert_eq!(chain.head().unwrap().0, 3);
 }

@@ -8,7 +8,7 @@
 //! {"format":1,"number":7,"previous":"<64 hex>","receipt":{…},"signature":"<128 hex>"}
 //! ```
 //!
-//! What is signed (Ed25519) is [`SIGNED_FOR`] and then the line up to, and without,
+//! What is signed (Ed25519) is [`Book::signed_for`] and then the line up to, and without,
 //! `,"signature":`. What is hashed is the whole line without its end. So anybody can
 //! check a log with a few lines of any language. The first line of each file is a
 //! *checkpoint*, which names the key and takes up the chain where the file before ended.
@@ -24,11 +24,14 @@ use sha2::{Digest, Sha256};
 
 use crate::stamp::Stamp;
 
+mod book;
+mod chain;
+
+pub use book::{Book, Deed};
+pub use chain::{Chain, SetBack};
+
 /// The format that is written.
 pub const FORMAT: u32 = 1;
-
-/// What stands before the signed bytes, so that no other signature of the same key fits.
-pub const SIGNED_FOR: &str = "enrollment station receipt\n";
 
 /// The longest line that is read, in bytes. What is written has less than a tenth of it.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -243,6 +246,20 @@ pub enum Body {
     Receipt(Box<Receipt>),
     /// The beginning of a file.
     Checkpoint(Checkpoint),
+    /// What an operator did: in the audit.
+    Deed(Box<Deed>),
+}
+
+impl Body {
+    /// When it was written.
+    #[must_use]
+    pub fn at(&self) -> Stamp {
+        match self {
+            Self::Receipt(receipt) => receipt.at,
+            Self::Checkpoint(checkpoint) => checkpoint.at,
+            Self::Deed(deed) => deed.at,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -263,6 +280,8 @@ struct Signed {
     receipt: Option<Box<Receipt>>,
     #[serde(default)]
     checkpoint: Option<Checkpoint>,
+    #[serde(default)]
+    deed: Option<Box<Deed>>,
 }
 
 /// A line that is to be written, without its signature.
@@ -275,10 +294,10 @@ pub fn unsigned(number: u64, previous: Bytes32, body: &Body) -> String {
     text
 }
 
-/// The bytes that are signed for a line.
+/// The bytes that are signed for a line of a log.
 #[must_use]
-pub fn to_be_signed(unsigned: &str) -> Vec<u8> {
-    [SIGNED_FOR.as_bytes(), unsigned.as_bytes()].concat()
+pub fn to_be_signed(book: Book, unsigned: &str) -> Vec<u8> {
+    [book.signed_for().as_bytes(), unsigned.as_bytes()].concat()
 }
 
 /// The whole line, without its end.
@@ -337,6 +356,9 @@ pub enum Flaw {
     /// Its signature does not fit.
     #[error("the signature does not fit: the line was changed, or another key signed it")]
     Signature,
+    /// It belongs into another log.
+    #[error("the line is none of this log")]
+    Elsewhere,
     /// A file does not begin with a checkpoint.
     #[error("the file does not begin with a checkpoint")]
     NoCheckpoint,
@@ -354,10 +376,11 @@ impl Line {
         if read.format > FORMAT {
             return Err(Flaw::TooNew(read.format));
         }
-        let body = match (read.receipt, read.checkpoint) {
-            (Some(receipt), None) => Body::Receipt(receipt),
-            (None, Some(checkpoint)) => Body::Checkpoint(checkpoint),
-            _ => return Err(Flaw::Garbled("it is neither a receipt nor a checkpoint".to_owned())),
+        let body = match (read.receipt, read.checkpoint, read.deed) {
+            (Some(receipt), None, None) => Body::Receipt(receipt),
+            (None, Some(checkpoint), None) => Body::Checkpoint(checkpoint),
+            (None, None, Some(deed)) => Body::Deed(deed),
+            _ => return Err(Flaw::Garbled("it is neither a receipt nor a checkpoint nor a deed".to_owned())),
         };
         Ok(Self {
             number: read.number,
@@ -370,80 +393,8 @@ impl Line {
     }
 
     /// What was signed of `text`, which this line was read from.
-    fn signed_part(&self, text: &str) -> Vec<u8> {
-        to_be_signed(text.get(..self.unsigned).unwrap_or_default())
-    }
-}
-
-/// Walks along a log and says where it breaks.
-#[derive(Debug, Clone, Default)]
-pub struct Chain {
-    key: Option<Bytes32>,
-    last: Option<(u64, Bytes32)>,
-    newest: Duration,
-    /// How many lines were earlier than the one before: the clock was set back. No flaw.
-    pub set_back: u64,
-    /// How many receipts there were.
-    pub receipts: u64,
-    /// The number of the first line.
-    pub first: Option<u64>,
-    /// The keys that signed, in order.
-    pub keys: Vec<Bytes32>,
-}
-
-impl Chain {
-    /// Number and hash of the last line.
     #[must_use]
-    pub const fn head(&self) -> Option<(u64, Bytes32)> {
-        self.last
-    }
-
-    /// Says that a file begins: its first line has to be a checkpoint.
-    pub fn begin_file(&mut self) {
-        self.key = None;
-    }
-
-    /// Takes the next line. `fits` says whether a signature of a key fits bytes;
-    /// `known` whether a key is one of the station's.
-    pub fn push(
-        &mut self,
-        text: &str,
-        known: impl Fn(&Bytes32) -> bool,
-        fits: impl Fn(&Bytes32, &[u8], &[u8; 64]) -> bool,
-    ) -> Result<Line, Flaw> {
-        let line = Line::parse(text)?;
-        if let Some((number, hash)) = self.last {
-            let wanted = number.saturating_add(1);
-            if line.number != wanted {
-                return Err(Flaw::Number { found: line.number, wanted });
-            }
-            if line.previous != hash {
-                return Err(Flaw::Hash);
-            }
-        }
-        let (key, at) = match (&line.body, self.key) {
-            (Body::Checkpoint(checkpoint), None) => (checkpoint.key, checkpoint.at),
-            (Body::Receipt(receipt), Some(key)) => (key, receipt.at),
-            (Body::Receipt(_), None) => return Err(Flaw::NoCheckpoint),
-            (Body::Checkpoint(_), Some(_)) => {
-                return Err(Flaw::Garbled("a checkpoint in the middle of a file".to_owned()));
-            }
-        };
-        if !known(&key) {
-            return Err(Flaw::Stranger(key));
-        }
-        if !fits(&key, &line.signed_part(text), &line.signature) {
-            return Err(Flaw::Signature);
-        }
-        self.key = Some(key);
-        if self.keys.last() != Some(&key) {
-            self.keys.push(key);
-        }
-        self.set_back += u64::from(at.unix() < self.newest);
-        self.newest = at.unix();
-        self.receipts += u64::from(matches!(line.body, Body::Receipt(_)));
-        self.first = self.first.or(Some(line.number));
-        self.last = Some((line.number, line.hash));
-        Ok(line)
+    pub fn unsigned<'a>(&self, text: &'a str) -> &'a str {
+        text.get(..self.unsigned).unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand::TryRng;
-use station::receipt::{Bytes32, to_be_signed};
+use station::receipt::{Book, Bytes32, to_be_signed};
 use zeroize::Zeroizing;
 
 use super::ReceiptError;
@@ -22,8 +22,9 @@ impl StationKey {
         Self(SigningKey::from_bytes(bytes))
     }
 
-    /// The key in `directory`, made now if there is none.
-    pub(super) fn load_or_make(directory: &Path) -> Result<Self, ReceiptError> {
+    /// The key in `directory`, which is made with it if there is none.
+    pub fn load_or_make(directory: &Path) -> Result<Self, ReceiptError> {
+        super::make(directory)?;
         let path = directory.join("station.key");
         let key = match File::open(&path) {
             Ok(mut file) => {
@@ -74,10 +75,10 @@ impl StationKey {
         Bytes32(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs a line.
+    /// Signs a line of a log.
     #[must_use]
-    pub fn sign(&self, unsigned: &str) -> [u8; 64] {
-        self.0.sign(&to_be_signed(unsigned)).to_bytes()
+    pub fn sign(&self, book: Book, unsigned: &str) -> [u8; 64] {
+        self.0.sign(&to_be_signed(book, unsigned)).to_bytes()
     }
 }
 

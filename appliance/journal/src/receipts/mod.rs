@@ -15,24 +15,37 @@
 //! and not after. A last line that a power cut tore is cut off at the next opening; whole lines
 //! are never changed. The log is bounded: a full file is closed, a new one takes up the chain, and the
 //! oldest file is deleted when there are too many.
+//!
+//! The audit is kept in the same way, under its own name ([`Book`]) and by the same key.
+//!
+//! A log alone cannot show that its end was cut off, or that all of it was replaced. So the journal keeps
+//! what it was told of the log ([`Known`]), and both are compared when the log is opened and when
+//! it is checked. What does not fit stays for everybody to see: counting goes on behind it in a new file.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use station::receipt::{Begins, Body, Bytes32, Checkpoint, LONGEST_LINE, Line, Receipt, signed, unsigned};
+use station::receipt::{Begins, Body, Book, Bytes32, LONGEST_LINE, Line, Receipt};
 use station::stamp::Stamp;
+
+use crate::Journal;
 
 mod csv;
 mod disk;
+mod end;
 mod key;
+mod known;
 mod read;
+
+use end::{End, Opening, line};
 
 pub use csv::{HEADER, row};
 pub use disk::{Card, Disk};
 pub use key::StationKey;
-pub use read::{Broken, Checked, Entries, Entry, check, entries};
+pub use known::Known;
+pub use read::{Broken, Checked, Entries, Entry, Kept, Rows, check, compare, entries, keys, rows};
 
 /// How much room one receipt may take, in bytes: several times what one does.
 pub const ROOM: u64 = 4096;
@@ -74,6 +87,9 @@ pub enum ReceiptError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The journal, which knows where the log ends, cannot be used.
+    #[error("the log cannot be compared with the journal: {0}")]
+    Journal(#[from] crate::JournalError),
     /// Anything else.
     #[error("receipts cannot be used: {0}")]
     Io(io::Error),
@@ -100,6 +116,7 @@ pub struct Written {
 
 /// The log, open for writing.
 pub struct Log {
+    book: Book,
     directory: PathBuf,
     station: String,
     limits: Limits,
@@ -107,21 +124,6 @@ pub struct Log {
     disk: Box<dyn Disk>,
     end: End,
     _lock: File,
-}
-
-/// Where the log ends.
-struct End {
-    file: File,
-    /// The number in the file's name.
-    serial: u32,
-    length: u64,
-    head: Written,
-    /// The number of the oldest line that is kept.
-    oldest: u64,
-    /// Whether a write failed midway, so that the file has to be looked at before the next.
-    doubtful: bool,
-    /// How many bytes of a torn line were cut off when it was opened.
-    torn: u64,
 }
 
 impl Log {
@@ -132,17 +134,66 @@ impl Log {
 
     /// As [`Self::open`], on a disk that may be made to fail.
     pub fn open_on(
-        mut disk: Box<dyn Disk>,
+        disk: Box<dyn Disk>,
         directory: &Path,
         station: &str,
         limits: Limits,
         at: Stamp,
     ) -> Result<Self, ReceiptError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let key = StationKey::load_or_make(directory)?;
+        Self::open_knowing(disk, Book::Receipts, directory, key, station, limits, at, &Known::default())
+    }
+
+    /// Opens the log of a book in `directory`, or makes it, and compares it with what the journal knows; what
+    /// it is now, the journal knows then. The key is in the directory `keys`, and made if it is not.
+    pub fn open_beside(
+        journal: &mut Journal,
+        book: Book,
+        [directory, keys]: [&Path; 2],
+        station: &str,
+        limits: Limits,
+        at: Stamp,
+    ) -> Result<Self, ReceiptError> {
+        let key = StationKey::load_or_make(keys)?;
+        make(directory)?;
+        let mut known = journal.known(book)?;
+        let mut fresh = Vec::new();
+        if known.keys.is_empty() {
+            // The journal is new, or from a version that did not ask: the log is taken as it is.
+            fresh = read::keys(book, directory)?;
+        }
+        if !known.keys.iter().chain(&fresh).any(|(known, _)| *known == key.public()) {
+            fresh.push((key.public(), known.head.map_or(0, |head| head.number) + 1));
+        }
+        for (key, since) in fresh {
+            // Before the key signs anything: the power may go in between.
+            journal.note_key(book, key, since)?;
+            known.keys.push((key, since));
+        }
+        let card = Box::new(Card);
+        let log = Self::open_knowing(card, book, directory, key, station, limits, at, &known)?;
+        journal.note_head(book, log.head(), log.oldest())?;
+        Ok(log)
+    }
+
+    /// Opens the log of a book in `directory`, or makes it; what is known of it has to fit. Where it does not, what
+    /// is there stays, and counting goes on behind it and behind what is known.
+    #[expect(clippy::too_many_arguments, reason = "a log has as many parts, and one place puts them together")]
+    pub fn open_knowing(
+        mut disk: Box<dyn Disk>,
+        book: Book,
+        directory: &Path,
+        key: StationKey,
+        station: &str,
+        limits: Limits,
+        at: Stamp,
+        known: &Known,
+    ) -> Result<Self, ReceiptError> {
+        make(directory)?;
         let lock = OpenOptions::new()
+            .write(true)
             .create(true)
             .truncate(false)
-            .write(true)
             .mode(0o600)
             .open(directory.join("lock"))?;
         match lock.try_lock() {
@@ -150,9 +201,9 @@ impl Log {
             Err(TryLockError::WouldBlock) => return Err(ReceiptError::InUse(directory.to_owned())),
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        let key = StationKey::load_or_make(directory)?;
-        let end = end(disk.as_mut(), directory, station, &key, at)?;
+        let end = Opening { book, directory, station, key: &key, at, known }.find(disk.as_mut())?;
         Ok(Self {
+            book,
             directory: directory.to_owned(),
             station: station.to_owned(),
             limits: Limits { files: limits.files.max(2), ..limits },
@@ -167,6 +218,12 @@ impl Log {
     #[must_use]
     pub fn head(&self) -> Written {
         self.end.head
+    }
+
+    /// The number of the oldest line that is to be there.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.end.oldest
     }
 
     /// The key that signs, as others may see it.
@@ -194,13 +251,17 @@ impl Log {
 
     /// Puts a receipt on the disk.
     pub fn append(&mut self, receipt: Receipt) -> Result<Written, ReceiptError> {
-        let at = receipt.at;
+        self.put(&Body::Receipt(Box::new(receipt)))
+    }
+
+    /// Puts a line on the disk.
+    pub fn put(&mut self, body: &Body) -> Result<Written, ReceiptError> {
+        let at = body.at();
         self.settle(at)?;
-        let body = Body::Receipt(Box::new(receipt));
-        let (mut line, mut written) = self.line(&body);
+        let (mut line, mut written) = self.line(body);
         if self.end.length > ROOM && self.end.length + line.len() as u64 > self.limits.file {
             self.rotate(at)?;
-            (line, written) = self.line(&body);
+            (line, written) = self.line(body);
         }
         self.end.doubtful = true;
         self.disk.append(&mut self.end.file, line.as_bytes())?;
@@ -212,36 +273,40 @@ impl Log {
 
     /// A line that follows the last one, with its end.
     fn line(&self, body: &Body) -> (String, Written) {
-        line(&self.key, self.end.head, body)
+        line(self.book, &self.key, self.end.head, body)
     }
 
     /// Looks at the end of the file again, when a write failed midway.
     fn settle(&mut self, at: Stamp) -> Result<(), ReceiptError> {
         if self.end.doubtful {
-            self.end = end(self.disk.as_mut(), &self.directory, &self.station, &self.key, at)?;
+            let known = Known {
+                head: Some(self.end.head),
+                oldest: Some(self.end.oldest),
+                keys: vec![(self.key.public(), 0)],
+                ..Known::default()
+            };
+            let Self { book, directory, station, key, disk, .. } = self;
+            let opening = Opening { book: *book, directory, station, key, at, known: &known };
+            self.end = opening.find(disk.as_mut())?;
         }
         Ok(())
     }
 
     /// Closes a full file and begins the next.
     fn rotate(&mut self, at: Stamp) -> Result<(), ReceiptError> {
-        let mut files = files(&self.directory)?;
+        let mut files = files(self.book, &self.directory)?;
         let surplus = (files.len() + 1).saturating_sub(self.limits.files);
         let doomed: Vec<_> = files.drain(..surplus.min(files.len())).collect();
+        // A file that somebody else took away is missed until it would have been deleted anyway.
         let oldest = match files.first() {
-            Some((_, path)) if !doomed.is_empty() => first_number(path).unwrap_or(self.end.oldest),
+            Some((_, path)) if !doomed.is_empty() => first_number(path).unwrap_or(0).max(self.end.oldest),
             Some(_) => self.end.oldest,
             None => self.end.head.number + 1,
         };
-        let begun = Beginning { station: &self.station, oldest, begins: Begins::Full, at };
-        self.end = begin(
-            self.disk.as_mut(),
-            &self.directory,
-            &self.key,
-            self.end.serial + 1,
-            self.end.head,
-            &begun,
-        )?;
+        let Self { book, directory, station, key, disk, .. } = self;
+        let opening = Opening { book: *book, directory, station, key, at, known: &Known::default() };
+        self.end =
+            opening.begin(disk.as_mut(), self.end.serial + 1, self.end.head, oldest, Begins::Full)?;
         // Only now that the new file is on the disk.
         for (_, path) in doomed {
             fs::remove_file(path)?;
@@ -250,21 +315,20 @@ impl Log {
     }
 }
 
-fn line(key: &StationKey, head: Written, body: &Body) -> (String, Written) {
-    let unsigned = unsigned(head.number + 1, head.hash, body);
-    let mut line = signed(&unsigned, &key.sign(&unsigned));
-    let written = Written { number: head.number + 1, hash: Bytes32::hash_of(line.as_bytes()) };
-    line.push('\n');
-    (line, written)
+/// Makes the directory of a log, for the station alone.
+fn make(directory: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-/// The log's files, oldest first.
-pub(crate) fn files(directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+/// The files of a log, oldest first.
+pub(crate) fn files(book: Book, directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let digits = name.and_then(|name| name.strip_prefix("receipts-")?.strip_suffix(".jsonl"));
+        let digits = name.and_then(|name| {
+            name.strip_prefix(book.word())?.strip_prefix('-')?.strip_suffix(".jsonl")
+        });
         if let Some(serial) = digits.and_then(|digits| digits.parse().ok()) {
             files.push((serial, path));
         }
@@ -273,106 +337,15 @@ pub(crate) fn files(directory: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(files)
 }
 
+/// The number of the first line of a file, when it can be read.
 fn first_number(path: &Path) -> Option<u64> {
+    Some(first_line(path)?.number)
+}
+
+/// The first line of a file, when it can be read.
+fn first_line(path: &Path) -> Option<Line> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(LONGEST_LINE as u64).read_to_end(&mut bytes).ok()?;
     let line = bytes.split(|byte| *byte == b'\n').next()?;
-    Some(Line::parse(std::str::from_utf8(line).ok()?).ok()?.number)
-}
-
-/// What a new file begins with.
-struct Beginning<'a> {
-    station: &'a str,
-    oldest: u64,
-    begins: Begins,
-    at: Stamp,
-}
-
-/// Begins a file. It appears under its name only when its first line is on the disk.
-fn begin(
-    disk: &mut dyn Disk,
-    directory: &Path,
-    key: &StationKey,
-    serial: u32,
-    head: Written,
-    beginning: &Beginning<'_>,
-) -> Result<End, ReceiptError> {
-    let checkpoint = Checkpoint {
-        at: beginning.at,
-        station: beginning.station.to_owned(),
-        key: key.public(),
-        oldest: beginning.oldest,
-        begins: beginning.begins,
-    };
-    let (text, written) = line(key, head, &Body::Checkpoint(checkpoint));
-    let path = directory.join(format!("receipts-{serial:06}.jsonl"));
-    let unfinished = directory.join("receipts.new");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
-    disk.append(&mut file, text.as_bytes())?;
-    fs::rename(&unfinished, &path)?;
-    File::open(directory)?.sync_all()?;
-    Ok(End {
-        file,
-        serial,
-        length: text.len() as u64,
-        head: written,
-        oldest: beginning.oldest,
-        doubtful: false,
-        torn: 0,
-    })
-}
-
-/// Finds the end of the log: cuts a torn line off, and begins a file where that is wanted.
-fn end(
-    disk: &mut dyn Disk,
-    directory: &Path,
-    station: &str,
-    key: &StationKey,
-    at: Stamp,
-) -> Result<End, ReceiptError> {
-    let begin_with = |disk: &mut dyn Disk, serial, head, oldest, begins| {
-        begin(disk, directory, key, serial, head, &Beginning { station, oldest, begins, at })
-    };
-    let files = files(directory)?;
-    let oldest = files.first().and_then(|(_, path)| first_number(path)).unwrap_or(1);
-    let Some((serial, path)) = files.last() else {
-        let nothing = Written { number: 0, hash: Bytes32::NOTHING };
-        return begin_with(disk, 1, nothing, 1, Begins::First);
-    };
-    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let torn = (bytes.len() - whole) as u64;
-    if torn > 0 {
-        file.set_len(whole as u64)?;
-        file.sync_all()?;
-    }
-    file.seek(SeekFrom::Start(whole as u64))?;
-    let text = bytes.get(..whole).unwrap_or_default();
-    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let read = |line: &[u8]| Line::parse(std::str::from_utf8(line).ok()?).ok();
-    let unreadable = lines().rev().take_while(|line| read(line).is_none()).count() as u64;
-    let Some(last) = lines().next_back().filter(|_| unreadable == 0).and_then(read) else {
-        // Counting goes on behind the damage, which stays where it is for everybody to see.
-        let known = lines().rev().find_map(read).map_or(0, |line| line.number);
-        let hash = lines().next_back().map_or(Bytes32::NOTHING, Bytes32::hash_of);
-        let head = Written { number: known + unreadable, hash };
-        return begin_with(disk, serial + 1, head, oldest, Begins::Damage);
-    };
-    let head = Written { number: last.number, hash: last.hash };
-    let signer = lines().next().and_then(read).and_then(|line| match line.body {
-        Body::Checkpoint(checkpoint) => Some(checkpoint.key),
-        Body::Receipt(_) => None,
-    });
-    if signer != Some(key.public()) {
-        return begin_with(disk, serial + 1, head, oldest, Begins::Key);
-    }
-    Ok(End { file, serial: *serial, length: whole as u64, head, oldest, doubtful: false, torn })
+    Line::parse(std::str::from_utf8(line).ok()?).ok()
 }
