@@ -15,13 +15,13 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
     ("card", &[]),
     ("control", &[]),
-    ("enrolld", &["control", "journal", "keys", "panel", "privacyidea", "shell", "station", "usb"]),
+    ("enrolld", &["control", "journal", "keys", "panel", "privacyidea", "station", "usb"]),
     ("journal", &["station"]),
     ("keys", &[]),
     ("panel", &[]),
     ("privacyidea", &[]),
     ("shell", &["control"]),
-    ("sim", &["enrolld", "twins"]),
+    ("sim", &["enrolld", "shell", "twins"]),
     ("station", &["keys"]),
     ("twins", &["keys"]),
     ("usb", &["keys"]),
@@ -211,11 +211,41 @@ fn built_alone(name: &str) -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
+/// The packages whose programs are on the card and in the Debian package, and what none of them is built from.
+const SHIPPED: &[(&str, &[&str])] = &[
+    ("card", &["twins", "sim"]),
+    ("enrolld", &["twins", "sim", "shell", "russh", "clap_complete", "ratatui-core"]),
+    (
+        "shell",
+        &[
+            "twins",
+            "sim",
+            "enrolld",
+            "station",
+            "journal",
+            "keys",
+            "panel",
+            "privacyidea",
+            "usb",
+            "rusqlite",
+            "reqwest",
+            "rustls",
+            "hidapi",
+            "rusb",
+        ],
+    ),
+];
+
 #[test]
-fn the_daemon_contains_no_twin() {
-    let built = built_from(&workspace(CargoOpt::AllFeatures), "enrolld");
-    for twin in ["twins", "sim"] {
-        assert!(!built.contains(twin), "enrolld is built from {twin}, and it is what the image runs");
+fn what_is_shipped_contains_no_twin_and_no_part_of_the_other_program() {
+    let metadata = workspace(CargoOpt::AllFeatures);
+    for (name, strangers) in SHIPPED {
+        let (built, alone) = (built_from(&metadata, name), built_alone(name));
+        assert!(alone.len() > 20, "{name} has dependencies, and none were found");
+        for stranger in *strangers {
+            let found = built.contains(*stranger) || alone.contains(*stranger);
+            assert!(!found, "{name} is built from {stranger}");
+        }
     }
 }
 

@@ -22,6 +22,10 @@ interface! {
     call Audit audit(Audit) -> Done, Viewer;
     /// The newest lines of the audit.
     call AuditList audit_list(AuditList) -> AuditEntries, Admin;
+    /// Whether the chain of deeds is whole.
+    call AuditVerify audit_verify() -> ReceiptVerdict, Admin;
+    /// The chain of deeds, some lines at a time.
+    stream AuditExport audit_export(ReceiptsExport) -> ReceiptLines, Admin;
 
     /// All there is to know at a glance.
     call Status status() -> Status, Viewer;

@@ -56,6 +56,12 @@ impl CallInfo {
     /// What it is called with, in words for a log: secrets are left out, lists are counted.
     #[must_use]
     pub fn shown(&self, arguments: &str) -> String {
+        self.shown_without(arguments, &[])
+    }
+
+    /// As [`Self::shown`], without what these members say.
+    #[must_use]
+    pub fn shown_without(&self, arguments: &str, hidden: &[&str]) -> String {
         let Body::Struct(members) = &self.request.body else { return String::new() };
         let given: BTreeMap<&str, &RawValue> = serde_json::from_str(arguments).unwrap_or_default();
         let mut shown = Vec::new();
@@ -68,6 +74,7 @@ impl CallInfo {
             match shape {
                 _ if value == "null" => {}
                 Shape::Secret => shown.push(format!("{}=(secret)", member.name)),
+                _ if hidden.contains(&member.name) => shown.push(format!("{}=(left out)", member.name)),
                 Shape::List(_) => {
                     let count = serde_json::from_str::<Vec<&RawValue>>(value).map_or(0, |list| list.len());
                     shown.push(format!("{}=({count} lines)", member.name));

@@ -106,4 +106,7 @@ fn what_is_shown_of_a_call_has_no_secret() {
     let shown = Method::ServerLogIn.info().shown(arguments);
     assert_eq!(shown, r#"user="admin" password=(secret)"#);
     assert_eq!(Method::ServerLogIn.info().shown("nonsense"), "");
+    let arguments = r#"{"serial":"UBOM1_1","person":"alice@people"}"#;
+    let shown = Method::TokenAssign.info().shown_without(arguments, &["person"]);
+    assert_eq!(shown, r#"serial="UBOM1_1" person=(left out)"#);
 }

@@ -10,7 +10,7 @@
 //! needs it, and contains no twin.
 
 /// What is wired, for programs that wire it anew.
-pub use {control, journal, keys, panel, privacyidea, shell, station, usb};
+pub use {control, journal, keys, panel, privacyidea, station, usb};
 
 pub mod bench;
 pub mod cli;

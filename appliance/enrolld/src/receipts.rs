@@ -6,13 +6,14 @@ use std::sync::mpsc as blocking;
 use std::thread;
 use std::time::Duration;
 
+use journal::Journal;
 use journal::receipts::{
     Broken, Checked, Entry, HEADER, Limits, Log, ReceiptError, Written, check, entries, row,
 };
 use station::enrollment::Ending;
 use station::mode::vendor;
 use station::phone::NO_KEY;
-use station::receipt::{Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
+use station::receipt::{Book, Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
 use station::record::{Record, Remains, State};
 use station::refusal::Code;
 use station::stamp::Stamp;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SystemClock;
 use crate::drive::Report;
+use crate::store::Store;
 
 /// A time of this machine, in the zone it is set to.
 #[must_use]
@@ -123,6 +125,37 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
     }
 }
 
+/// Opens a log and compares it with what the journal knows; `directories` are the log's and the key's.
+pub(crate) fn open_beside(
+    store: &Store,
+    book: Book,
+    directories: [&Path; 2],
+    station: &str,
+    limits: Limits,
+    clock: SystemClock,
+) -> Result<Log, ReceiptError> {
+    let [log, keys] = directories.map(Path::to_owned);
+    let (station, at) = (station.to_owned(), stamp(clock.now().unix));
+    let open =
+        move |journal: &mut Journal| Log::open_beside(journal, book, [&log, &keys], &station, limits, at);
+    store.wait(open).unwrap_or_else(|error| Err(ReceiptError::Io(std::io::Error::other(error))))
+}
+
+/// Lets the journal know where a log ends.
+pub(crate) fn note_head(store: &Store, book: Book, log: &Log) {
+    let (head, oldest) = (log.head(), log.oldest());
+    let noted =
+        store.wait(move |journal| journal.note_head(book, head, oldest).map_err(|error| error.to_string()));
+    if let Err(error) = noted.and_then(|noted| noted) {
+        tracing::warn!(target: "receipts", "the journal does not know that {} goes on: {error}", book.word());
+    }
+}
+
+/// Tells the log, and with it a log server, where a log of the station ends.
+pub(crate) fn tell_head(book: Book, head: Written) {
+    tracing::info!(target: "receipts", "{}: record {} is written, its hash is {}", book.word(), head.number, head.hash);
+}
+
 type Work = Box<dyn FnOnce(&mut Log) + Send>;
 
 /// In what form receipts are exported.
@@ -152,16 +185,48 @@ impl Receipts {
         limits: Limits,
         clock: SystemClock,
     ) -> Result<Self, ReceiptError> {
-        let mut log = Log::open(directory, station, limits, stamp(clock.now().unix))?;
+        let log = Log::open(directory, station, limits, stamp(clock.now().unix))?;
+        Ok(Self::on_thread(log, directory, station, clock, None))
+    }
+
+    /// As [`Self::open`], beside a journal, which knows where the log ends. Before the first use it may wait for
+    /// the disk.
+    pub fn open_beside(
+        store: &Store,
+        directory: &Path,
+        station: &str,
+        limits: Limits,
+        clock: SystemClock,
+    ) -> Result<Self, ReceiptError> {
+        let log = open_beside(store, Book::Receipts, [directory, directory], station, limits, clock)?;
+        Ok(Self::on_thread(log, directory, station, clock, Some(store.clone())))
+    }
+
+    fn on_thread(
+        mut log: Log,
+        directory: &Path,
+        station: &str,
+        clock: SystemClock,
+        store: Option<Store>,
+    ) -> Self {
         let key = log.public_key();
         let (jobs, inbox) = blocking::channel::<Work>();
+        tell_head(Book::Receipts, log.head());
         // Fails only when the machine has no more threads; then every job fails, with a clear error.
         let _ = thread::Builder::new().name("receipts".to_owned()).spawn(move || {
             for work in inbox {
+                let (head, oldest) = (log.head(), log.oldest());
                 work(&mut log);
+                if log.head() != head {
+                    tell_head(Book::Receipts, log.head());
+                }
+                // The journal learns of a receipt's line with the receipt's mark.
+                if let Some(store) = store.as_ref().filter(|_| log.oldest() != oldest) {
+                    note_head(store, Book::Receipts, &log);
+                }
             }
         });
-        Ok(Self { jobs, directory: directory.to_owned(), clock, station: station.to_owned(), key })
+        Self { jobs, directory: directory.to_owned(), clock, station: station.to_owned(), key }
     }
 
     /// The public key that signs.

@@ -174,6 +174,19 @@ impl Store {
         .await
     }
 
+    /// As [`Self::with`], for a thread that may wait.
+    pub fn wait<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Journal) -> T + Send + 'static,
+    ) -> Result<T, String> {
+        let gone = || "the journal's thread has ended".to_owned();
+        let (reply, answer) = mpsc::sync_channel(1);
+        // A reply that nobody waits for any more is not worth a word.
+        let job = Job::With(Box::new(move |journal| drop(reply.send(work(journal)))));
+        self.jobs.send(job).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, String> {
         let gone = || "the journal's thread has ended".to_owned();
         let (reply, answer) = oneshot::channel();

@@ -57,8 +57,9 @@ impl Journal {
         {
             known.head = Some(mark);
         }
-        let mut keys =
-            self.connection.prepare_cached("SELECT key, since FROM chain_key WHERE log = ?1 ORDER BY since")?;
+        let mut keys = self
+            .connection
+            .prepare_cached("SELECT key, since FROM chain_key WHERE log = ?1 ORDER BY since")?;
         let rows = keys.query_map([book.word()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
         for row in rows {
             let (key, since) = row?;
@@ -85,9 +86,12 @@ impl Journal {
     /// Notes the last line of a log, and the oldest that is to be kept. It never goes back.
     pub fn note_head(&mut self, book: Book, head: Written, oldest: u64) -> Result<(), JournalError> {
         let [number, oldest] = [head.number, oldest].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
-        self.connection
-            .prepare_cached(HEAD)?
-            .execute(params![book.word(), number, head.hash.to_string(), oldest])?;
+        self.connection.prepare_cached(HEAD)?.execute(params![
+            book.word(),
+            number,
+            head.hash.to_string(),
+            oldest
+        ])?;
         Ok(())
     }
 

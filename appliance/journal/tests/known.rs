@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use journal::Journal;
-use journal::receipts::{Broken, Limits, Log, check, compare, rows};
-use station::receipt::{Body, Book, Deed, Flaw, ProfileFacts, Receipt};
+use journal::receipts::{Broken, Known, Limits, Log, Written, check, compare, rows};
+use station::receipt::{Body, Book, Bytes32, Deed, Flaw, ProfileFacts, Receipt};
 use station::stamp::Stamp;
 
 const LIMITS: Limits = Limits { file: 8 * 1024, files: 4 };
@@ -81,7 +81,8 @@ impl Station {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<_> = fs::read_dir(self.log()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            fs::read_dir(self.log()).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
         files.sort();
         files
@@ -273,6 +274,24 @@ fn deeds_are_kept_like_receipts_and_neither_fits_into_the_others_log() {
     let name = |book: &str| format!("{book}-000001.jsonl");
     fs::copy(station.files()[0].clone(), directory.join(name("audit"))).unwrap();
     assert!(compare(Book::Audit, &directory, &known).is_err());
+}
+
+#[test]
+fn what_the_journal_knows_of_a_log_is_read() {
+    let station = Station::new();
+    drop(station.journal());
+    let (key, hash) = ("7f".repeat(32), "ab".repeat(32));
+    let rows = format!(
+        "INSERT INTO chain (log, number, hash, oldest, since) VALUES ('receipts', 42, '{hash}', 7, 3);
+         INSERT INTO chain_key (log, key, since) VALUES ('receipts', '{key}', 5);"
+    );
+    let file = station.0.path().join("journal.db");
+    rusqlite::Connection::open(file).unwrap().execute_batch(&rows).unwrap();
+    let known = station.journal().known(Book::Receipts).unwrap();
+    let head = Written { number: 42, hash: Bytes32([0xab; 32]) };
+    assert_eq!((known.head, known.oldest, known.since), (Some(head), Some(7), 3));
+    assert_eq!(known.keys, [(Bytes32([0x7f; 32]), 5)]);
+    assert_eq!(station.journal().known(Book::Audit).unwrap(), Known::default());
 }
 
 /// The program that docs/receipts.md prints, as it is printed there.

@@ -174,6 +174,8 @@ const COMMANDS: &[(&str, &str)] = &[
     ("sessions", ""),
     ("sessions end 5", ""),
     ("audit", ""),
+    ("audit verify", ""),
+    ("audit export --from 1", ""),
     ("panel", ""),
     ("panel --follow", ""),
     ("logs", ""),

@@ -48,8 +48,10 @@ async fn all(args: &Run) -> anyhow::Result<bool> {
         None => (Store::in_memory()?, None),
         Some(state) => {
             std::fs::create_dir_all(state).with_context(|| format!("state {}", state.display()))?;
-            let receipts = Receipts::open(&state.join("receipts"), "station-sim", Limits::default(), clock)?;
-            (Store::open(&state.join("journal.db")).context("the journal")?, Some(receipts))
+            let store = Store::open(&state.join("journal.db")).context("the journal")?;
+            let receipts = state.join("receipts");
+            let receipts = Receipts::open_beside(&store, &receipts, "station-sim", Limits::default(), clock)?;
+            (store, Some(receipts))
         }
     };
     let (rim, news) = mpsc::channel(64);

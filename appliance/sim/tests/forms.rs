@@ -142,7 +142,7 @@ async fn what_a_station_leaves_behind_has_the_names_that_it_always_had() {
     let mut found = Vec::new();
     files(&state, "", &mut found);
     for name in [
-        "audit.jsonl",
+        "audit/audit-000001.jsonl",
         "committed.of",
         "committed.toml",
         "journal.db",
@@ -154,9 +154,9 @@ async fn what_a_station_leaves_behind_has_the_names_that_it_always_had() {
     ] {
         assert!(found.iter().any(|found| found == name), "{name}: {found:?}");
     }
-    let audit = std::fs::read_to_string(state.join("audit.jsonl")).unwrap();
-    let line: serde_json::Value = serde_json::from_str(audit.lines().next().unwrap()).unwrap();
-    for member in ["at", "operator", "address", "session", "what", "result", "took_ms"] {
-        assert!(line.get(member).is_some(), "{member}: {line}");
+    let audit = std::fs::read_to_string(state.join("audit/audit-000001.jsonl")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(audit.lines().nth(1).unwrap()).unwrap();
+    for member in ["at", "by", "from", "session", "what", "result", "took_ms"] {
+        assert!(line["deed"].get(member).is_some(), "{member}: {line}");
     }
 }

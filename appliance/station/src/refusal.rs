@@ -203,6 +203,8 @@ codes! {
     SessionEnded = 3026,
     /// That field is changed in the file on the card alone.
     CardOnly = 3027,
+    /// An operator has too many long answers that nobody reads.
+    TooManyAnswers = 3030,
 
     /// The key was not touched in time.
     NotTouched = 4001,

@@ -10,7 +10,7 @@ use station::hand_over;
 use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::keys::secret::{AccessCode, Pin};
 use station::profile::Profile;
-use station::receipt::{Body, Bytes32, Line, Receipt, signed, to_be_signed, unsigned};
+use station::receipt::{Body, Book, Bytes32, Deed, Line, Receipt, signed, to_be_signed, unsigned};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::run::{RunPlan, RunState, Standing};
@@ -136,6 +136,27 @@ fn every_code_that_was_ever_given_out_is_still_there() {
 }
 
 #[test]
+fn a_deed_is_written_as_it_was_and_signed_over_the_same_bytes() {
+    let deed = Deed {
+        at: Stamp::parse("2026-11-21T22:38:30.123+01:00").unwrap(),
+        by: "ada".to_owned(),
+        from: "192.0.2.7:50000".to_owned(),
+        session: "s1".to_owned(),
+        what: "SetMode mode=\"armed\"".to_owned(),
+        result: "ok".to_owned(),
+        took_ms: 12,
+    };
+    let line = unsigned(7, Bytes32([9; 32]), &Body::Deed(Box::new(deed.clone())));
+    let wanted = "{\"format\":1,\"number\":7,\"previous\":\"0909090909090909090909090909090909090909090909090909090909090909\",\
+                  \"deed\":{\"at\":\"2026-11-21T22:38:30.123+01:00\",\"by\":\"ada\",\"from\":\"192.0.2.7:50000\",\"session\":\"s1\",\
+                  \"what\":\"SetMode mode=\\\"armed\\\"\",\"result\":\"ok\",\"took_ms\":12}";
+    assert_eq!(line, wanted);
+    assert_eq!(to_be_signed(Book::Audit, &line), format!("enrollment station deed\n{line}").into_bytes());
+    let read = Line::parse(&signed(&line, &[0xab; 64])).unwrap();
+    assert_eq!((read.number, read.body), (7, Body::Deed(Box::new(deed))));
+}
+
+#[test]
 fn a_receipt_is_written_as_it_was_and_signed_over_the_same_bytes() {
     const RECEIPT: &str = r#"{"at":"2026-11-21T01:00:02.000+01:00","enrollment":"000000000000000000000002","by":"armed","station":"desk","key":{"vendor":"Yubico","model":"YubiKey 5 NFC","serial":"12345678","firmware":"5.4.3","port":"1-1.3"},"token":"UBOM12345678_1","profile":{"name":"desk","hash":"0707070707070707070707070707070707070707070707070707070707070707"},"run":"drawer","proof":{"kind":"hotp","counter":4,"attempts":2,"verified_by_policy":true},"outcome":"postponed","code":"E2050","server":"privacyIDEA 3.14","took":{"total_ms":912,"phases_ms":[["inspecting",12],["proving",900]]},"recovered":true}"#;
     const CHECKPOINT: &str = r#"{"at":"2026-11-21T01:00:00.000+01:00","station":"desk","key":"0808080808080808080808080808080808080808080808080808080808080808","oldest":1,"begins":"first"}"#;
@@ -153,7 +174,10 @@ fn a_receipt_is_written_as_it_was_and_signed_over_the_same_bytes() {
         let read: station::receipt::Checkpoint = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
-    assert_eq!(to_be_signed(&line), format!("enrollment station receipt\n{line}").into_bytes());
+    assert_eq!(
+        to_be_signed(Book::Receipts, &line),
+        format!("enrollment station receipt\n{line}").into_bytes()
+    );
     let whole = signed(&line, &[0xab; 64]);
     assert_eq!(whole, format!(r#"{line},"signature":"{}"}}"#, "ab".repeat(64)));
     assert_eq!(Line::parse(&whole).unwrap().hash, Bytes32::hash_of(whole.as_bytes()));

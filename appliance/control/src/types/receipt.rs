@@ -44,17 +44,49 @@ values! {
         pub good: bool,
     }
 
-    /// Whether the chain is whole.
+    /// A key that signs, as the chain has it.
+    pub struct SigningKey {
+        /// Its public half, as hexadecimal digits.
+        pub key: String,
+        /// The number of the first line that it signed.
+        pub since: i64,
+    }
+
+    /// A line that is earlier than the one before it: the clock was set back in between.
+    pub struct SetBack {
+        /// The number of the line.
+        pub number: i64,
+        /// What the line before it says.
+        pub from: Timestamp,
+        /// What it says itself.
+        pub to: Timestamp,
+    }
+
+    /// What was found out about the chain.
     pub struct ReceiptVerdict {
-        /// Whether every signature is right and nothing is missing.
+        /// Whether every signature is right and nothing that is known of is missing.
         pub good: bool,
-        /// How many receipts were looked at.
+        /// How many receipts, or deeds, were looked at.
         pub receipts: i64,
-        /// The hash of the newest, as hexadecimal digits; to be noted elsewhere.
+        /// The number of the first line that is kept.
+        pub first: Option<i64>,
+        /// The number of the last line.
+        pub last: Option<i64>,
+        /// The hash of the last line, as hexadecimal digits; to be compared with the log's, or noted elsewhere.
         pub head: Option<String>,
         /// The key that signs, as hexadecimal digits.
         pub public_key: Option<String>,
-        /// The number of the first receipt that is wrong.
+        /// The keys that signed, in their order.
+        pub keys: Option<Vec<SigningKey>>,
+        /// How often the clock was set back.
+        pub set_back: Option<i64>,
+        /// Where; the first hundred.
+        pub set_backs: Option<Vec<SetBack>>,
+        /// What was checked, in sentences.
+        pub checked: Option<Vec<String>>,
+        /// What cannot be known here, in sentences.
+        pub unknown: Option<Vec<String>>,
+        /// The number of the first line that is wrong or missing.
         pub first_wrong: Option<i64>,
         /// What is wrong with it.
         pub text: Option<String>,
@@ -62,7 +94,7 @@ values! {
 
     /// Part of the chain.
     pub struct ReceiptLines {
-        /// Lines of it, each one receipt, without their line ends.
+        /// Lines of it, each one receipt, deed or checkpoint, without their line ends.
         pub lines: Vec<String>,
     }
 }

@@ -209,6 +209,8 @@ values! {
         pub result: String,
         /// How long it took.
         pub took_ms: i64,
+        /// The number of its line in the chain of deeds; missing for what only looked.
+        pub number: Option<i64>,
     }
 
     /// Lines of the audit.

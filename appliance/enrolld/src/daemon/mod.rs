@@ -153,7 +153,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     let (rim, _watcher) = rim(source, &config);
     let receipts = files.state.as_ref().map(|state| state.join("receipts"));
     let log = receipts.as_deref().map(|directory| {
-        Receipts::open(directory, config.station.name.as_str(), Limits::default(), clock)
+        Receipts::open_beside(&store, directory, config.station.name.as_str(), Limits::default(), clock)
             .map_err(|error| DaemonError::Receipts { directory: directory.display().to_string(), error })
     });
     let log = log.transpose().unwrap_or_else(|error| {

@@ -1,133 +1,352 @@
 //! The audit: who asked for what, from where, with what result.
 //!
-//! One JSON object a line, in a file that is renamed when it has grown to 1 MiB, so
-//! that there are at most two. It is written by a thread of its own: nobody waits for the
-//! disk, and a full disk stops nothing. What a call was given is shown by
-//! [`control::interface::CallInfo::shown`], which leaves secrets out.
+//! *Deeds* change something, or take something out of the station that is not everybody's to see. They stand in
+//! one chain of signed lines, as the receipts do ([`Book::Audit`]), and the answer to a deed waits until its line is
+//! on the disk. One operator's flood of them is slowed, so that it pushes nothing out that others did before somebody
+//! notices.
+//!
+//! *Looks* change nothing. They are kept in memory, so many of each operator, and are gone with the power.
+//!
+//! What a call was given is shown by [`control::interface::CallInfo::shown`], which leaves secrets and
+//! people out.
 
-use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use control::types::AuditEntry;
+use control::{Method, Role};
+use journal::receipts::{Kept, Limits, Log, ReceiptError, rows};
+use station::receipt::{Body, Book, Deed};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// How large the file grows before it is put aside.
-const LARGEST: u64 = 1 << 20;
+use super::credential::at;
+use super::lock;
+use crate::clock::SystemClock;
+use crate::receipts::{note_head, open_beside, stamp, tell_head};
+use crate::store::Store;
 
-/// How many lines are kept in memory.
-const KEPT: usize = 1000;
+/// How large the chain may become: some 20 000 deeds.
+const LIMITS: Limits = Limits { file: 1 << 20, files: 8 };
+
+/// How many deeds are kept in memory.
+const DEEDS: usize = 1000;
+
+/// How many looks of one operator are kept, and of how many operators.
+const LOOKS: usize = 200;
+const LOOKING: usize = 64;
+
+/// The longest text of an entry, in characters.
+const LONGEST: usize = 500;
+
+/// An operator may do so many deeds at once, and then one in each interval.
+const DEEDS_AT_ONCE: u32 = 200;
+const DEEDS_EACH: Duration = Duration::from_millis(200);
+
+/// So many looks of an operator go to the log at once, and then one in each interval.
+const LOOKS_AT_ONCE: u32 = 100;
+const LOOKS_EACH: Duration = Duration::from_millis(500);
+
+/// Whether a call is a deed.
+pub(super) fn is_deed(method: Option<Method>, role: Role) -> bool {
+    use Method::{
+        AuditExport, AuditList, AuditVerify, ConfigCheck, ConfigDiff, ConfigShow, Logs, SealedList,
+    };
+    role > Role::Viewer
+        && !matches!(
+            method,
+            Some(
+                AuditExport
+                    | AuditList
+                    | AuditVerify
+                    | ConfigCheck
+                    | ConfigDiff
+                    | ConfigShow
+                    | Logs
+                    | SealedList
+                    | Method::ConfigToSign
+                    | Method::ProfileImport
+                    | Method::ReceiptsExport
+                    | Method::Sessions
+            )
+        )
+}
 
 /// Takes entries.
 pub(super) struct Audit {
-    newest: Mutex<VecDeque<AuditEntry>>,
-    disk: Option<SyncSender<AuditEntry>>,
+    deeds: Arc<Mutex<VecDeque<AuditEntry>>>,
+    looks: Mutex<Looks>,
+    paces: Mutex<BTreeMap<String, Pace>>,
+    /// Where the chain is; `None` where it cannot be written.
+    chain: Option<(mpsc::Sender<Job>, PathBuf)>,
 }
+
+/// A deed, and who waits until it is on the disk.
+type Job = (AuditEntry, oneshot::Sender<()>);
 
 impl Audit {
-    /// An audit in `directory`, which goes on where it was; without one, in memory only.
-    pub(super) fn open(directory: Option<&Path>) -> Self {
-        let mut newest = VecDeque::new();
-        let mut disk = None;
-        if let Some(directory) = directory {
-            let file = directory.join("audit.jsonl");
-            for file in [aside(&file), file.clone()] {
-                newest.extend(read(&file).unwrap_or_default());
+    /// An audit in `state`, which goes on where it was; without one, in memory only.
+    pub(super) fn open(state: Option<&Path>, store: &Store, station: &str) -> Self {
+        let deeds = Arc::new(Mutex::new(VecDeque::new()));
+        let audit = |chain, deeds| Self { deeds, looks: Mutex::default(), paces: Mutex::default(), chain };
+        let Some(state) = state else { return audit(None, deeds) };
+        let directory = state.join("audit");
+        let places = [directory.as_path(), &state.join("receipts")];
+        let log = match open_beside(store, Book::Audit, places, station, LIMITS, SystemClock::new()) {
+            Ok(log) => log,
+            Err(error) => {
+                tracing::error!("the audit is in memory and in the log only: {error}");
+                return audit(None, deeds);
             }
-            let surplus = newest.len().saturating_sub(KEPT);
-            newest.drain(..surplus);
-            let (sender, inbox) = mpsc::sync_channel::<AuditEntry>(256);
-            let started = thread::Builder::new().name("audit".to_owned()).spawn(move || {
-                for entry in inbox {
-                    if let Err(error) = append(&file, &entry) {
-                        tracing::warn!("the audit cannot be written: {error}");
-                    }
+        };
+        tell_head(Book::Audit, log.head());
+        lock(&deeds).extend(before(state, &directory, log.head().number).unwrap_or_default());
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let (kept, store) = (Arc::clone(&deeds), store.clone());
+        // Fails only when the machine has no more threads.
+        let started = thread::Builder::new().name("audit".to_owned()).spawn(move || {
+            let mut log = log;
+            for (mut entry, written) in inbox {
+                match write(&mut log, &store, &entry) {
+                    Ok(number) => entry.number = i64::try_from(number).ok(),
+                    Err(error) => tracing::error!("a deed is in memory and in the log only: {error}"),
                 }
-            });
-            disk = started.ok().map(|_| sender);
-        }
-        Self { newest: Mutex::new(newest), disk }
+                keep(&kept, entry);
+                // Whoever waited may be gone.
+                let _ = written.send(());
+            }
+        });
+        audit(started.ok().map(|_| (jobs, directory)), deeds)
     }
 
-    /// Notes an entry, in the log too.
-    pub(super) fn note(&self, entry: AuditEntry) {
-        tracing::info!(
-            target: "audit",
-            "{} from {}: {} [{}, {} ms]", entry.operator, entry.address, entry.what, entry.result, entry.took_ms
-        );
-        if let Some(disk) = &self.disk
-            && disk.try_send(entry.clone()).is_err()
-        {
-            tracing::warn!("an entry of the audit is only in this log: the disk is too slow");
-        }
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.push_back(entry);
-        if newest.len() > KEPT {
-            newest.pop_front();
+    /// Where the chain is.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        self.chain.as_ref().map(|(_, directory)| directory.as_path())
+    }
+
+    /// Waits until an operator may do the next deed.
+    pub(super) async fn pace(&self, operator: &str) {
+        let wait = {
+            let mut paces = lock(&self.paces);
+            let pace = paces.entry(operator.to_owned()).or_default();
+            pace.take(Instant::now(), DEEDS_AT_ONCE, DEEDS_EACH)
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
     }
 
-    /// The newest entries, oldest first.
+    /// Notes a deed, and comes back when it is on the disk.
+    pub(super) async fn deed(&self, entry: AuditEntry) {
+        let entry = bounded(entry);
+        told(&entry);
+        let Some((chain, _)) = &self.chain else { return keep(&self.deeds, entry) };
+        let (reply, written) = oneshot::channel();
+        match chain.send((entry, reply)) {
+            Ok(()) => drop(written.await),
+            Err(mpsc::SendError((entry, _))) => keep(&self.deeds, entry),
+        }
+    }
+
+    /// Notes a deed, and waits for nothing.
+    pub(super) fn post(&self, entry: AuditEntry) {
+        let entry = bounded(entry);
+        told(&entry);
+        let Some((chain, _)) = &self.chain else { return keep(&self.deeds, entry) };
+        if let Err(mpsc::SendError((entry, _))) = chain.send((entry, oneshot::channel().0)) {
+            keep(&self.deeds, entry);
+        }
+    }
+
+    /// Notes that an operator looked at something, or was refused.
+    pub(super) fn look(&self, entry: AuditEntry) {
+        let operator = entry.operator.clone();
+        lock(&self.looks).take(operator, bounded(entry));
+    }
+
+    /// Notes what somebody wanted whom nobody knows. They all share a place.
+    pub(super) fn stranger(&self, entry: AuditEntry) {
+        lock(&self.looks).take(String::new(), bounded(entry));
+    }
+
+    /// The newest entries, oldest first. However many looks there are, half of the places are for deeds; and
+    /// however many are one operator's, they have a quarter.
     pub(super) fn newest(&self, count: usize) -> Vec<AuditEntry> {
-        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.iter().skip(newest.len().saturating_sub(count)).cloned().collect()
+        let mut all: Vec<AuditEntry> = lock(&self.deeds).iter().cloned().collect();
+        let deeds = all.len();
+        all.extend(lock(&self.looks).rings.values().flat_map(|ring| ring.kept.iter().cloned()));
+        let mut order: Vec<(usize, &AuditEntry)> = all.iter().enumerate().collect();
+        // A deed's place in the chain counts among deeds, whatever the clock did.
+        order.sort_by_key(|(place, entry)| (entry.at, *place));
+        let (mut looks, mut of) = (0, BTreeMap::<&str, usize>::new());
+        let (mut shown, mut rest) = (Vec::new(), Vec::new());
+        for (place, entry) in order.into_iter().rev() {
+            let theirs = of.entry(&entry.operator).or_default();
+            if place < deeds {
+                shown.push((place, entry));
+            } else if looks < count / 2 && *theirs < (count / 4).max(1) {
+                looks += 1;
+                *theirs += 1;
+                shown.push((place, entry));
+            } else {
+                rest.push((place, entry));
+            }
+            if shown.len() == count {
+                break;
+            }
+        }
+        let left = count.saturating_sub(shown.len());
+        shown.extend(rest.into_iter().take(left));
+        shown.sort_by_key(|(place, entry)| (entry.at, *place));
+        shown.into_iter().map(|(_, entry)| entry.clone()).collect()
     }
 }
 
-fn aside(file: &Path) -> PathBuf {
-    file.with_extension("old.jsonl")
+/// How fast somebody goes: the time at which all that was taken so far is due.
+#[derive(Default)]
+struct Pace(Option<Instant>);
+
+impl Pace {
+    /// Takes a turn, and says how long to wait for it.
+    fn take(&mut self, now: Instant, at_once: u32, each: Duration) -> Duration {
+        let due = self.0.map_or(now, |due| due.max(now)) + each;
+        self.0 = Some(due);
+        due.saturating_duration_since(now).saturating_sub(each * at_once)
+    }
+
+    /// Takes a turn only if there is no need to wait for it.
+    fn take_now(&mut self, now: Instant, at_once: u32, each: Duration) -> bool {
+        let due = self.0.map_or(now, |due| due.max(now)) + each;
+        let may = due.saturating_duration_since(now) <= each * at_once;
+        if may {
+            self.0 = Some(due);
+        }
+        may
+    }
 }
 
-fn read(file: &Path) -> io::Result<Vec<AuditEntry>> {
+/// The looks of one operator.
+#[derive(Default)]
+struct Ring {
+    kept: VecDeque<AuditEntry>,
+    pace: Pace,
+    /// How many did not go to the log since the last that did.
+    silent: u64,
+}
+
+#[derive(Default)]
+struct Looks {
+    rings: BTreeMap<String, Ring>,
+}
+
+impl Looks {
+    fn take(&mut self, operator: String, entry: AuditEntry) {
+        if self.rings.len() >= LOOKING && !self.rings.contains_key(&operator) {
+            let oldest = self.rings.iter().min_by_key(|(_, ring)| ring.kept.back().map(|entry| entry.at));
+            if let Some(oldest) = oldest.map(|(operator, _)| operator.clone()) {
+                self.rings.remove(&oldest);
+            }
+        }
+        let ring = self.rings.entry(operator).or_default();
+        if ring.pace.take_now(Instant::now(), LOOKS_AT_ONCE, LOOKS_EACH) {
+            if ring.silent > 0 {
+                tracing::info!(target: "audit", "{} looks of {} are not in this log", ring.silent, entry.operator);
+                ring.silent = 0;
+            }
+            told(&entry);
+        } else {
+            ring.silent += 1;
+        }
+        ring.kept.push_back(entry);
+        if ring.kept.len() > LOOKS {
+            ring.kept.pop_front();
+        }
+    }
+}
+
+/// Puts a deed on the disk; gives back its number.
+fn write(log: &mut Log, store: &Store, entry: &AuditEntry) -> Result<u64, ReceiptError> {
+    let at = entry.at.as_millisecond();
+    let deed = Deed {
+        at: stamp(Duration::from_millis(u64::try_from(at).unwrap_or_default())),
+        by: entry.operator.clone(),
+        from: entry.address.clone(),
+        session: entry.session.clone(),
+        what: entry.what.clone(),
+        result: entry.result.clone(),
+        took_ms: u64::try_from(entry.took_ms).unwrap_or_default(),
+    };
+    let written = log.put(&Body::Deed(Box::new(deed)))?;
+    note_head(store, Book::Audit, log);
+    tell_head(Book::Audit, written);
+    Ok(written.number)
+}
+
+fn keep(deeds: &Mutex<VecDeque<AuditEntry>>, entry: AuditEntry) {
+    let mut deeds = lock(deeds);
+    deeds.push_back(entry);
+    if deeds.len() > DEEDS {
+        deeds.pop_front();
+    }
+}
+
+/// Tells the log.
+fn told(entry: &AuditEntry) {
+    let AuditEntry { operator, address, what, result, took_ms, .. } = entry;
+    tracing::info!(target: "audit", "{operator} from {address}: {what} [{result}, {took_ms} ms]");
+}
+
+/// No text of it longer than may be.
+fn bounded(entry: AuditEntry) -> AuditEntry {
+    let cut = |text: String, longest| match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
+        None => text,
+    };
+    AuditEntry {
+        operator: cut(entry.operator, 100),
+        address: cut(entry.address, 100),
+        session: cut(entry.session, 100),
+        what: cut(entry.what, LONGEST),
+        result: cut(entry.result, LONGEST),
+        ..entry
+    }
+}
+
+/// What is there from before: the last lines of the chain, and those of versions that had none.
+fn before(state: &Path, directory: &Path, head: u64) -> Result<VecDeque<AuditEntry>, ReceiptError> {
+    let mut found = VecDeque::new();
+    for name in ["audit.old.jsonl", "audit.jsonl"] {
+        found.extend(unchained(&state.join(name)).unwrap_or_default());
+    }
+    for row in rows(Book::Audit, directory)?.from(head.saturating_sub(DEEDS as u64)) {
+        let Kept { number, body: Body::Deed(deed), .. } = row? else { continue };
+        found.push_back(AuditEntry {
+            at: at(deed.at.unix()),
+            operator: deed.by,
+            address: deed.from,
+            session: deed.session,
+            what: deed.what,
+            result: deed.result,
+            took_ms: i64::try_from(deed.took_ms).unwrap_or(i64::MAX),
+            number: i64::try_from(number).ok(),
+        });
+    }
+    let surplus = found.len().saturating_sub(DEEDS);
+    found.drain(..surplus);
+    Ok(found)
+}
+
+fn unchained(file: &Path) -> io::Result<Vec<AuditEntry>> {
     // A line that a power cut tore is left out.
     let lines = BufReader::new(File::open(file)?).lines().map_while(Result::ok);
-    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).collect())
-}
-
-fn append(file: &Path, entry: &AuditEntry) -> io::Result<()> {
-    if std::fs::metadata(file).is_ok_and(|about| about.len() >= LARGEST) {
-        std::fs::rename(file, aside(file))?;
-    }
-    let mut line = serde_json::to_vec(entry)?;
-    line.push(b'\n');
-    OpenOptions::new().create(true).append(true).mode(0o600).open(file)?.write_all(&line)
+    Ok(lines.filter_map(|line| serde_json::from_str(&line).ok()).map(bounded).collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(what: &str) -> AuditEntry {
-        AuditEntry {
-            at: jiff::Timestamp::UNIX_EPOCH,
-            operator: "alice".to_owned(),
-            address: "192.0.2.1:5".to_owned(),
-            session: "s".to_owned(),
-            what: what.to_owned(),
-            result: "ok".to_owned(),
-            took_ms: 1,
-        }
-    }
-
-    #[test]
-    fn the_file_is_bounded_and_read_back_without_torn_lines() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("audit.jsonl");
-        let long = "x".repeat(100_000);
-        for number in 0..30 {
-            append(&file, &entry(&format!("{number} {long}"))).unwrap();
-        }
-        append(&file, &entry("last")).unwrap();
-        OpenOptions::new().append(true).open(&file).unwrap().write_all(b"{\"at\":\"19").unwrap();
-        let sizes: u64 =
-            [aside(&file), file.clone()].iter().map(|f| std::fs::metadata(f).unwrap().len()).sum();
-        assert!(sizes < 3 * LARGEST, "{sizes}");
-        let audit = Audit::open(Some(directory.path()));
-        assert_eq!(audit.newest(1)[0].what, "last");
-        assert!(audit.newest(KEPT).len() < 30);
-    }
-}
+#[path = "audit_tests.rs"]
+mod tests;

@@ -58,7 +58,7 @@ impl Control for Answers {
     }
 
     async fn audit(&self, caller: &Caller, request: Audit) -> Result<Done, Refusal> {
-        self.0.audit.note(AuditEntry {
+        self.0.audit.look(AuditEntry {
             at: super::credential::now(),
             operator: caller.name.clone(),
             address: caller.address.clone(),
@@ -66,6 +66,7 @@ impl Control for Answers {
             what: redacted(request.command.chars().take(500).collect()),
             result: format!("exit {}", request.exit),
             took_ms: request.took_ms,
+            number: None,
         });
         Ok(done())
     }
@@ -73,6 +74,18 @@ impl Control for Answers {
     async fn audit_list(&self, _: &Caller, request: AuditList) -> Result<AuditEntries, Refusal> {
         let count = usize::try_from(request.newest.unwrap_or(100).min(1000)).unwrap_or(1000);
         Ok(AuditEntries { entries: self.0.audit.newest(count) })
+    }
+
+    async fn audit_verify(&self, _: &Caller) -> Result<ReceiptVerdict, Refusal> {
+        self.0.audit_verified().await
+    }
+
+    async fn audit_export(
+        &self,
+        caller: &Caller,
+        request: ReceiptsExport,
+    ) -> Result<Replies<ReceiptLines>, Refusal> {
+        self.0.audit_exported(&caller.name, &request)
     }
 
     async fn status(&self, _: &Caller) -> Result<Status, Refusal> {
@@ -350,10 +363,10 @@ impl Control for Answers {
 
     async fn receipts_export(
         &self,
-        _: &Caller,
+        caller: &Caller,
         request: ReceiptsExport,
     ) -> Result<Replies<ReceiptLines>, Refusal> {
-        self.0.receipts_exported(request).await
+        self.0.receipts_exported(&caller.name, &request)
     }
 
     async fn config_show(&self, _: &Caller, request: ConfigShow) -> Result<ConfigText, Refusal> {
@@ -457,8 +470,8 @@ impl Control for Answers {
         Ok(self.0.pictures())
     }
 
-    async fn logs(&self, _: &Caller, request: Logs) -> Result<Replies<LogLines>, Refusal> {
-        Ok(self.0.log_lines(&request))
+    async fn logs(&self, caller: &Caller, request: Logs) -> Result<Replies<LogLines>, Refusal> {
+        self.0.log_lines(&caller.name, &request)
     }
 
     async fn reboot(&self, _: &Caller) -> Result<Done, Refusal> {

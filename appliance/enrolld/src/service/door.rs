@@ -191,13 +191,13 @@ impl Door {
         }
     }
 
-    fn note(&self, caller: &Caller, what: String, result: Result<(), &Fault>, begun: Instant) {
+    fn entry(caller: &Caller, what: String, result: Result<(), &Fault>, begun: Instant) -> AuditEntry {
         let result = match result {
             Ok(()) => "ok".to_owned(),
             Err(Fault::Refused(refusal)) => refusal.code.clone(),
             Err(fault) => fault.to_string(),
         };
-        self.desk.audit.note(AuditEntry {
+        AuditEntry {
             at: now(),
             operator: caller.name.clone(),
             address: caller.address.clone(),
@@ -205,7 +205,8 @@ impl Door {
             what,
             result,
             took_ms: i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX),
-        });
+            number: None,
+        }
     }
 
     async fn decide(&self, peer: &mut Peer, call: &Call<'_>) -> Result<Answer, Fault> {
@@ -228,11 +229,15 @@ impl Door {
                 };
                 let session = self.log_in(peer, request).map_err(Fault::from);
                 if session.as_ref().map_or(true, |(_, fresh)| *fresh) {
-                    let who = match &session {
-                        Ok((session, _)) => Caller { name: session.name.clone(), ..who },
-                        Err(_) => who,
+                    let (known, who) = match &session {
+                        Ok((session, _)) => (true, Caller { name: session.name.clone(), ..who }),
+                        Err(_) => (false, who),
                     };
-                    self.note(&who, "LogIn".to_owned(), session.as_ref().map(|_| ()), begun);
+                    let entry = Self::entry(&who, "LogIn".to_owned(), session.as_ref().map(|_| ()), begun);
+                    match known {
+                        true => self.desk.audit.look(entry),
+                        false => self.desk.audit.stranger(entry),
+                    }
                 }
                 return super::answers::one(&session?.0);
             }
@@ -261,12 +266,21 @@ impl Door {
         if caller.role < role {
             let fault =
                 Fault::from(no(Code::RoleMissing, format!("it takes {role}, and you are {}", caller.role)));
-            self.note(&caller, shown(), Err(&fault), begun);
+            self.desk.audit.look(Self::entry(&caller, shown(), Err(&fault), begun));
             return Err(fault);
         }
+        let deed = super::audit::is_deed(method, role);
+        if deed {
+            self.desk.audit.pace(&caller.name).await;
+        }
+        // Nothing may be written any more when the station stops.
+        let last = matches!(method, Some(Method::Reboot | Method::PowerOff));
+        if last {
+            let entry = Self::entry(&caller, shown(), Ok(()), begun);
+            self.desk.audit.deed(AuditEntry { result: "asked".to_owned(), ..entry }).await;
+        }
         // Whoever goes away in the middle of a call has made it all the same.
-        let mut noting =
-            Noting { door: self, call: (role > Role::Viewer).then(|| (caller.clone(), shown(), begun)) };
+        let mut noting = Noting { door: self, call: deed.then(|| (caller.clone(), shown(), begun)) };
         let answer = match (method, &self.more) {
             (Some(method), _) => calls::dispatch(&self.answers, &caller, method, call.arguments()).await,
             (None, Some(more)) => more.call(&call.method, call.arguments()).await,
@@ -274,8 +288,12 @@ impl Door {
         };
         noting.call = None;
         // What only looks is in the audit as the shell's command; the rest here, whoever made the call.
-        if role > Role::Viewer || answer.is_err() {
-            self.note(&caller, shown(), answer.as_ref().map(|_| ()), begun);
+        let noted = if deed { !(last && answer.is_ok()) } else { role > Role::Viewer || answer.is_err() };
+        let entry = noted.then(|| Self::entry(&caller, shown(), answer.as_ref().map(|_| ()), begun));
+        match entry {
+            Some(entry) if deed => self.desk.audit.deed(entry).await,
+            Some(entry) => self.desk.audit.look(entry),
+            None => {}
         }
         Ok(match (answer?, &peer.login) {
             (Answer::Many(messages), Some(login)) => {
@@ -298,7 +316,7 @@ impl Drop for Noting<'_> {
     fn drop(&mut self) {
         if let Some((caller, what, begun)) = self.call.take() {
             let gone = Fault::from(no(Code::Cancelled, "its client has gone"));
-            self.door.note(&caller, what, Err(&gone), begun);
+            self.door.desk.audit.post(Door::entry(&caller, what, Err(&gone), begun));
         }
     }
 }
@@ -315,7 +333,8 @@ fn shown(method: Method, given: &str) -> String {
             None => return format!("{name} (no such field)"),
         }
     }
-    format!("{name} {}", method.info().shown(given)).trim().to_owned()
+    // Nothing can be taken out of the chain of deeds, so it is no place for the names of people.
+    format!("{name} {}", method.info().shown_without(given, &["person"])).trim().to_owned()
 }
 
 /// A command line as the audit keeps it: nothing of what follows the name of a field that holds a secret.

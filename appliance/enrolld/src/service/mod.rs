@@ -37,6 +37,7 @@ mod letters;
 mod logs;
 mod manage;
 mod orders;
+mod paging;
 mod people;
 mod phones;
 mod ports;
@@ -50,6 +51,7 @@ mod sessions;
 mod status;
 mod streams;
 mod translate;
+mod verdict;
 mod welcome;
 
 pub use face::Face;
@@ -62,6 +64,7 @@ use audit::Audit;
 use changes::{Brought, Changes};
 use credential::Vault;
 use keeping::{Condition, Keeping};
+use paging::Places;
 use sealed::Drawers;
 
 /// Reads what may be an SSH signature of a change, and forgets it: for fuzzing.
@@ -157,6 +160,10 @@ pub struct Desk {
     power: Power,
     receipts: Option<PathBuf>,
     audit: Audit,
+    /// The long answers that are being read.
+    places: Places,
+    /// Whole logs are checked one after the other.
+    checking: tokio::sync::Semaphore,
     vault: Vault,
     drawers: Option<Drawers>,
     changes: Mutex<Changes>,
@@ -195,6 +202,7 @@ impl Desk {
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
         let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened } = parts;
+        let audit = Audit::open(state.as_deref(), &store, loaded.parsed.config.station.name.as_str());
         let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
         let counts = Counts { enrolled: 0, refused: 0, undone: 0, quarantined: 0, postponed: 0 };
         let desk = Arc::new(Self {
@@ -204,7 +212,9 @@ impl Desk {
             ring,
             power,
             receipts,
-            audit: Audit::open(state.as_deref()),
+            audit,
+            places: Places::default(),
+            checking: tokio::sync::Semaphore::new(1),
             vault: loaded.vault,
             drawers: loaded.drawers,
             changes: Mutex::new(loaded.changes),

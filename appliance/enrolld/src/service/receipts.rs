@@ -6,15 +6,15 @@ use control::types::{
     ByReceipt, Receipt, ReceiptDetails, ReceiptLines, ReceiptVerdict, Receipts, ReceiptsExport, ReceiptsList,
 };
 use control::{Refusal, Replies};
-use journal::receipts::{Broken, Entry, check, entries};
+use journal::receipts::{Entry, Known, compare, entries};
+use station::receipt::Book;
 use station::refusal::Code;
 
 use super::Desk;
 use super::credential::at;
+use super::paging::{failed, lines};
 use super::refuse::no;
-
-/// How many lines go into one answer of an export. Each has at most 4 KiB.
-const LINES: usize = 100;
+use super::verdict::verdict;
 
 impl Desk {
     fn receipts_in(&self) -> Result<PathBuf, Refusal> {
@@ -58,6 +58,8 @@ impl Desk {
     }
 
     pub(super) async fn receipt_told(&self, request: ByReceipt) -> Result<ReceiptDetails, Refusal> {
+        let _turn = self.turn().await;
+        let known = self.known_of(Book::Receipts).await?;
         self.read(move |directory| {
             let wanted = u64::try_from(request.number).unwrap_or(0);
             for entry in entries(&directory).map_err(failed)? {
@@ -65,10 +67,9 @@ impl Desk {
                 if entry.number != wanted {
                     continue;
                 }
-                let good = match check(&directory, None) {
+                let good = match compare(Book::Receipts, &directory, &known) {
                     Ok(checked) => checked.first <= wanted,
-                    Err(Broken::At { number: Some(number), .. }) => number > wanted,
-                    Err(_) => false,
+                    Err(broken) => broken.number().is_some_and(|number| number > wanted),
                 };
                 let document = serde_json::from_str(&entry.line).unwrap_or_default();
                 return Ok(ReceiptDetails { receipt: shown(&entry), document, good, line: entry.line });
@@ -78,62 +79,71 @@ impl Desk {
         .await
     }
 
+    /// One after the other: a whole log takes seconds of processor time.
+    pub(super) async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        // Never closed.
+        self.checking.acquire().await.ok()
+    }
+
+    /// What the journal knows of a log, each receipt included.
+    pub(super) async fn known_of(&self, book: Book) -> Result<Known, Refusal> {
+        let known = self.store.with(move |journal| {
+            let mut known = journal.known(book)?;
+            if book == Book::Receipts {
+                known.marks = journal.marks(known.oldest.unwrap_or(0))?;
+            }
+            Ok(known)
+        });
+        known.await.map_err(|error| no(Code::JournalFailed, error))
+    }
+
     pub(super) async fn receipts_verified(&self) -> Result<ReceiptVerdict, Refusal> {
-        self.read(|directory| {
-            Ok(match check(&directory, None) {
-                Ok(checked) => ReceiptVerdict {
-                    good: true,
-                    receipts: i64::try_from(checked.receipts).unwrap_or(i64::MAX),
-                    head: Some(checked.head.hash.to_string()),
-                    public_key: checked.keys.last().map(ToString::to_string),
-                    first_wrong: None,
-                    text: checked
-                        .torn
-                        .then(|| "the very last line is torn; it counts for nothing".to_owned()),
-                },
-                Err(broken) => ReceiptVerdict {
-                    good: false,
-                    receipts: 0,
-                    head: None,
-                    public_key: None,
-                    first_wrong: match &broken {
-                        Broken::At { number, .. } => number.and_then(|number| i64::try_from(number).ok()),
-                        _ => None,
-                    },
-                    text: Some(broken.to_string()),
-                },
-            })
+        let _turn = self.turn().await;
+        // Before the log is read: what is written meanwhile is only behind it.
+        let known = self.known_of(Book::Receipts).await?;
+        self.read(move |directory| {
+            let result = compare(Book::Receipts, &directory, &known);
+            Ok(verdict(Book::Receipts, &known, result))
         })
         .await
     }
 
-    pub(super) async fn receipts_exported(
-        &self,
-        request: ReceiptsExport,
-    ) -> Result<Replies<ReceiptLines>, Refusal> {
-        let chunks = self
-            .read(move |directory| {
-                let from = u64::try_from(request.from.unwrap_or(0)).unwrap_or(0);
-                let mut chunks = vec![ReceiptLines { lines: Vec::new() }];
-                for entry in entries(&directory).map_err(failed)? {
-                    let entry = entry.map_err(failed)?;
-                    if entry.number < from {
-                        continue;
-                    }
-                    match chunks.last_mut() {
-                        Some(chunk) if chunk.lines.len() < LINES => chunk.lines.push(entry.line),
-                        _ => chunks.push(ReceiptLines { lines: vec![entry.line] }),
-                    }
-                }
-                Ok(chunks)
-            })
-            .await?;
-        Ok(control::interface::finite(chunks))
+    fn audit_in(&self) -> Result<PathBuf, Refusal> {
+        let directory = self.audit.directory().map(std::path::Path::to_owned);
+        directory
+            .ok_or_else(|| no(Code::ReceiptsFailed, "this station keeps no chain of deeds; logs say why"))
     }
-}
 
-fn failed(error: journal::receipts::ReceiptError) -> Refusal {
-    no(Code::ReceiptsFailed, error.to_string())
+    pub(super) async fn audit_verified(&self) -> Result<ReceiptVerdict, Refusal> {
+        let directory = self.audit_in()?;
+        let _turn = self.turn().await;
+        let known = self.known_of(Book::Audit).await?;
+        self.read(move |_| {
+            let result = compare(Book::Audit, &directory, &known);
+            Ok(verdict(Book::Audit, &known, result))
+        })
+        .await
+    }
+
+    pub(super) fn audit_exported(
+        &self,
+        operator: &str,
+        request: &ReceiptsExport,
+    ) -> Result<Replies<ReceiptLines>, Refusal> {
+        let place = self.places.take(operator)?;
+        let from = u64::try_from(request.from.unwrap_or(0)).unwrap_or(0);
+        lines(Book::Audit, &self.audit_in()?, from, place)
+    }
+
+    pub(super) fn receipts_exported(
+        &self,
+        operator: &str,
+        request: &ReceiptsExport,
+    ) -> Result<Replies<ReceiptLines>, Refusal> {
+        let place = self.places.take(operator)?;
+        let from = u64::try_from(request.from.unwrap_or(0)).unwrap_or(0);
+        lines(Book::Receipts, &self.receipts_in()?, from, place)
+    }
 }
 
 fn shown(entry: &Entry) -> Receipt {

@@ -14,9 +14,11 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
 use super::credential::now;
+use super::logs::Unread;
+use super::paging::{PAGE, pages};
 use super::refuse::no;
 use super::translate::event;
-use super::{Desk, lock, logs::Ring};
+use super::{Desk, lock};
 use crate::config::{Config, KeyExchange};
 use crate::floor::FloorEvent;
 
@@ -101,22 +103,26 @@ impl Desk {
     }
 
     /// Lines of the log.
-    pub(super) fn log_lines(&self, request: &Logs) -> Replies<LogLines> {
+    pub(super) fn log_lines(&self, operator: &str, request: &Logs) -> Result<Replies<LogLines>, Refusal> {
         let level = request.level.unwrap_or(Level::Info);
         let count = request.newest.unwrap_or(100).min(1000);
         let count = usize::try_from(count).unwrap_or(1000);
-        let (lines, forgotten, follow) = Ring::newest(&self.ring, count, level);
-        let first = LogLines { lines, lost: i64::try_from(forgotten).unwrap_or(i64::MAX) };
+        let place = self.places.take(operator)?;
+        let (unread, follow) = self.ring.newest(count, level);
         if !request.follow {
-            return control::interface::finite(vec![first]);
+            return Ok(pages(unread, place, |unread: &mut Unread| Ok(unread.page(PAGE))));
         }
-        Box::pin(stream::unfold((Some(first), follow), move |(first, mut follow)| async move {
-            let lines = match first {
-                Some(first) => first,
-                None => following(&mut follow, level).await?,
+        let begun = (Some(unread), follow, place);
+        Ok(Box::pin(stream::unfold(begun, move |(unread, mut follow, place)| async move {
+            let (lines, unread) = match unread {
+                Some(mut unread) => {
+                    let (lines, more) = unread.page(PAGE);
+                    (lines, more.then_some(unread))
+                }
+                None => (following(&mut follow, level).await?, None),
             };
-            Some((Ok(more(lines)), (None, follow)))
-        }))
+            Some((Ok(more(lines)), (unread, follow, place)))
+        })))
     }
 
     /// Everyone who may log in.

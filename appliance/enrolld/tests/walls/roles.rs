@@ -102,6 +102,8 @@ const fn class(method: Method) -> Class {
         | Method::ConfigCheck
         | Method::Logs => Class::Deed,
         Method::AuditList
+        | Method::AuditVerify
+        | Method::AuditExport
         | Method::SealedList
         | Method::SealedShow
         | Method::SealedRemove

@@ -131,9 +131,8 @@ impl Opening<'_> {
     /// this station has not signed. What cannot be read behind it is damage, which is told elsewhere.
     fn agrees(&self, files: &[(u32, PathBuf)]) -> Result<bool, ReceiptError> {
         let Some(head) = self.known.head.filter(|head| head.number > 0) else { return Ok(true) };
-        let begins_before = |(_, path): &(u32, PathBuf)| {
-            first_number(path).is_some_and(|number| number <= head.number)
-        };
+        let begins_before =
+            |(_, path): &(u32, PathBuf)| first_number(path).is_some_and(|number| number <= head.number);
         let Some(at) = files.iter().rposition(begins_before) else { return Ok(false) };
         let mut last = None;
         for (_, path) in files.iter().skip(at) {

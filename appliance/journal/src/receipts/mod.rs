@@ -178,7 +178,10 @@ impl Log {
 
     /// Opens the log of a book in `directory`, or makes it; what is known of it has to fit. Where it does not, what
     /// is there stays, and counting goes on behind it and behind what is known.
-    #[expect(clippy::too_many_arguments, reason = "a log has as many parts, and one place puts them together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a log has as many parts, and one place puts them together"
+    )]
     pub fn open_knowing(
         mut disk: Box<dyn Disk>,
         book: Book,
@@ -305,8 +308,7 @@ impl Log {
         };
         let Self { book, directory, station, key, disk, .. } = self;
         let opening = Opening { book: *book, directory, station, key, at, known: &Known::default() };
-        self.end =
-            opening.begin(disk.as_mut(), self.end.serial + 1, self.end.head, oldest, Begins::Full)?;
+        self.end = opening.begin(disk.as_mut(), self.end.serial + 1, self.end.head, oldest, Begins::Full)?;
         // Only now that the new file is on the disk.
         for (_, path) in doomed {
             fs::remove_file(path)?;
@@ -326,9 +328,8 @@ pub(crate) fn files(book: Book, directory: &Path) -> io::Result<Vec<(u32, PathBu
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let name = path.file_name().and_then(|name| name.to_str());
-        let digits = name.and_then(|name| {
-            name.strip_prefix(book.word())?.strip_prefix('-')?.strip_suffix(".jsonl")
-        });
+        let digits =
+            name.and_then(|name| name.strip_prefix(book.word())?.strip_prefix('-')?.strip_suffix(".jsonl"));
         if let Some(serial) = digits.and_then(|digits| digits.parse().ok()) {
             files.push((serial, path));
         }

@@ -51,7 +51,8 @@ impl Rows {
     #[must_use]
     pub fn from(self, number: u64) -> Self {
         let files: Vec<_> = self.files.collect();
-        let begins_before = |(_, path): &(u32, PathBuf)| first_number(path).is_some_and(|first| first <= number);
+        let begins_before =
+            |(_, path): &(u32, PathBuf)| first_number(path).is_some_and(|first| first <= number);
         let at = files.iter().rposition(begins_before).unwrap_or(0);
         let files: Vec<_> = files.into_iter().skip(at).collect();
         Self { files: files.into_iter(), lines: None }

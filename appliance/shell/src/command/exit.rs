@@ -16,7 +16,7 @@ pub enum Exit {
     Unconfirmed = 4,
     /// The station's daemon cannot be reached, or the connection to it broke.
     Unreachable = 5,
-    /// It was looked at, and it is not right: `verify`, `receipts verify`, `config check`, `profile check`.
+    /// It was looked at, and it is not right: `verify`, `receipts verify`, `audit verify`, `config check`, `profile check`.
     Wrong = 6,
     /// A fault in the shell itself; it is in the log.
     Fault = 70,
@@ -38,7 +38,7 @@ impl Exit {
         (Self::Unreachable, "The station's daemon cannot be reached, or the connection to it broke."),
         (
             Self::Wrong,
-            "It was looked at, and it is not right: `verify`, `receipts verify`, `config check`, `profile check`.",
+            "It was looked at, and it is not right: `verify`, `receipts verify`, `audit verify`, `config check`, `profile check`.",
         ),
         (Self::Fault, "A fault in the shell itself; it is in the log."),
         (Self::Cancelled, "It was cancelled with Ctrl-C (or signal INT)."),

@@ -173,6 +173,8 @@ pub const ENTRIES: &[Entry] = &[
     look("sessions", Method::Sessions, of::<types::OpenSessions>),
     look("sessions end", Method::SessionEnd, of::<types::Done>),
     look("audit", Method::AuditList, of::<types::AuditEntries>),
+    look("audit verify", Method::AuditVerify, of::<types::ReceiptVerdict>),
+    look("audit export", Method::AuditExport, of::<types::ReceiptLines>).lines(),
     look("panel", Method::Panel, of::<types::Panel>).lines(),
     look("logs", Method::Logs, of::<types::LogLine>).lines(),
     look("explain", Method::Explain, of::<types::Explanations>),

@@ -168,10 +168,14 @@ pub enum Command {
         what: Option<Sessions>,
     },
     /// Who did what
+    #[command(args_conflicts_with_subcommands = true)]
     Audit {
         /// How many of the newest lines
         #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         newest: u32,
+        /// Something else than the newest lines
+        #[command(subcommand)]
+        what: Option<Audit>,
     },
     /// What the display shows
     Panel {
@@ -443,6 +447,19 @@ pub enum Receipts {
     Export {
         /// From this number on
         #[arg(long, value_name = "RECEIPT")]
+        from: Option<i64>,
+    },
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Whether the chain of deeds is whole and every signature right
+    Verify,
+    /// The chain of deeds, a line each, as it is signed
+    Export {
+        /// From this number on
+        #[arg(long, value_name = "NUMBER")]
         from: Option<i64>,
     },
 }

@@ -291,11 +291,7 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         Command::Config(command) => Box::pin(records::config(context, command)).await,
         Command::Operators { what } => Box::pin(access::operators(context, what)).await,
         Command::Sessions { what } => Box::pin(access::sessions(context, what)).await,
-        Command::Audit { newest } => {
-            let wanted = control::types::AuditList { newest: Some(newest) };
-            let audit = context.call(station.audit_list(&wanted)).await?;
-            context.print(&audit, render::audit).await
-        }
+        Command::Audit { newest, what } => Box::pin(records::audit(context, newest, what)).await,
         Command::Panel { follow } => Box::pin(station::panel(context, follow)).await,
         Command::Logs { follow, newest, level } => {
             Box::pin(station::logs(context, follow, newest, level)).await

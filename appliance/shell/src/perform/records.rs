@@ -1,10 +1,10 @@
 //! Receipts and the configuration.
 
-use control::Secret;
 use control::types::{
-    ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet, ConfigShow, ConfigText,
-    ConfigToSign, ReceiptsExport, ReceiptsList,
+    AuditList, ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet, ConfigShow,
+    ConfigText, ConfigToSign, ReceiptLines, ReceiptVerdict, ReceiptsExport, ReceiptsList,
 };
+use control::{Incoming, Secret};
 use zeroize::Zeroizing;
 
 use super::{Context, Done, Failure, json};
@@ -26,32 +26,58 @@ pub(super) async fn receipts(context: &mut Context<'_>, command: tree::Receipts)
         }
         tree::Receipts::Verify => {
             let verdict = context.call(station.receipts_verify()).await?;
-            context.print(&verdict, render::verdict).await?;
-            Ok(if verdict.good { Exit::Done } else { Exit::Wrong })
+            judged(context, &verdict, "receipts").await
         }
         tree::Receipts::Export { from } => {
-            let mut lines = context.call(station.receipts_export(&ReceiptsExport { from })).await?;
-            while let Some(some) = context.desk.during(lines.next()).await? {
-                let some = some?;
-                let mut text = String::new();
-                if context.json {
-                    text = json(&some);
-                } else {
-                    // Byte for byte what was signed, so that it can be verified elsewhere.
-                    for line in &some.lines {
-                        // At a terminal nobody verifies it, and JSON says the same escaped.
-                        match context.desk.terminal() {
-                            true => text.push_str(&control::clean::json(line)),
-                            false => text.push_str(line),
-                        }
-                        text.push('\n');
-                    }
-                }
-                context.desk.out(&text).await?;
-            }
-            Ok(Exit::Done)
+            let lines = context.call(station.receipts_export(&ReceiptsExport { from })).await?;
+            export(context, lines).await
         }
     }
+}
+
+pub(super) async fn audit(context: &mut Context<'_>, newest: u32, what: Option<tree::Audit>) -> Done {
+    let station = context.station;
+    match what {
+        None => {
+            let audit = context.call(station.audit_list(&AuditList { newest: Some(newest) })).await?;
+            context.print(&audit, render::audit).await
+        }
+        Some(tree::Audit::Verify) => {
+            let verdict = context.call(station.audit_verify()).await?;
+            judged(context, &verdict, "deeds").await
+        }
+        Some(tree::Audit::Export { from }) => {
+            let lines = context.call(station.audit_export(&ReceiptsExport { from })).await?;
+            export(context, lines).await
+        }
+    }
+}
+
+async fn judged(context: &mut Context<'_>, verdict: &ReceiptVerdict, what: &'static str) -> Done {
+    context.print(verdict, |verdict| render::verdict(verdict, what)).await?;
+    Ok(if verdict.good { Exit::Done } else { Exit::Wrong })
+}
+
+/// The lines of a log, byte for byte as they were signed, so that they can be verified elsewhere.
+async fn export(context: &mut Context<'_>, mut lines: Incoming<ReceiptLines>) -> Done {
+    while let Some(some) = context.desk.during(lines.next()).await? {
+        let some = some?;
+        let mut text = String::new();
+        if context.json {
+            text = json(&some);
+        } else {
+            for line in &some.lines {
+                // At a terminal nobody verifies it, and JSON says the same escaped.
+                match context.desk.terminal() {
+                    true => text.push_str(&control::clean::json(line)),
+                    false => text.push_str(line),
+                }
+                text.push('\n');
+            }
+        }
+        context.desk.out(&text).await?;
+    }
+    Ok(Exit::Done)
 }
 
 pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> Done {

@@ -1,8 +1,8 @@
 //! Runs and receipts.
 
-use control::types::{Counts, ReceiptDetails, ReceiptVerdict, Receipts, Run, RunDetails};
+use control::types::{Counts, ReceiptDetails, ReceiptVerdict, Receipts, Run, RunDetails, SetBack};
 
-use super::{clean, clean_lines, facts, number, or_dash, table, time};
+use super::{clean, clean_lines, facts, or_dash, table, time};
 
 /// How enrollments ended, in words.
 #[must_use]
@@ -148,17 +148,54 @@ pub fn receipt(details: &ReceiptDetails) -> String {
     format!("{}\n{verdict}\n", clean_lines(&document))
 }
 
-/// Whether the chain is whole.
+/// What was found out about a chain: of `receipts`, or of `deeds`.
 #[must_use]
-pub fn verdict(verdict: &ReceiptVerdict) -> String {
-    let first = if verdict.good {
-        format!("All {} receipts are right, and none is missing.\n", verdict.receipts)
-    } else {
-        format!("Receipt {} is wrong: {}\n", number(verdict.first_wrong), or_dash(verdict.text.as_deref()))
-    };
-    first
-        + &facts(&[
-            ("head", verdict.head.as_deref().map(clean).unwrap_or_default()),
-            ("public key", verdict.public_key.as_deref().map(clean).unwrap_or_default()),
-        ])
+pub fn verdict(verdict: &ReceiptVerdict, what: &str) -> String {
+    let text = clean(verdict.text.as_deref().unwrap_or_default());
+    if !verdict.good {
+        return match verdict.first_wrong {
+            Some(number) => format!("NOT RIGHT from record {number} on: {text}\n"),
+            None => format!("NOT RIGHT: {text}\n"),
+        };
+    }
+    let mut out =
+        format!("All {} {what} are right, and none that is known of is missing.\n", verdict.receipts);
+    if !text.is_empty() {
+        out.push_str(&format!("Of no account: {text}.\n"));
+    }
+    let mut rows = vec![
+        ("last record", verdict.last.map(|last| last.to_string()).unwrap_or_default()),
+        ("its hash", verdict.head.as_deref().map(clean).unwrap_or_default()),
+    ];
+    match verdict.keys.as_deref() {
+        Some(keys) => {
+            rows.extend(
+                keys.iter()
+                    .map(|one| ("public key", format!("{} (from record {} on)", clean(&one.key), one.since))),
+            );
+        }
+        None => rows.push(("public key", verdict.public_key.as_deref().map(clean).unwrap_or_default())),
+    }
+    out.push_str(&facts(&rows));
+    for one in verdict.set_backs.iter().flatten() {
+        let SetBack { number, from, to } = one;
+        out.push_str(&format!(
+            "The clock was set back before record {number}: from {} to {}.\n",
+            time(*from),
+            time(*to)
+        ));
+    }
+    let told = verdict.set_backs.as_ref().map_or(0, Vec::len);
+    let more = verdict.set_back.unwrap_or(0) - i64::try_from(told).unwrap_or(0);
+    if more > 0 {
+        out.push_str(&format!("It was set back {more} times more.\n"));
+    }
+    for (title, sentences) in [("Checked", &verdict.checked), ("Cannot be known here", &verdict.unknown)] {
+        let sentences = sentences.as_deref().unwrap_or_default();
+        if !sentences.is_empty() {
+            out.push_str(&format!("{title}:\n"));
+        }
+        sentences.iter().for_each(|sentence| out.push_str(&format!("  - {}\n", clean(sentence))));
+    }
+    out
 }

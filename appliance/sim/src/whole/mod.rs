@@ -132,7 +132,7 @@ async fn station(args: &Station) -> anyhow::Result<()> {
             eprintln!("{}", house.greeting(*listens, &address));
         }
     };
-    let door = enrolld::shell::door::run(simulation.house.door(&args.listen), opened);
+    let door = shell::door::run(simulation.house.door(&args.listen), opened);
     let door = tokio::select! {
         door = door => door.context("the SSH door could not be opened"),
         () = told_to_stop() => Ok(()),

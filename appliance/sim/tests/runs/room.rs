@@ -86,15 +86,16 @@ impl Room {
     pub(crate) fn new(server: Option<Arc<dyn ServerPort>>, settings: FloorSettings, state: &Path) -> Self {
         let clock = SystemClock::new();
         let (rim, news) = mpsc::channel(16);
+        let store = Store::open(&state.join("journal.db")).unwrap();
+        let receipts =
+            Receipts::open_beside(&store, &state.join("receipts"), "test", Limits::default(), clock).unwrap();
         let floor = Floor::start(FloorParts {
             settings,
             server,
-            store: Store::open(&state.join("journal.db")).unwrap(),
+            store,
             clock,
             watcher: Arc::new(|_: Event| ()),
-            receipts: Some(
-                Receipts::open(&state.join("receipts"), "test", Limits::default(), clock).unwrap(),
-            ),
+            receipts: Some(receipts),
             rim: news,
         });
         let events = floor.events();

@@ -475,6 +475,11 @@ pub(super) const fn english(code: Code) -> Text {
             "This field is changed in the file on the card and nowhere else.",
             "Switch the station off and change enrollment.toml on the card.",
         ),
+        Code::TooManyAnswers => say(
+            "Too many answers",
+            "You have as many unread exports and lists as one operator may.",
+            "Read them to their end or close them; then ask again.",
+        ),
         Code::PowerRefused => say(
             "Cannot switch off",
             "The station may not switch itself off or restart.",

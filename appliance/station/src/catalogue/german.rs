@@ -483,6 +483,11 @@ pub(super) const fn german(code: Code) -> Text {
             "Dieses Feld wird allein in der Datei auf der Karte geändert.",
             "Die Station ausschalten und enrollment.toml auf der Karte ändern.",
         ),
+        Code::TooManyAnswers => say(
+            "Zu viele Antworten",
+            "So viele ungelesene Ausgaben darf ein Bediener höchstens haben.",
+            "Zu Ende lesen oder schließen; dann erneut fragen.",
+        ),
         Code::PowerRefused => say(
             "Abschalten unmöglich",
             "Die Station darf sich nicht selbst abschalten oder neu starten.",

@@ -1,6 +1,5 @@
 //! Walking along a log, from one line to the next.
 
-
 use super::{Body, Book, Bytes32, Flaw, Line, to_be_signed};
 use crate::stamp::Stamp;
 

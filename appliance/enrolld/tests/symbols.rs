@@ -1,0 +1,20 @@
+//! The daemon holds no software key, no simulation, and nothing of the SSH library.
+#![cfg(test)]
+
+/// Whether a program has a symbol of a crate, mangled as of old (`_ZN5russh…`) or as now (`…_5russh…`).
+fn has(program: &[u8], name: &str) -> bool {
+    let mangled = format!("{}{name}", name.len());
+    let wanted = [format!("N{mangled}"), format!("_{mangled}")];
+    wanted.iter().any(|wanted| program.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
+}
+
+#[test]
+fn the_daemon_has_no_symbol_of_a_twin_or_of_the_door() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_enrolld")).unwrap();
+    for own in ["rusqlite", "enrolld", "station", "privacyidea"] {
+        assert!(has(&program, own), "{own} is not found, so nothing else would be");
+    }
+    for stranger in ["twins", "sim", "russh", "shell"] {
+        assert!(!has(&program, stranger), "enrolld holds {stranger}");
+    }
+}
