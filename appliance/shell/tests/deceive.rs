@@ -78,7 +78,7 @@ fn no_answer_deceives_and_none_is_endless() {
     look("run", render::run);
     look("receipts", render::receipts);
     look("receipt", render::receipt);
-    look("verdict", render::verdict);
+    look("verdict", |verdict: &ReceiptVerdict| render::verdict(verdict, "receipts"));
     look("server", render::server);
     look("people", render::people);
     look("status", render::status);
