@@ -59,6 +59,14 @@ fn look<T: Described + serde::Serialize + for<'a> serde::Deserialize<'a>>(
 #[test]
 fn no_answer_deceives_and_none_is_endless() {
     look("keys", render::keys);
+    look("order", render::order);
+    look("sessions", render::sessions);
+    look("replacing", |finished: &Finished| {
+        let outcome = serde_json::from_value(value(&Outcome::shape(), true)).unwrap();
+        render::before_replacing(&outcome, finished, Some(&text(true)))
+    });
+    look("software key", render::sim_key);
+    look("touched", render::touched);
     look("key", render::key);
     look("profiles", render::profiles);
     look("profile", render::profile);
@@ -92,4 +100,23 @@ fn no_answer_deceives_and_none_is_endless() {
     look("panel", render::panel_words);
     look("token", render::token);
     look("tokens", render::tokens);
+}
+
+/// Whoever adds a way to print an answer adds it above.
+#[test]
+fn every_way_to_print_an_answer_is_looked_at() {
+    let tried = include_str!("deceive.rs");
+    let rooms = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/render");
+    let mut seen = 0;
+    for room in std::fs::read_dir(rooms).unwrap() {
+        let source = std::fs::read_to_string(room.unwrap().path()).unwrap();
+        for name in source.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next()) {
+            // Two draw pixels, and what they say in words is looked at as well.
+            if !["half_blocks", "panel"].contains(&name) {
+                assert!(tried.contains(&format!("render::{name}")), "{name} is not looked at");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
 }
