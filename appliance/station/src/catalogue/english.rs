@@ -498,12 +498,12 @@ pub(super) const fn english(code: Code) -> Text {
         Code::CardDamaged => say(
             "Card is damaged",
             "What the station remembers is damaged, and nothing is written before somebody decides.",
-            "See status for what is left and what to do. Export the receipts first.",
+            "See what is left and what to do with: status. Export the receipts first.",
         ),
         Code::PowerStays => say(
             "Still switched on",
             "The station was told to switch off or restart, and 30 seconds later it is still up.",
-            "See logs for the reason. Once no key is in work, switch it off at the socket.",
+            "See the reason with: logs. Once no key is in work, switch it off at the socket.",
         ),
     }
 }

@@ -506,7 +506,7 @@ pub(super) const fn german(code: Code) -> Text {
         Code::CardDamaged => say(
             "Karte ist beschädigt",
             "Was die Station sich merkt, ist beschädigt. Nichts wird geschrieben, bis jemand entscheidet.",
-            "status zeigt, was noch da ist und was zu tun ist. Zuerst die Belege exportieren.",
+            "Was noch da ist und was zu tun ist, zeigt: status. Zuerst die Belege exportieren.",
         ),
         Code::PowerStays => say(
             "Immer noch an",
