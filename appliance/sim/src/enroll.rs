@@ -17,9 +17,9 @@ use enrolld::panel::{self, Text, View};
 use enrolld::station::access::Codes;
 use enrolld::station::catalogue::Language;
 use enrolld::station::enrollment::{Ending, Order, Replace};
+use enrolld::station::people::Named;
 use enrolld::station::profile::Profile;
 use enrolld::station::record::Actor;
-use enrolld::station::server::Person;
 use enrolld::store::Store;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
@@ -180,9 +180,8 @@ fn order(args: &Enroll) -> anyhow::Result<Order> {
     let person = match &args.person {
         None => None,
         Some(text) => {
-            let (user, realm) =
-                text.rsplit_once('@').with_context(|| format!("'{text}' is not of the form USER@REALM"))?;
-            Some(Person { user: user.to_owned(), realm: realm.to_owned() })
+            let person = Named::parse(text).ok().and_then(|named| named.unasked());
+            Some(person.with_context(|| format!("'{text}' is not of the form USER@REALM"))?)
         }
     };
     Ok(Order {

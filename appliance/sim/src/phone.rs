@@ -16,10 +16,10 @@ use enrolld::keys::secret::Seed;
 use enrolld::phone::Terminal;
 use enrolld::privacyidea::{TwoStepParameters, derive_seed, encode_base32check};
 use enrolld::station::enrollment::{Ending, Order};
+use enrolld::station::people::Named;
 use enrolld::station::phone::{PhoneCode, Question};
 use enrolld::station::profile::{Profile, TwoStep};
 use enrolld::station::record::Actor;
-use enrolld::station::server::Person;
 use enrolld::store::Store;
 use zeroize::Zeroizing;
 
@@ -94,8 +94,8 @@ async fn enroll(args: &Phone) -> anyhow::Result<bool> {
         Steps::Force => TwoStep::Force,
     };
     let profile = Profile { two_step, ..enroll::profile(&args.profile, None)? };
-    let (user, realm) = args.person.rsplit_once('@').context("--for is not of the form USER@REALM")?;
-    let person = Some(Person { user: user.to_owned(), realm: realm.to_owned() });
+    let person = Named::parse(&args.person).ok().and_then(|named| named.unasked());
+    let person = Some(person.context("--for is not of the form USER@REALM")?);
     let actor = Actor::Operator(std::env::var("USER").unwrap_or_else(|_| "sim".to_owned()));
     let order = Order { person, ..Order::new("station-sim", "phone", actor, "phone", profile) };
     let mut desk = Desk { inverted: args.inverted, address: args.address, app: None, clock };

@@ -56,6 +56,9 @@ pub enum Violation {
     /// The run counts a key that was never enrolled.
     #[error("the run counts key {0}, which was never enrolled")]
     CountedInVain(usize),
+    /// A line of a list that can be served has no key, or one that cannot has.
+    #[error("line {0} of the list, for {1}: {2}")]
+    Line(u32, String, &'static str),
     /// After everything was put right, the key could not be enrolled.
     #[error("key {0} could not be enrolled in the end: {1}")]
     NotEnrolled(usize, String),

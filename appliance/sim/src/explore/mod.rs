@@ -20,6 +20,7 @@ pub mod driver;
 pub mod exhaustive;
 pub mod flows;
 pub mod key;
+mod list;
 pub mod phone;
 pub mod power;
 pub mod random;

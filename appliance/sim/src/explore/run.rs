@@ -7,7 +7,8 @@ use enrolld::journal::{Journal, JournalError};
 use enrolld::keys::device::KeySerial;
 use enrolld::station::enrollment::Ending;
 use enrolld::station::record::{Actor, Record, State};
-use enrolld::station::run::{Claim, KeyResult, Run, RunId, RunPlan, Target};
+use enrolld::station::run::{Assignment, Claim, KeyResult, Run, RunId, RunPlan, Target};
+use enrolld::station::server::Person;
 
 use super::driver;
 use super::power::PowerCut;
@@ -25,7 +26,41 @@ pub(super) fn begin(disk: &mut Journal) -> Result<Run, JournalError> {
     Ok(Run::new(id, plan, Actor::Armed, Duration::ZERO))
 }
 
+/// Begins a run over a list of people of the realm `office`.
+pub(super) fn begin_list(world: &mut World, people: &[&str]) -> Result<(), JournalError> {
+    let line = |user: &&str| Assignment {
+        person: Some(((*user).to_owned(), "office".to_owned())),
+        ..Assignment::default()
+    };
+    let plan = RunPlan {
+        name: "list".to_owned(),
+        target: Target::List(people.iter().map(line).collect()),
+        profile: None,
+        overwrite_confirmed: false,
+    };
+    let id = world.disk.run_new(&plan, &Actor::Armed, Duration::ZERO)?;
+    world.run = Run::new(id, plan, Actor::Armed, Duration::ZERO);
+    Ok(())
+}
+
 impl World {
+    /// For whom the run would have a key enrolled; `None` when it does not take the key.
+    pub(super) fn run_wants(&self, key: usize) -> Option<(u32, Option<Person>)> {
+        let family = self.keys.get(key).map(super::key::Key::family)?;
+        match self.run.claim(KeySerial { family, number: serial(key) }) {
+            Claim::Take(Some(line)) => Some((line, self.run.person(Some(line)))),
+            _ => None,
+        }
+    }
+
+    /// Lets all lines that failed get keys again.
+    pub(super) fn run_retries(&mut self) {
+        let chosen = self.run.retry(&[]).unwrap_or_default();
+        let lines: Vec<_> = chosen.into_iter().map(|line| (line, None)).collect();
+        // As above: the disk may be full.
+        let _ = self.disk.run_lines(self.run.id, &lines);
+    }
+
     /// The run as it would be taken up from the disk now, and what would be put right in it.
     pub(super) fn run_on_disk(&self) -> (Run, Vec<(KeySerial, KeyResult)>) {
         match self.disk.runs().unwrap_or_default().pop() {
@@ -95,7 +130,9 @@ impl World {
             format!("{key} {standing:?} {code:?} {line:?}\n")
         });
         let claimed = runs.iter().flat_map(|run| &run.claimed);
-        keys.chain(claimed.map(|(key, line, _)| format!("{key} {line:?}\n"))).collect()
+        let aside = runs.iter().flat_map(|run| &run.aside);
+        let aside = aside.map(|(line, aside)| format!("line {line} {} {:?}\n", aside.word(), aside.code));
+        keys.chain(aside).chain(claimed.map(|(key, line, _)| format!("{key} {line:?}\n"))).collect()
     }
 
     fn write_result(&mut self, run: RunId, key: KeySerial, result: &KeyResult) -> Result<(), PowerCut> {

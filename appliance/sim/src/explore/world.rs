@@ -138,6 +138,13 @@ impl Default for Beginning {
 #[error("the world could not be made: {0}")]
 pub struct NoWorld(String);
 
+impl NoWorld {
+    /// For a reason in words.
+    pub(super) fn because(why: impl core::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
+
 impl World {
     /// Makes a world.
     pub fn new(beginning: &Beginning) -> Result<Self, NoWorld> {

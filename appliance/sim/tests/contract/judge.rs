@@ -264,9 +264,11 @@ fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, en
     story.claim(matches!(&*token.rollout_state, "" | "enrolled"), || {
         format!("the token's rollout_state is {:?}", token.rollout_state)
     });
-    let owner = plan.person.map_or(("", ""), |user| (user, plan.realm_of_person));
+    // The server keeps realms in lower case.
+    let realm_of_person = plan.realm_of_person.to_lowercase();
+    let owner = plan.person.map_or(("", ""), |user| (user, realm_of_person.as_str()));
     story.equal("the owner", (&*token.username, &*token.user_realm), owner);
-    let realm = plan.person.map(|_| plan.realm_of_person).or(plan.profile.realm.as_deref());
+    let realm = plan.person.map(|_| realm_of_person.as_str()).or(plan.profile.realm.as_deref());
     story.equal("the realms", token.realms.iter().map(String::as_str).collect(), Vec::from_iter(realm));
     story.equal("otplen", token.otplen, otp_length(plan));
     story.claim(matches!(token.info("hashlib"), "" | "sha1"), || {

@@ -20,5 +20,10 @@ pub(super) fn plans() -> Vec<Plan> {
             .twin_only(),
         plan("an unknown user", Undone(Code::PersonUnknown)).person("nobody"),
         plan("an unknown realm", Undone(Code::PersonUnknown)).person_in("bob", "nowhere"),
+        plan("bob, and his realm in other letters", Enrolled).person_in("bob", "Office"),
+        plan("a login with @ that nobody has", Undone(Code::PersonUnknown)).person("bob@mail.example"),
+        // The server would take these for bob.
+        plan("a login that ends like a realm", Undone(Code::AssignRefused)).person("bob@office"),
+        plan("a login that begins like a domain", Undone(Code::AssignRefused)).person("OFFICE\\bob"),
     ]
 }
