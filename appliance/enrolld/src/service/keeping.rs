@@ -92,8 +92,9 @@ impl Keeping {
 
     /// Why nothing may be enrolled, as far as it is the card's fault.
     pub(super) fn trouble(&self) -> Option<Refusal> {
-        let found = self.condition.refusal().or_else(|| self.unopened.clone());
-        found.or_else(|| now(self.state.as_deref()?))
+        let found = self.condition.refusal().or_else(|| now(self.state.as_deref()?));
+        // What could not be opened on a card that takes no writes is not damaged.
+        found.or_else(|| self.unopened.clone())
     }
 
     pub(super) fn condition(&self) -> &Condition {
@@ -130,7 +131,7 @@ fn now(state: &Path) -> Option<Refusal> {
         return Some(Refusal::new(Code::CardReadOnly, ""));
     }
     let free = about.f_bavail.saturating_mul(about.f_frsize);
-    (free < ROOM).then(|| Refusal::new(Code::CardFull, format!("{} KB are free", free >> 10)))
+    (free < ROOM).then(|| Refusal::new(Code::CardFull, format!("The card has {} KB left.", free >> 10)))
 }
 
 /// Looks at it again and again: no key is taken from when it cannot be written, and keys are taken as configured once it can.
