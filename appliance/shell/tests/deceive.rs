@@ -93,6 +93,7 @@ fn no_answer_deceives_and_none_is_endless() {
     look("configuration", render::configuration);
     look("problems", render::problems);
     look("operators", render::operators);
+    look("sessions", render::sessions);
     look("audit", render::audit);
     look("log line", render::log_line);
     look("explanations", render::explanations);
