@@ -76,10 +76,16 @@ pub fn all(language: Language) -> Vec<Sample> {
             "fault",
             0,
             View::Fault(Notice {
-                code: "E9003".into(),
-                title: text("Journal not writable", "Journal nicht beschreibbar"),
-                cause: text("The card takes no more data.", "Die Karte nimmt keine Daten an."),
-                remedy: text("Call an operator.", "Bitte Operator rufen."),
+                code: "E5001".into(),
+                title: text("Storage failed", "Speicher defekt"),
+                cause: text(
+                    "The journal cannot be written, so nothing may be changed.",
+                    "Das Journal kann nicht geschrieben werden, also darf nichts geändert werden.",
+                ),
+                remedy: text(
+                    "Free space or replace the SD card; receipts can be exported first.",
+                    "Platz schaffen oder SD-Karte tauschen; Belege vorher exportieren.",
+                ),
             }),
         ),
     ]
@@ -115,16 +121,16 @@ pub fn enrollment() -> Vec<(View, Duration)> {
 fn refusal(language: Language) -> Notice {
     match language {
         Language::English => Notice {
-            code: "E2041".into(),
-            title: "Slot 1 is taken".into(),
-            cause: "It holds a credential that is not ours.".into(),
-            remedy: "Use another key, or ask an operator to release the slot.".into(),
+            code: "E1005".into(),
+            title: "Slot in use".into(),
+            cause: "Its content is not this station's. New YubiKeys hold the maker's Yubico OTP in slot 1.".into(),
+            remedy: "Use slot 2, confirm overwriting, or give up YubiCloud by overwrite = factory in the profile.".into(),
         },
         Language::German => Notice {
-            code: "E2041".into(),
-            title: "Slot 1 ist belegt".into(),
-            cause: "Er enthält fremde Zugangsdaten.".into(),
-            remedy: "Anderen Schlüssel nehmen oder den Slot von einem Operator freigeben lassen.".into(),
+            code: "E1005".into(),
+            title: "Slot belegt".into(),
+            cause: "Der Inhalt ist nicht von dieser Station. In neuen YubiKeys: Yubico-OTP des Herstellers.".into(),
+            remedy: "Slot 2 nehmen, Überschreiben bestätigen oder YubiCloud aufgeben (im Profil overwrite = factory).".into(),
         },
     }
 }
