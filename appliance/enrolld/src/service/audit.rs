@@ -177,15 +177,18 @@ impl Audit {
     /// The newest entries, oldest first. However many looks there are, half of the places are for deeds; and
     /// however many are one operator's, they have a quarter.
     pub(super) fn newest(&self, count: usize) -> Vec<AuditEntry> {
-        let mut all: Vec<AuditEntry> = lock(&self.deeds).iter().cloned().collect();
-        let deeds = all.len();
-        all.extend(lock(&self.looks).rings.values().flat_map(|ring| ring.kept.iter().cloned()));
-        let mut order: Vec<(usize, &AuditEntry)> = all.iter().enumerate().collect();
+        let (kept, looking) = (lock(&self.deeds), lock(&self.looks));
+        let deeds = kept.len();
+        let seen = looking.rings.values().flat_map(|ring| &ring.kept);
+        let mut order: Vec<(usize, &AuditEntry)> = kept.iter().chain(seen).enumerate().collect();
         // A deed's place in the chain counts among deeds, whatever the clock did.
         order.sort_by_key(|(place, entry)| (entry.at, *place));
         let (mut looks, mut of) = (0, BTreeMap::<&str, usize>::new());
         let (mut shown, mut rest) = (Vec::new(), Vec::new());
         for (place, entry) in order.into_iter().rev() {
+            if shown.len() == count {
+                break;
+            }
             let theirs = of.entry(&entry.operator).or_default();
             if place < deeds {
                 shown.push((place, entry));
@@ -195,9 +198,6 @@ impl Audit {
                 shown.push((place, entry));
             } else {
                 rest.push((place, entry));
-            }
-            if shown.len() == count {
-                break;
             }
         }
         let left = count.saturating_sub(shown.len());

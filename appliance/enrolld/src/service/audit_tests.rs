@@ -32,6 +32,7 @@ async fn looks_push_no_deed_out_and_no_look_of_others() {
         audit.look(entry("eve", "version", 3 + second));
         audit.stranger(entry(&format!("SHA256:{second}"), "LogIn", 3 + second));
     }
+    assert_eq!(audit.newest(0), []);
     for count in [8, 50, 1000] {
         let shown = audit.newest(count);
         assert!(whats(&shown).contains(&"ConfigCommit") && whats(&shown).contains(&"status"), "{count}");
