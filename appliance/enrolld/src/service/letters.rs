@@ -11,15 +11,18 @@ use control::wire::Reply;
 use control::{Refusal, Replies, Secret};
 use futures_util::stream;
 use privacyidea::SecretString;
-use station::mode::Mode;
+use station::mode::{Mode, choose};
+use station::record::{Record, State};
 use station::refusal::Code;
 use station::registration as paper;
 use zeroize::Zeroizing;
 
 use super::door::Caller;
+use super::enroll::{find, unnamed};
 use super::refuse::{no, of_server, told};
 use super::translate::whole;
-use super::{Desk, lock};
+use super::{Desk, floor_settings, lock};
+use crate::floor::Snapshot;
 use crate::registration::{self, Identity};
 
 /// How much of a table goes into one piece, and how many pieces into one message.
@@ -148,6 +151,7 @@ impl Desk {
         {
             return Err(no(Code::ProfileUnknown, profile.clone()));
         }
+        self.is_free_for(&request, &snapshot).await?;
         let port = self.vault.client()?;
         let password = SecretString::copy_of(request.password.expose());
         let code = SecretString::copy_of(request.code.expose());
@@ -185,6 +189,45 @@ impl Desk {
             wait_ms,
         };
         self.enroll_key(caller, enroll).await
+    }
+}
+
+impl Desk {
+    /// Whether the key that is there, if one is, is nobody's yet, or what is finished on it is named: no code is to be
+    /// used up for an order that will be refused.
+    async fn is_free_for(&self, request: &KeyHandOver, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let view = match &request.key {
+            Some(text) => find(snapshot, text),
+            None => match unnamed(&snapshot.ports).as_slice() {
+                [only] => Some(*only),
+                _ => None,
+            },
+        };
+        let Some(info) = view.and_then(|view| view.key.as_ref()) else { return Ok(()) };
+        let Some(serial) = info.serial else { return Ok(()) };
+        let settings = floor_settings(&self.config(), false);
+        let named = match &request.profile {
+            Some(name) => settings.profiles.iter().find(|named| named.name == *name),
+            None => choose(&settings.profiles, settings.default_profile.as_deref(), info).ok(),
+        };
+        // What else is wrong with it, the enrollment says.
+        let Some(named) = named else { return Ok(()) };
+        let (slot, kind) = (named.profile.slot, named.profile.kind);
+        let records = self.store.recall(serial).await.unwrap_or_default();
+        let here = |record: &&Record| {
+            record.slot == slot && info.share_slots(record.kind, kind) && !record.token.is_trial()
+        };
+        let newest = records.iter().rev().find(here).filter(|record| record.state == State::Done);
+        let is_named = |record: &Record| {
+            request
+                .replace
+                .as_ref()
+                .is_some_and(|token| token.trim().eq_ignore_ascii_case(record.token.as_str()))
+        };
+        match newest {
+            Some(record) if !is_named(record) => Err(no(Code::AlreadyEnrolled, record.token.to_string())),
+            _ => Ok(()),
+        }
     }
 }
 
