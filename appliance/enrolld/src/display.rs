@@ -1,9 +1,7 @@
-//! Events as what the panel shows: the next action of the person at the desk.
+//! What the panel shows: the next action of the person at the desk.
 //!
-//! Each port has a view of its own. With one key in work the panel shows it large;
-//! with several, one line each.
-
-use std::collections::BTreeMap;
+//! It follows from what is done in each port at the moment and from nothing else, so that no state stays
+//! on the display that is over. With one key in work the panel shows it large; with several, one line each.
 
 use panel::{Activity, Notice, Port, PortLine, PortState, Progress, Text, View};
 use station::catalogue::Language;
@@ -12,102 +10,161 @@ use station::refusal::{Code, Refusal};
 use station::step::Phase;
 
 use crate::event::{Event, What};
+use crate::floor::{Doing, Gone, PortView, Touch};
 
 /// How many marks the progress bar of an enrollment has.
 const STEPS: u8 = 6;
 
-/// What every port is doing, and so what the panel shows.
-#[derive(Debug, Clone)]
-pub struct Display {
-    language: Language,
-    idle: View,
-    ports: BTreeMap<String, At>,
-}
-
+/// What one key has the panel show.
 #[derive(Debug, Clone)]
 struct At {
     view: View,
     line: (PortState, Option<Progress>),
 }
 
-impl Display {
-    /// A display that shows `idle` while no key is in work.
+/// What the panel shows: the keys that something is done with, else `idle`.
+#[must_use]
+pub fn view(language: Language, idle: View, ports: &[PortView]) -> View {
+    let shown = ports.iter().filter_map(|view| Some((view.port.as_str(), at(language, view)?)));
+    let shown: Vec<_> = shown.collect();
+    match shown.as_slice() {
+        [] => idle,
+        [(_, only)] => only.view.clone(),
+        many => View::Ports(many.iter().filter_map(line).collect()),
+    }
+}
+
+/// Whether there is anything to say of a key.
+#[must_use]
+pub fn is_busy(language: Language, ports: &[PortView]) -> bool {
+    ports.iter().any(|view| at(language, view).is_some())
+}
+
+fn line((path, at): &(&str, At)) -> Option<PortLine> {
+    let (state, progress) = at.line;
+    Some(PortLine { port: port(path)?, state, progress })
+}
+
+fn at(language: Language, view: &PortView) -> Option<At> {
+    let port = port(&view.port);
+    let serial = || view.key.as_ref().and_then(|key| key.serial).map(|serial| serial.to_string());
+    Some(match (&view.doing, &view.touch) {
+        // What nobody asked for anything of, and what is no key.
+        (Doing::Inspecting | Doing::Waiting(_), _) => return None,
+        (Doing::Nothing(_), _) if view.stranger => return None,
+        (Doing::Working { .. } | Doing::Verifying | Doing::Releasing | Doing::Rearranging, Some(wanted)) => {
+            touch(port, *wanted)
+        }
+        (Doing::SameKey | Doing::Queued | Doing::Settling, _) => working(Phase::Inspecting, port),
+        (Doing::Working { phase, .. }, None) => working(*phase, port),
+        (Doing::Verifying, None) => working(Phase::Proving, port),
+        (Doing::Releasing, None) => working(Phase::Undoing, port),
+        (Doing::Rearranging, None) => working(Phase::Writing, port),
+        (Doing::Enrolled(token) | Doing::Done(token), _) => {
+            let user = view.person.as_ref().map(|person| Text::new(&person.to_string()));
+            done(port, token.as_str(), user)
+        }
+        (Doing::Released | Doing::Verified(Ok(())), _) => {
+            At { view: View::Remove { port }, line: (PortState::Remove, None) }
+        }
+        (Doing::Nothing(refusal) | Doing::Verified(Err(refusal)) | Doing::Refused { refusal, .. }, _) => {
+            refused(language, port, refusal, &serial().unwrap_or_default(), view.gone)
+        }
+    })
+}
+
+fn touch(port: Option<Port>, wanted: Touch) -> At {
+    At {
+        view: View::Touch {
+            port,
+            // Rounded up, so that the countdown ends at one and not at zero.
+            seconds_left: u16::try_from(wanted.within.as_millis().div_ceil(1000)).unwrap_or(u16::MAX),
+            attempt: Progress::new(wanted.attempt, wanted.attempts),
+        },
+        line: (PortState::Touch, Some(Progress::new(4, STEPS))),
+    }
+}
+
+fn done(port: Option<Port>, token: &str, user: Option<Text>) -> At {
+    At { view: View::Done { port, serial: Text::new(token), user }, line: (PortState::Done, None) }
+}
+
+fn refused(language: Language, port: Option<Port>, refusal: &Refusal, key: &str, gone: Option<Gone>) -> At {
+    if refusal.code == Code::PulledWhileWriting {
+        let view = View::Quarantined { port, key: Text::new(key) };
+        return At { view, line: (PortState::Quarantined, None) };
+    }
+    let mut notice = notice(refusal.code, language);
+    if let Some(gone) = gone {
+        notice.cause = Text::new(gone_in_words(gone, language));
+    }
+    At { view: View::Refused { port, notice }, line: (PortState::Refused, None) }
+}
+
+/// What does not come back although the enrollment did not succeed. Whose it was is not for the display.
+const fn gone_in_words(gone: Gone, language: Language) -> &'static str {
+    match (gone, language) {
+        (Gone::Token, Language::English) => {
+            "The token that this key had is gone for good. The rest was taken back."
+        }
+        (Gone::Token, Language::German) => {
+            "Das frühere Token des Keys ist endgültig weg. Der Rest ist zurückgenommen."
+        }
+        (Gone::MakersOtp, Language::English) => {
+            "The maker's Yubico OTP is gone for good. The rest was taken back."
+        }
+        (Gone::MakersOtp, Language::German) => {
+            "Das Yubico-OTP des Herstellers ist endgültig weg. Der Rest ist zurückgenommen."
+        }
+    }
+}
+
+/// What is to be said of a key that was pulled out before its enrollment had ended; `None` where it ended well.
+#[must_use]
+pub fn aftermath(language: Language, path: &str, outcome: &Outcome) -> Option<View> {
+    ended(outcome, port(path), language).map(|at| at.view).filter(|view| !matches!(view, View::Done { .. }))
+}
+
+/// The same for one key at a bench without a floor: what its events have the panel show.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    language: Language,
+    idle: View,
+    now: Option<At>,
+}
+
+impl Bench {
+    /// A bench that shows `idle` while no key is in work.
     #[must_use]
     pub fn new(language: Language, idle: View) -> Self {
-        Self { language, idle, ports: BTreeMap::new() }
-    }
-
-    /// What is shown from now on while no key is in work.
-    pub fn set_idle(&mut self, idle: View) {
-        self.idle = idle;
+        Self { language, idle, now: None }
     }
 
     /// Takes an event in; says whether the view may have changed.
     pub fn saw(&mut self, event: &Event) -> bool {
         let port = port(&event.port);
-        let at = match &event.what {
+        let now = match &event.what {
+            What::Entered(Phase::Noting) => return false,
             What::Entered(phase) => working(*phase, port),
-            What::TouchWanted { within, attempt, attempts, .. } => At {
-                view: View::Touch {
-                    port,
-                    // Rounded up, so that the countdown ends at one and not at zero.
-                    seconds_left: u16::try_from(within.as_millis().div_ceil(1000)).unwrap_or(u16::MAX),
-                    attempt: Progress::new(*attempt, *attempts),
-                },
-                line: (PortState::Touch, Some(Progress::new(4, STEPS))),
-            },
+            What::TouchWanted { within, attempt, attempts, .. } => {
+                touch(port, Touch { within: *within, attempt: *attempt, attempts: *attempts })
+            }
             What::Typed { .. } => working(Phase::Finishing, port),
-            What::Ended(outcome) => ended(outcome, port, self.language),
+            What::Enrolled(token) => done(port, token.as_str(), None),
+            What::Ended(outcome) => match ended(outcome, port, self.language) {
+                Some(ended) => ended,
+                None => return false,
+            },
             _ => return false,
         };
-        self.ports.insert(event.port.clone(), at);
+        self.now = Some(now);
         true
-    }
-
-    /// The token of the key in that port belongs to this person.
-    pub fn belongs(&mut self, port: &str, person: &str) {
-        if let Some(At { view: View::Done { user, .. }, .. }) = self.ports.get_mut(port) {
-            *user = Some(Text::new(person));
-        }
-    }
-
-    /// Whoever stands there has seen what is done: those keys are to be pulled out.
-    pub fn done_was_seen(&mut self) {
-        for at in self.ports.values_mut() {
-            if let View::Done { port, .. } = at.view {
-                *at = At { view: View::Remove { port }, line: (PortState::Remove, None) };
-            }
-        }
-    }
-
-    /// The key in that port was pulled out.
-    pub fn pulled(&mut self, port: &str) {
-        self.ports.remove(port);
-    }
-
-    /// Whether there is anything to say of a key.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        !self.ports.is_empty()
     }
 
     /// What the panel shows.
     #[must_use]
     pub fn view(&self) -> View {
-        let mut at = self.ports.values();
-        match (at.next(), at.next()) {
-            (None, _) => self.idle.clone(),
-            (Some(only), None) => only.view.clone(),
-            _ => View::Ports(self.lines()),
-        }
-    }
-
-    fn lines(&self) -> Vec<PortLine> {
-        let line = |(path, at): (&String, &At)| {
-            let (state, progress) = at.line;
-            Some(PortLine { port: port(path)?, state, progress })
-        };
-        self.ports.iter().filter_map(line).collect()
+        self.now.as_ref().map_or_else(|| self.idle.clone(), |now| now.view.clone())
     }
 }
 
@@ -133,45 +190,17 @@ fn working(phase: Phase, port: Option<Port>) -> At {
     }
 }
 
-fn ended(outcome: &Outcome, port: Option<Port>, language: Language) -> At {
-    let key = || {
-        let serial = outcome.key.as_ref().and_then(|key| key.serial);
-        Text::new(&serial.map(|serial| serial.to_string()).unwrap_or_default())
-    };
+fn ended(outcome: &Outcome, port: Option<Port>, language: Language) -> Option<At> {
+    let serial = outcome.key.as_ref().and_then(|key| key.serial).map(|serial| serial.to_string());
     match &outcome.ending {
         Ending::Enrolled(_) => {
-            let serial = Text::new(outcome.token.as_ref().map_or("", |token| token.as_str()));
-            At { view: View::Done { port, serial, user: None }, line: (PortState::Done, None) }
-        }
-        Ending::Quarantined(refusal) if refusal.code == Code::PulledWhileWriting => {
-            At { view: View::Quarantined { port, key: key() }, line: (PortState::Quarantined, None) }
+            Some(done(port, outcome.token.as_ref().map_or("", |token| token.as_str()), None))
         }
         ending => {
-            let refusal = ending.refusal().cloned().unwrap_or_else(|| Refusal::new(Code::Internal, ""));
-            let mut notice = notice(refusal.code, language);
-            if let Some(gone) = gone(outcome, language) {
-                notice.cause = Text::new(gone);
-            }
-            At { view: View::Refused { port, notice }, line: (PortState::Refused, None) }
+            let key = serial.unwrap_or_default();
+            ending.refusal().map(|refusal| refused(language, port, refusal, &key, Gone::of(outcome)))
         }
     }
-}
-
-/// What does not come back although the enrollment did not succeed. Whose it was is not for the display.
-const fn gone(outcome: &Outcome, language: Language) -> Option<&'static str> {
-    Some(match (outcome.gone.is_some(), outcome.given_up.is_some(), language) {
-        (true, _, Language::English) => {
-            "The token that this key had is gone for good. The rest was taken back."
-        }
-        (true, _, Language::German) => {
-            "Das frühere Token des Keys ist endgültig weg. Der Rest ist zurückgenommen."
-        }
-        (_, true, Language::English) => "The maker's Yubico OTP is gone for good. The rest was taken back.",
-        (_, true, Language::German) => {
-            "Das Yubico-OTP des Herstellers ist endgültig weg. Der Rest ist zurückgenommen."
-        }
-        _ => return None,
-    })
 }
 
 /// A refusal as the panel shows it.
@@ -199,8 +228,9 @@ pub const fn panel_language(language: Language) -> panel::Language {
 mod tests {
     use std::time::Duration;
 
-    use keys::device::{Family, KeySerial, Kind, ProofWay, Slot};
+    use keys::device::{Family, KeySerial, Kind, Slot};
     use panel::{Glass, fits};
+    use station::mode::{Wait, Why};
     use station::record::{Actor, EnrollmentId, Record, Remains, State};
     use station::server::Person;
     use station::token::TokenSerial;
@@ -255,7 +285,7 @@ mod tests {
                     outcome.ending = Ending::Undone(Refusal::new(code, ""));
                     outcome.gone = Some(Box::new(record.clone()));
                 }
-                let View::Refused { notice, .. } = ended(&outcome, None, language).view else {
+                let View::Refused { notice, .. } = ended(&outcome, None, language).unwrap().view else {
                     panic!("{code}")
                 };
                 let texts =
@@ -271,45 +301,108 @@ mod tests {
         }
     }
 
-    fn touch(port: &str) -> Event {
-        let what = What::TouchWanted {
-            way: ProofWay::TypedShort,
-            within: Duration::from_millis(29_200),
-            attempt: 2,
-            attempts: 3,
-        };
-        Event { port: port.to_owned(), what }
+    fn shown(port: &str, doing: Doing, touch: Option<Touch>) -> PortView {
+        PortView {
+            port: port.to_owned(),
+            key: None,
+            doing,
+            since: Duration::ZERO,
+            stranger: false,
+            touch,
+            gone: None,
+            person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }),
+        }
+    }
+
+    fn phase(phase: Phase) -> Doing {
+        Doing::Working { why: Why::Armed, profile: "desk".to_owned(), phase, by: Actor::Armed, ticket: None }
+    }
+
+    fn token() -> TokenSerial {
+        TokenSerial::new("UBOM12345678_1").unwrap()
+    }
+
+    /// Everything that can be done in a port.
+    fn every_doing() -> Vec<Doing> {
+        let refusal = |code| Refusal::new(code, "");
+        let mut all: Vec<_> = Phase::ALL.into_iter().map(phase).collect();
+        for wait in [Wait::Locked, Wait::Credential, Wait::Operator, Wait::Run] {
+            all.push(Doing::Waiting(wait));
+        }
+        for code in Code::ALL {
+            all.push(Doing::Nothing(refusal(*code)));
+            all.push(Doing::Verified(Err(refusal(*code))));
+            for ending in ["refused", "undone", "quarantined", "postponed"] {
+                all.push(Doing::Refused { ending, refusal: refusal(*code) });
+            }
+        }
+        all.extend([Doing::Inspecting, Doing::SameKey, Doing::Queued, Doing::Settling, Doing::Releasing]);
+        all.extend([Doing::Verifying, Doing::Rearranging, Doing::Enrolled(token()), Doing::Done(token())]);
+        all.extend([Doing::Released, Doing::Verified(Ok(()))]);
+        all
+    }
+
+    fn one(doing: Doing) -> View {
+        view(Language::English, View::HostKey(fingerprint()), &[shown("1-1.3", doing, None)])
+    }
+
+    fn fingerprint() -> panel::Fingerprint {
+        panel::Fingerprint::parse(&"A".repeat(43)).unwrap()
     }
 
     #[test]
-    fn what_is_done_is_seen_before_the_key_is_to_be_removed() {
-        let mut display = Display::new(Language::English, View::Ready(panel::Station::default()));
-        let port = Port::new(3);
-        let done = View::Done { port, serial: "UBOM12345678_1".into(), user: None };
-        display.ports.insert("1-1.3".to_owned(), At { view: done, line: (PortState::Done, None) });
-        display.belongs("1-1.3", "alice@office");
-        let View::Done { user: Some(user), .. } = display.view() else { panic!("not done") };
-        assert_eq!(user.as_str(), "alice@office");
-        display.saw(&touch("1-1.4"));
-        display.done_was_seen();
-        display.pulled("1-1.4");
-        assert_eq!(display.view(), View::Remove { port });
-        display.belongs("1-1.3", "bob@office");
-        assert_eq!(display.view(), View::Remove { port });
+    fn done_is_shown_with_its_person_while_what_needs_no_key_is_still_done() {
+        for doing in [Doing::Enrolled(token()), Doing::Done(token())] {
+            let View::Done { user: Some(user), serial, port } = one(doing) else { panic!("not done") };
+            assert_eq!(
+                (user.as_str(), serial.as_str(), port),
+                ("alice@office", "UBOM12345678_1", Port::new(3))
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_is_over_wants_no_key_to_be_left_in_and_ends_when_it_is_pulled_out() {
+        for doing in every_doing() {
+            let over = matches!(
+                doing,
+                Doing::Enrolled(_)
+                    | Doing::Done(_)
+                    | Doing::Released
+                    | Doing::Verified(_)
+                    | Doing::Refused { .. }
+                    | Doing::Nothing(_)
+            );
+            let seen = one(doing.clone());
+            assert!(!over || !matches!(seen, View::Work { .. } | View::Touch { .. }), "{doing:?}: {seen:?}");
+            assert!(!over || !matches!(seen, View::HostKey(_)), "{doing:?} is not told");
+            let idle = view(Language::English, View::HostKey(fingerprint()), &[]);
+            assert_eq!(idle, View::HostKey(fingerprint()));
+        }
+    }
+
+    #[test]
+    fn a_touch_is_asked_for_whatever_wants_it_and_no_longer_than_it_is_wanted() {
+        let wanted = Touch { within: Duration::from_millis(29_200), attempt: 2, attempts: 3 };
+        let asked = View::Touch { port: Port::new(3), seconds_left: 30, attempt: Progress::new(2, 3) };
+        for doing in [phase(Phase::Proving), Doing::Verifying, Doing::Releasing, Doing::Rearranging] {
+            let idle = || View::HostKey(fingerprint());
+            let port = |touch| [shown("1-1.3", doing.clone(), touch)];
+            assert_eq!(view(Language::English, idle(), &port(Some(wanted))), asked);
+            assert!(matches!(view(Language::English, idle(), &port(None)), View::Work { .. }));
+        }
     }
 
     #[test]
     fn one_key_is_shown_large_and_several_as_a_list() {
-        let idle = View::Ready(panel::Station::default());
-        let mut display = Display::new(Language::English, idle.clone());
-        assert_eq!(display.view(), idle);
-        assert!(display.saw(&touch("1-1.3")));
-        let wanted = View::Touch { port: Port::new(3), seconds_left: 30, attempt: Progress::new(2, 3) };
-        assert_eq!(display.view(), wanted);
-        display.saw(&Event { port: "1-1.4".to_owned(), what: What::Entered(Phase::Writing) });
-        let View::Ports(lines) = display.view() else { panic!("not a list") };
+        let ports = [
+            shown("1-1.3", Doing::Done(token()), None),
+            shown("1-1.4", phase(Phase::Writing), None),
+            shown("1-1.5", Doing::Waiting(Wait::Operator), None),
+        ];
+        let View::Ports(lines) = view(Language::English, View::HostKey(fingerprint()), &ports) else {
+            panic!("not a list")
+        };
         assert_eq!(lines.iter().map(|line| line.port.number()).collect::<Vec<_>>(), [3, 4]);
-        display.pulled("1-1.4");
-        assert_eq!(display.view(), wanted);
     }
 }

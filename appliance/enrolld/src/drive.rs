@@ -12,7 +12,8 @@ use station::recovery::{self, Settled};
 use station::release;
 use station::server::{ServerAnswer, Verdict};
 use station::slots::{self, Handled};
-use station::step::{KeyFault, Step, StepResult, Typed};
+use station::step::{KeyFault, Phase, Step, StepResult, Typed};
+use station::token::TokenSerial;
 use station::verify::{self, Verified};
 use tokio::sync::watch;
 
@@ -148,7 +149,7 @@ impl Station {
         steps: &mut Vec<StepTime>,
     ) -> T {
         let mut next = first;
-        let mut phase = None;
+        let (mut phase, mut token) = (None, None);
         loop {
             let (step, mut flow) = match next {
                 Next::Step(step, flow) => (step, flow),
@@ -157,6 +158,14 @@ impl Station {
             if phase != Some(flow.phase()) {
                 phase = Some(flow.phase());
                 self.tell(port, What::Entered(flow.phase()));
+                if flow.phase() == Phase::Noting
+                    && let Some(token) = &token
+                {
+                    self.tell(port, What::Enrolled(TokenSerial::clone(token)));
+                }
+            }
+            if let Step::Record(record) = &step {
+                token = Some(record.token.clone());
             }
             let started = self.clock.now().monotonic;
             let name = step_in_words(&step);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use keys::device::ProofWay;
 use station::enrollment::Outcome;
 use station::step::Phase;
+use station::token::TokenSerial;
 
 /// Something that happened to the key in one port.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub enum What {
         /// Whether it still does.
         waiting: bool,
     },
+    /// The token counts and is its person's: the key may be pulled out. What is left to be done needs no key.
+    Enrolled(TokenSerial),
     /// The enrollment is over.
     Ended(Box<Outcome>),
 }

@@ -34,7 +34,7 @@ const PUBLIC_ID: [&str; 2] = ["yubikey.prefix", "yubico.tokenid"];
 
 /// How far the clocks of server and station may be apart. TOTP codes are worth
 /// nothing beyond it, and receipts would lie.
-const MOST_SKEW: Duration = Duration::from_secs(300);
+pub(crate) const MOST_SKEW: Duration = Duration::from_secs(300);
 
 /// How long after the server refused a password an order to enroll may have it sent once more. A
 /// directory that is away answers as one that refuses, so a station would else stand still for good; sooner,

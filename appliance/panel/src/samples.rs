@@ -38,16 +38,18 @@ pub fn all(language: Language) -> Vec<Sample> {
     let station = || Station {
         name: "enroll-1".into(),
         address: "192.168.178.24".into(),
-        state: text("Server well, 12 keys today", "Server bereit, heute 12 Schlüssel"),
+        state: text("12 keys today", "Heute 12 Schlüssel"),
+    };
+    let operator = || View::Operator {
+        why: Box::new(View::Locked { reason: None }),
+        name: "enroll-1.example.org".into(),
+        addresses: vec!["192.168.178.24".into()],
     };
     vec![
         at("starting", 750, View::Starting { step: Some(text("Checking the card", "Karte wird geprüft")) }),
         at("no-network", 0, View::NoNetwork { detail: Some(text("No link on eth0", "Kein Signal an eth0")) }),
-        at(
-            "address",
-            0,
-            View::Address { name: "enroll-1.example.org".into(), addresses: vec!["192.168.178.24".into()] },
-        ),
+        at("operator", 0, operator()),
+        at("operator-address", 6_000, operator()),
         at("host-key", 0, View::HostKey(fingerprint())),
         at("server-unreachable", 0, server(ServerTrouble::Unreachable)),
         at("server-untrusted", 0, server(ServerTrouble::Untrusted)),
@@ -56,6 +58,8 @@ pub fn all(language: Language) -> Vec<Sample> {
         at("ready", 400, View::Ready(station())),
         at("idle-address", 28_000, View::Ready(station())),
         at("idle-state", 31_000, View::Ready(station())),
+        at("order", 0, View::Order { key: Some("12345678".into()) }),
+        at("order-next", 0, View::Order { key: None }),
         at("reading", 0, work(Activity::Reading, 1)),
         at("writing", 0, work(Activity::Writing, 3)),
         at("touch", 3_000, View::Touch { port: port(3), seconds_left: 15, attempt: Progress::new(2, 3) }),
@@ -113,7 +117,6 @@ pub fn enrollment() -> Vec<(View, Duration)> {
         (work(Activity::Checking, 5), 900),
         (work(Activity::Checking, 6), 500),
         (View::Done { port, serial: serial(), user: Some("jörg.müller".into()) }, 2_000),
-        (View::Remove { port }, 2_000),
     ];
     list.into_iter().map(|(view, ms)| (view, Duration::from_millis(ms))).collect()
 }

@@ -162,11 +162,10 @@ impl View {
     /// The signal that goes with this view.
     pub fn signal(&self) -> Signal {
         match self {
-            Self::Starting { .. } | Self::Address { .. } | Self::HostKey(_) | Self::Locked { .. } => {
-                Signal::Starting
-            }
+            Self::Starting { .. } | Self::HostKey(_) | Self::Locked { .. } => Signal::Starting,
+            Self::Operator { why, .. } => why.signal(),
             Self::NoNetwork { .. } | Self::Server { .. } | Self::Fault(_) => Signal::Fault,
-            Self::Ready(_) | Self::Run(_) => Signal::Ready,
+            Self::Ready(_) | Self::Run(_) | Self::Order { .. } => Signal::Ready,
             Self::Work { .. } | Self::Updating { .. } | Self::ShuttingDown { .. } => Signal::Working,
             Self::Touch { .. } => Signal::Touch,
             Self::Done { .. } | Self::Remove { .. } => Signal::Done,

@@ -22,8 +22,10 @@ pub enum View {
         /// What is known about it, such as the interface.
         detail: Option<Text>,
     },
-    /// Where operators reach the station.
-    Address {
+    /// The station wants an operator: why, and by turns where operators reach it.
+    Operator {
+        /// Why.
+        why: Box<View>,
         /// The station's name.
         name: Text,
         /// Its addresses, the one to use first.
@@ -46,6 +48,11 @@ pub enum View {
     /// Nothing is plugged in: insert a key. After [`Station::CALM`] it takes turns with the
     /// station's name, address and state.
     Ready(Station),
+    /// An order waits for its key.
+    Order {
+        /// The key's serial; `None` when the next key will do.
+        key: Option<Text>,
+    },
     /// A key is being worked on; it stays in.
     Work {
         /// What is being done.
@@ -66,7 +73,7 @@ pub enum View {
         /// Which attempt this is, and how many there are.
         attempt: Progress,
     },
-    /// A key is enrolled.
+    /// A key is enrolled, and may be pulled out.
     Done {
         /// Which key, on a station with several ports.
         port: Option<Port>,

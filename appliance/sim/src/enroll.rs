@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, anyhow, bail};
 use enrolld::bench::Key;
 use enrolld::clock::SystemClock;
-use enrolld::display::Display;
+use enrolld::display::Bench;
 use enrolld::drive::{Cancel, Station};
 use enrolld::event::{Event, What};
 use enrolld::keys::device::{Digits, Kind, ProofWay};
@@ -58,7 +58,7 @@ async fn enroll(args: &Enroll) -> anyhow::Result<bool> {
         None => store,
     };
     let (touches, mut wanted) = mpsc::unbounded_channel();
-    let display = args.panel.then(|| Mutex::new(Display::new(Language::English, ready(&server.address))));
+    let display = args.panel.then(|| Mutex::new(Bench::new(Language::English, ready(&server.address))));
     let watcher = move |event: Event| {
         teller.event(&event);
         if let Some(display) = &display {

@@ -129,6 +129,7 @@ const fn heading(phase: Phase) -> &'static str {
         Phase::Writing => "write the key",
         Phase::Proving => "prove it",
         Phase::Finishing => "let it count",
+        Phase::Noting => "write it down",
         Phase::Undoing => "take everything back",
         Phase::Recovering => "put right what was left",
         _ => "go on",

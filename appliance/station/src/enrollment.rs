@@ -238,7 +238,7 @@ async fn transact(
     }
 
     desk.enter(Phase::Finishing);
-    match recovery::forward(desk, &record, view).await {
+    match recovery::owned(desk, &record, view).await {
         Ok(()) => {}
         Err(recovery::Unfinished::Impossible(refusal)) => {
             return undo::all(desk, order, &mut record, refusal, Undone::Erase).await;
@@ -255,6 +255,9 @@ async fn transact(
         Ok(pin) => pin,
         Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::Erase).await,
     };
+    // Whoever stands there waits for nothing that does not need the key.
+    desk.enter(Phase::Noting);
+    recovery::noted(desk, &record).await;
     match recovery::done(desk, &mut record).await {
         Ok(()) => Ending::Enrolled(Proof {
             kind: matched.kind,

@@ -108,17 +108,27 @@ pub(crate) async fn done(desk: &Desk, record: &mut Record) -> Result<(), Refusal
 
 /// Lets the token of a proven enrollment count for its person. Every step may be repeated.
 pub(crate) async fn forward(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
-    let id = record.enrollment;
-    let token = record.token.clone();
+    owned(desk, record, view).await?;
+    noted(desk, record).await;
+    Ok(())
+}
+
+/// Lets the token count and gives it to its person.
+pub(crate) async fn owned(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
     if !view.active {
-        desk.done(id, ServerCall::Enable(token.clone())).await.map_err(Unfinished::Later)?;
+        let enable = ServerCall::Enable(record.token.clone());
+        desk.done(record.enrollment, enable).await.map_err(Unfinished::Later)?;
     }
-    assign(desk, record, view).await?;
+    assign(desk, record, view).await
+}
+
+/// Notes at the token where and by whom it was made.
+pub(crate) async fn noted(desk: &Desk, record: &Record) {
     let notes = vec![("enrollment.port", record.port.clone()), ("enrollment.by", record.actor.to_string())];
     // The facts are a courtesy to people who look at the token; a server that does
     // not take them (right `settokeninfo`) does not make the key any worse.
-    let _ = desk.done(id, ServerCall::Note { serial: token, notes }).await;
-    Ok(())
+    let note = ServerCall::Note { serial: record.token.clone(), notes };
+    let _ = desk.done(record.enrollment, note).await;
 }
 
 async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {

@@ -173,6 +173,9 @@ pub struct Run {
     recent: VecDeque<Duration>,
 }
 
+/// The least time between keys that a rate is told of.
+const LEAST_SPAN: Duration = Duration::from_secs(30);
+
 /// A run in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Progress {
@@ -188,7 +191,8 @@ pub struct Progress {
     pub aside: u32,
     /// Keys that are still to be enrolled; `None` without a target.
     pub to_go: Option<u32>,
-    /// Keys an hour, over the last 20; `None` before there are two.
+    /// Keys an hour, over the last 20; `None` before there are two, half a minute apart: of keys that end
+    /// within a second of each other nobody can tell how many an hour makes.
     pub per_hour: Option<f64>,
     /// How long it takes at that rate until all are done.
     pub left: Option<Duration>,
@@ -465,7 +469,10 @@ impl Run {
     #[must_use]
     pub fn progress(&self) -> Progress {
         let span = match (self.recent.front(), self.recent.back()) {
-            (Some(first), Some(last)) if last > first => Some(last.saturating_sub(*first).as_secs_f64()),
+            (Some(first), Some(last)) => {
+                let span = last.saturating_sub(*first);
+                (span >= LEAST_SPAN).then_some(span.as_secs_f64())
+            }
             _ => None,
         };
         let completions = u32::try_from(self.recent.len()).unwrap_or(1).saturating_sub(1);

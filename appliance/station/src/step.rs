@@ -169,6 +169,8 @@ pub enum Phase {
     Proving,
     /// Letting the token count.
     Finishing,
+    /// Writing down what was done: the token counts and is its person's, and the key is not needed any more.
+    Noting,
     /// Taking everything back.
     Undoing,
     /// Putting right what an earlier enrollment left.
@@ -177,13 +179,14 @@ pub enum Phase {
 
 impl Phase {
     /// All phases, in the order of an enrollment.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Inspecting,
         Self::Checking,
         Self::Registering,
         Self::Writing,
         Self::Proving,
         Self::Finishing,
+        Self::Noting,
         Self::Undoing,
         Self::Recovering,
     ];
@@ -198,6 +201,7 @@ impl Phase {
             Self::Writing => "writing",
             Self::Proving => "proving",
             Self::Finishing => "finishing",
+            Self::Noting => "noting",
             Self::Undoing => "undoing",
             Self::Recovering => "recovering",
         }

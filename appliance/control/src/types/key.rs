@@ -126,7 +126,7 @@ values! {
         pub key: Option<Key>,
         /// The enrollment's number, for `cancel`.
         pub ticket: Option<i64>,
-        /// Where the enrollment is: `inspecting`, `checking`, `registering`, `writing`, `proving`, `finishing`, `undoing`, `recovering`.
+        /// Where the enrollment is: `inspecting`, `checking`, `registering`, `writing`, `proving`, `finishing`, `noting`, `undoing`, `recovering`.
         pub phase: Option<String>,
         /// How the last enrollment in this port ended, while the key is still there.
         pub outcome: Option<Outcome>,

@@ -44,7 +44,7 @@ values! {
         pub trouble: Option<String>,
         /// When it was started.
         pub started: Timestamp,
-        /// When it ended.
+        /// When it ended, as far as that is known.
         pub ended: Option<Timestamp>,
         /// Who started it.
         pub operator: String,

@@ -208,6 +208,8 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
                 if floor.snapshot().await.is_some() {
                     manager.tell("WATCHDOG=1");
                 }
+                // The machine is awake anyway: a cable that was plugged in or out is seen.
+                desk.notice_addresses();
             }
         }
     };

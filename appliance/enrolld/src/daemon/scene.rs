@@ -1,20 +1,23 @@
 //! What the display shows: the keys in work, else what the station waits for.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
 
+use control::types::Credential;
 use panel::{Fingerprint, Notice, Press, Run, ServerTrouble, Station, Text, View};
 use station::catalogue::Language;
 use station::mode::Mode;
 use station::refusal::Code;
+use station::run::RunState;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::display::{Display, notice};
-use crate::floor::{Cancelled, Doing, FloorEvent, FloorHandle, Snapshot};
-use crate::service::{Desk, Face, addresses};
+use crate::display::{self, notice};
+use crate::floor::{Cancelled, Doing, FloorEvent, FloorHandle, Selector, Snapshot};
+use crate::service::{Desk, Face, addresses, mends_itself};
 
 /// How long the host key is shown: as long as somebody needs to compare it.
 const KEY_SHOWN: Duration = Duration::from_secs(60);
@@ -22,8 +25,12 @@ const KEY_SHOWN: Duration = Duration::from_secs(60);
 /// How long what the station waits for and the host key are shown by turns after a start.
 const TURN: Duration = Duration::from_secs(6);
 
-/// How long a token's serial and its owner are shown before "Remove the key": they take turns there.
-const DONE_SHOWN: Duration = Duration::from_secs(8);
+/// How long it is told what became of a key that was pulled out before its enrollment had ended.
+const TOLD: Duration = Duration::from_secs(30);
+
+/// How long after a trouble with the server it is asked again: this, then twice as long each time, up to the other.
+const FIRST_TRY: Duration = Duration::from_secs(15);
+const LAST_TRY: Duration = Duration::from_secs(300);
 
 /// Draws until the floor has ended.
 pub(super) async fn draw(
@@ -35,28 +42,47 @@ pub(super) async fn draw(
     let mut presses = forwarded(presses);
     let mut events = floor.events();
     let (mut configs, mut door, mut server) = (desk.configs(), desk.door(), desk.server_changes());
-    let mut display = Display::new(desk.config().station.language.language(), View::Starting { step: None });
-    let (mut host_key, mut done_until): (Option<HostKey>, _) = (None, None);
+    let mut host_key: Option<HostKey> = None;
+    let mut aftermath: Option<(View, Instant)> = None;
+    let mut again = Again::default();
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
-        display.set_idle(idle(&desk, &snapshot));
+        let language = desk.config().station.language.language();
         let now = Instant::now();
+        aftermath = aftermath.filter(|(_, until)| *until > now);
+        again.wanted(now, can_be_tried(&desk, &snapshot));
         // Whoever has a key to touch is not kept waiting by it.
-        let its_turn = host_key.is_some_and(|host_key| host_key.has_its_turn(now)) && !display.is_busy();
+        let its_turn = host_key.is_some_and(|host_key| host_key.has_its_turn(now))
+            && !display::is_busy(language, &snapshot.ports);
         let fingerprint = its_turn.then(|| door.borrow().clone()).flatten();
         let fingerprint = fingerprint.and_then(|door| Fingerprint::parse(&door.host_key).ok());
-        face.show(fingerprint.map_or_else(|| display.view(), View::HostKey));
+        face.show(fingerprint.map_or_else(
+            || {
+                let idle = aftermath.as_ref().map(|(view, _)| view.clone());
+                display::view(language, idle.unwrap_or_else(|| idle_view(&desk, &snapshot)), &snapshot.ports)
+            },
+            View::HostKey,
+        ));
         tokio::select! {
             event = events.recv() => match event {
-                Ok(event) => {
-                    take(&mut display, &event);
-                    if let FloorEvent::Ended(ended) = event {
-                        done_until = Some(Instant::now() + DONE_SHOWN);
-                        if let Some(person) = desk.person_of(&ended.report.outcome).await {
-                            display.belongs(&ended.port, &person);
-                        }
+                Ok(FloorEvent::Ended(ended)) => {
+                    let outcome = &ended.report.outcome;
+                    let serial = outcome.key.as_ref().and_then(|key| key.serial);
+                    let there = floor.snapshot().await.is_some_and(|snapshot| {
+                        let mut ports = snapshot.ports.iter().filter(|view| view.port == ended.port);
+                        ports.any(|view| view.key.as_ref().and_then(|key| key.serial) == serial)
+                    });
+                    let pulled = outcome.ending.refusal().is_some_and(|refusal| {
+                        matches!(refusal.code, Code::PulledWhileWriting | Code::PulledEarly)
+                    });
+                    if pulled || !there {
+                        aftermath = display::aftermath(language, &ended.port, outcome)
+                            .map(|view| (view, Instant::now() + TOLD));
                     }
                 }
+                // Whoever stands there has turned to something else.
+                Ok(FloorEvent::Arrived { .. }) => aftermath = None,
+                Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
@@ -81,9 +107,12 @@ pub(super) async fn draw(
                 }
             }
             () = until(host_key.and_then(|host_key| host_key.next_turn(now))) => {}
-            () = until(done_until) => {
-                done_until = None;
-                display.done_was_seen();
+            () = until(aftermath.as_ref().map(|(_, until)| *until)) => {}
+            () = until(again.at) => {
+                again.tried();
+                // What it finds out is told by an event.
+                let desk = Arc::clone(&desk);
+                tokio::spawn(async move { desk.freshen().await });
             }
         }
     }
@@ -135,12 +164,33 @@ fn forwarded(presses: blocking::Receiver<Press>) -> mpsc::Receiver<Press> {
     receiver
 }
 
-fn take(display: &mut Display, event: &FloorEvent) {
-    match event {
-        FloorEvent::Step(event) => drop(display.saw(event)),
-        FloorEvent::Left { port } => display.pulled(port),
-        _ => {}
+/// When a trouble is looked at again that may be gone without anybody's doing. Never, when there is none.
+#[derive(Debug, Default)]
+struct Again {
+    at: Option<Instant>,
+    times: u32,
+}
+
+impl Again {
+    fn wanted(&mut self, now: Instant, trouble: bool) {
+        if !trouble {
+            *self = Self::default();
+        } else if self.at.is_none() {
+            let pause = FIRST_TRY.saturating_mul(1 << self.times.min(10)).min(LAST_TRY);
+            self.at = Some(now + pause);
+        }
     }
+
+    fn tried(&mut self) {
+        self.at = None;
+        self.times = self.times.saturating_add(1);
+    }
+}
+
+/// Whether something stands in the way that may be gone when it is tried again.
+fn can_be_tried(desk: &Desk, snapshot: &Snapshot) -> bool {
+    let trouble = desk.server().trouble.and_then(|refusal| Code::parse(&refusal.code));
+    snapshot.server && trouble.is_some_and(mends_itself)
 }
 
 /// The only port in which something can be called off.
@@ -152,10 +202,21 @@ fn working(snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-/// What is shown while no key is in work.
-fn idle(desk: &Desk, snapshot: &Snapshot) -> View {
+/// What is shown while no key is in work: what stops the next key, else what it is for. Of the server
+/// it promises nothing: a key that comes is the question.
+fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
     let config = desk.config();
     let language = config.station.language.language();
+    let own = addresses();
+    // Whoever is called has to know where to come to.
+    let operator = |why: View| match own.as_slice() {
+        [] => why,
+        own => View::Operator {
+            why: Box::new(why),
+            name: Text::new(config.station.name.as_str()),
+            addresses: own.iter().map(|address| Text::new(address)).collect(),
+        },
+    };
     if let Some(problem) = desk.problems().first() {
         let line = problem.place.map(|(line, column)| match language {
             Language::English => format!("Line {line}, column {column}: "),
@@ -165,38 +226,52 @@ fn idle(desk: &Desk, snapshot: &Snapshot) -> View {
         let field = if problem.field.is_empty() { String::new() } else { format!("{}: ", problem.field) };
         let cause = format!("{}{field}{}.", line.unwrap_or_default(), problem.text);
         let worded = notice(Code::ConfigurationInvalid, language);
-        return View::Fault(Notice {
+        return operator(View::Fault(Notice {
             cause: Text::new(&cause),
             remedy: Text::new(&problem.remedy),
             ..worded
-        });
+        }));
     }
     if let Some(refusal) = desk.kept_trouble() {
-        return View::Fault(notice(refusal.code, language));
+        return operator(View::Fault(notice(refusal.code, language)));
     }
     if let Some(why) = &snapshot.lost {
-        return View::Fault(Notice { cause: Text::new(why), ..notice(Code::Internal, language) });
+        return operator(View::Fault(Notice { cause: Text::new(why), ..notice(Code::Internal, language) }));
     }
     let server = desk.server();
     let remedy = |code: Code| Some(Text::new(code.text(language).remedy));
     if server.url.is_none() {
-        return View::Locked { reason: remedy(Code::NoServer) };
+        return operator(View::Locked { reason: remedy(Code::NoServer) });
     }
     if !snapshot.server {
-        return View::Locked { reason: remedy(Code::NoCredential) };
+        return operator(View::Locked { reason: remedy(Code::NoCredential) });
     }
     if snapshot.mode == Mode::Locked {
-        return View::Locked { reason: remedy(Code::Locked) };
+        return operator(View::Locked { reason: remedy(Code::Locked) });
     }
-    if let Some(trouble) = server.trouble.as_ref().and_then(|refusal| trouble(&refusal.code)) {
-        // Without an address of its own the station reaches nobody.
-        if trouble == ServerTrouble::Unreachable && addresses().is_empty() {
-            return View::NoNetwork { detail: None };
-        }
-        let host = config.server.url.as_ref().map(|url| url.host().to_owned()).unwrap_or_default();
-        return View::Server { trouble, host: Text::new(&host) };
+    let host = config.server.url.as_ref().map(|url| url.host().to_owned()).unwrap_or_default();
+    // Without an address of its own the station reaches nobody but itself.
+    let itself = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if own.is_empty() && !itself && server.credential != Credential::Files {
+        return View::NoNetwork { detail: None };
     }
-    if let Some(run) = &snapshot.run {
+    if let Some(code) = server.trouble.as_ref().and_then(|refusal| Code::parse(&refusal.code)) {
+        return operator(match trouble(code) {
+            Some(trouble) => View::Server { trouble, host: Text::new(&host) },
+            None => View::Fault(notice(code, language)),
+        });
+    }
+    let orders = snapshot.orders.iter().filter(|order| order.what == "enroll");
+    let wanted: Vec<&Selector> = orders.map(|order| &order.key).collect();
+    if !wanted.is_empty() {
+        let key = match wanted.as_slice() {
+            [Selector::Serial(serial)] => Some(Text::new(serial)),
+            _ => None,
+        };
+        return View::Order { key };
+    }
+    // A run that is over, or pauses, asks for no key.
+    if let Some(run) = snapshot.run.as_ref().filter(|run| run.state == RunState::Running) {
         let progress = &run.progress;
         return View::Run(Run {
             name: Text::new(&run.plan.name),
@@ -210,16 +285,18 @@ fn idle(desk: &Desk, snapshot: &Snapshot) -> View {
     }
     View::Ready(Station {
         name: Text::new(config.station.name.as_str()),
-        address: Text::new(&addresses().into_iter().next().unwrap_or_default()),
-        state: Text::new(&server.product.unwrap_or_default()),
+        address: Text::new(own.first().map(String::as_str).unwrap_or_default()),
+        state: Text::default(),
     })
 }
 
-fn trouble(code: &str) -> Option<ServerTrouble> {
-    Some(match Code::parse(code)? {
-        Code::ServerUnreachable | Code::ServerFault | Code::ServerBusy | Code::AnswerUnreadable => {
-            ServerTrouble::Unreachable
-        }
+fn trouble(code: Code) -> Option<ServerTrouble> {
+    Some(match code {
+        Code::ServerUnreachable
+        | Code::ServerFault
+        | Code::ServerBusy
+        | Code::AnswerUnreadable
+        | Code::OutcomeUnknown => ServerTrouble::Unreachable,
         Code::CertificateUntrusted
         | Code::CertificateExpired
         | Code::CertificateWrongHost
@@ -250,6 +327,26 @@ mod tests {
     #[test]
     fn after_a_start_a_call_for_a_key_comes_first_and_the_host_key_by_turns() {
         assert_eq!(shown(true), [false, true, false, true, false, true, false, true, false, true, false]);
+    }
+
+    #[test]
+    fn a_trouble_is_looked_at_again_less_and_less_often_and_never_without_one() {
+        let mut again = Again::default();
+        let mut now = Instant::now();
+        again.wanted(now, false);
+        assert_eq!(again.at, None, "a station at rest is not woken");
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            again.wanted(now, true);
+            let at = again.at.unwrap();
+            pauses.push((at - now).as_secs());
+            now = at;
+            again.tried();
+        }
+        assert_eq!(pauses, [15, 30, 60, 120, 240, 300, 300]);
+        again.wanted(now, false);
+        again.wanted(now, true);
+        assert_eq!(again.at, Some(now + FIRST_TRY), "after a while without trouble it begins anew");
     }
 
     #[test]

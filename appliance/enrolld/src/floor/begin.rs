@@ -74,7 +74,8 @@ impl Task {
         let random_pin = run.is_some_and(|present| present.run.random_pin(line));
         let run_id = run.map(|present| present.run.id);
         let books = self.books(run.map(|present| present.run.plan.name.clone()));
-        let Some(station) = self.station() else { return };
+        let Some(insertion) = self.ports.get(name).map(|port| port.insertion) else { return };
+        let Some(station) = self.station(insertion) else { return };
         let Some(key) = self.ports.get_mut(name).and_then(|port| port.key.take()) else { return };
         if why == Why::Run
             && let Some(serial) = info.serial
@@ -83,6 +84,8 @@ impl Task {
             self.run_begin(serial, line).await;
         }
         let Some(port) = self.ports.get_mut(name) else { return };
+        port.person.clone_from(&person);
+        port.gone = None;
         let order = Order {
             station: self.settings.station.clone(),
             port: name.to_owned(),

@@ -97,7 +97,10 @@ impl Task {
         let errand = self.errand_of(name, inquiry);
         let busy = || Refusal::new(Code::KeyBusy, name.to_owned());
         let books = self.books(None);
-        let Some(station) = self.station() else { return asked.refuse(busy()) };
+        let Some(insertion) = self.ports.get(name).map(|port| port.insertion) else {
+            return asked.refuse(busy());
+        };
+        let Some(station) = self.station(insertion) else { return asked.refuse(busy()) };
         let Some(port) = self.ports.get_mut(name) else { return asked.refuse(busy()) };
         let Some(key) = port.key.take() else { return asked.refuse(busy()) };
         let serial = info.serial;

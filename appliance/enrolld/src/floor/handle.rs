@@ -32,7 +32,7 @@ pub(super) async fn wipe(station: Station, errand: Errand, mut key: Key) -> Fini
 }
 
 /// What a key is after its slots were changed.
-async fn again(key: &mut Key) -> Option<Box<KeyInfo>> {
+pub(super) async fn again(key: &mut Key) -> Option<Box<KeyInfo>> {
     match key.operate(Operation::Inspect, |_| ()).await {
         Ok(Answer::Inspected(info)) => Some(Box::new(info)),
         _ => None,

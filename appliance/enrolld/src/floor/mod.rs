@@ -51,12 +51,15 @@ mod pace;
 mod port;
 mod recover;
 mod runs;
+mod steps;
 mod task;
 mod view;
 mod work;
 
 pub use pace::Paced;
-pub use view::{Doing, Ended, FloorEvent, OrderView, PortView, RunView, Snapshot, Tally, Unsettled};
+pub use view::{
+    Doing, Ended, FloorEvent, Gone, OrderView, PortView, RunView, Snapshot, Tally, Touch, Unsettled,
+};
 
 /// How many events a slow listener may be behind before it loses the oldest.
 const EVENTS: usize = 1024;

@@ -135,6 +135,9 @@ impl Task {
             doing: port.doing.clone(),
             since: now.saturating_sub(port.since),
             stranger: port.stranger,
+            touch: port.touch,
+            person: port.person.clone(),
+            gone: port.gone,
         };
         Snapshot {
             mode: self.settings.mode,

@@ -9,13 +9,14 @@ use station::mode::Why;
 use station::record::Actor;
 use station::refusal::Refusal;
 use station::run::RunId;
+use station::server::Person;
 use station::slots::Handled;
 use station::verify::Verified;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
 use tokio::time::Instant;
 
-use super::view::Doing;
+use super::view::{Doing, Gone, Touch};
 use super::{Inquiry, Selector, TicketId, Wish};
 use crate::bench::Key;
 use crate::drive::Report;
@@ -40,6 +41,12 @@ pub(super) struct Port {
     pub(super) task: Option<task::Id>,
     /// Whether what is plugged in is no key.
     pub(super) stranger: bool,
+    /// The touch that is wanted.
+    pub(super) touch: Option<Touch>,
+    /// Whom the token is for that is made here.
+    pub(super) person: Option<Person>,
+    /// What did not come back when the enrollment here was taken back.
+    pub(super) gone: Option<Gone>,
 }
 
 impl Port {
@@ -55,6 +62,9 @@ impl Port {
             settled: false,
             task: None,
             stranger: false,
+            touch: None,
+            person: None,
+            gone: None,
         }
     }
 

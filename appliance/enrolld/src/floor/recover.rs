@@ -53,7 +53,8 @@ impl Task {
 
     /// Begins recovery of a key, unless something is done with it already.
     pub(super) fn settle(&mut self, serial: KeySerial, place: Option<(String, u64)>) -> bool {
-        let Some(station) = self.station() else { return false };
+        let insertion = place.as_ref().map_or(0, |(_, insertion)| *insertion);
+        let Some(station) = self.station(insertion) else { return false };
         if !self.locked.insert(serial) {
             return false;
         }

@@ -17,13 +17,13 @@ use super::owners::left;
 use super::pace::Paced;
 use super::port::{Begun, Pending, Port, Postponed, Work};
 use super::runs::Present;
-use super::view::{Doing, Ended, FloorEvent, Tally, Unsettled};
+use super::steps::Tee;
+use super::view::{Doing, Ended, FloorEvent, Gone, Tally, Unsettled};
 use super::work::{self, Books, Finished};
 use super::{Command, FloorParts, FloorSettings, Rim, TicketId};
 use crate::bench::Key;
 use crate::clock::SystemClock;
 use crate::drive::Station;
-use crate::event::{Event, Watcher, What};
 use crate::receipts::Receipts;
 use crate::server::ServerPort;
 use crate::store::Store;
@@ -39,7 +39,7 @@ pub(super) struct Task {
     pub(super) store: Store,
     pub(super) clock: SystemClock,
     pub(super) receipts: Option<Receipts>,
-    watcher: Arc<dyn Watcher>,
+    tee: Tee,
     events: broadcast::Sender<FloorEvent>,
     pub(super) ports: BTreeMap<String, Port>,
     insertions: u64,
@@ -70,14 +70,14 @@ pub(super) async fn run(
 ) {
     let FloorParts { settings, server, store, clock, watcher, receipts, rim } = parts;
     let (steps, mut heard) = mpsc::unbounded_channel();
-    let watcher = Arc::new(Tee { watcher, events: events.clone(), steps });
+    let tee = Tee { watcher, events: events.clone(), steps, insertion: 0 };
     let mut floor = Task {
         server: server.map(|server| paced(server, &settings)),
         settings,
         store,
         clock,
         receipts,
-        watcher,
+        tee,
         events,
         ports: BTreeMap::new(),
         insertions: 0,
@@ -106,7 +106,7 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             left = left(&mut floor.wishes, &mut floor.errands, &mut floor.works) => floor.owner_left(left),
-            Some(event) = heard.recv() => floor.stepped(event),
+            Some((insertion, event)) = heard.recv() => floor.stepped(insertion, event),
             Some(finished) = floor.tasks.join_next_with_id() => floor.finished(finished).await,
             command = inbox.recv(), if end_by.is_none() => match command {
                 Some(Command::Shutdown(reply)) => {
@@ -162,25 +162,6 @@ pub(super) fn paced(server: Arc<dyn ServerPort>, settings: &FloorSettings) -> Ar
     Arc::new(Paced::new(server, settings.server_at_once))
 }
 
-/// Lets the outside watcher, the listeners and the floor hear each step.
-struct Tee {
-    watcher: Arc<dyn Watcher>,
-    events: broadcast::Sender<FloorEvent>,
-    steps: mpsc::UnboundedSender<Event>,
-}
-
-impl Watcher for Tee {
-    fn saw(&self, event: Event) {
-        if matches!(event.what, What::Entered(_)) {
-            // The floor may have ended; the flow that is left behind has nobody to tell.
-            let _ = self.steps.send(event.clone());
-        }
-        // Without listeners nobody hears it.
-        let _ = self.events.send(FloorEvent::Step(event.clone()));
-        self.watcher.saw(event);
-    }
-}
-
 impl Task {
     pub(super) fn emit(&self, event: FloorEvent) {
         // Without listeners nobody hears it.
@@ -191,13 +172,13 @@ impl Task {
         self.clock.now().monotonic
     }
 
-    /// The station as tasks want it, when there is a server.
-    pub(super) fn station(&self) -> Option<Station> {
+    /// The station as the task of an insertion wants it, when there is a server.
+    pub(super) fn station(&self, insertion: u64) -> Option<Station> {
         Some(Station {
             server: Arc::clone(self.server.as_ref()?),
             store: self.store.clone(),
             clock: self.clock,
-            watcher: Arc::clone(&self.watcher),
+            watcher: Arc::new(Tee { insertion, ..self.tee.clone() }),
         })
     }
 
@@ -225,6 +206,7 @@ impl Task {
         let Some(port) = self.ports.get_mut(name).filter(|port| port.doing != doing) else { return };
         port.doing = doing.clone();
         port.since = now;
+        port.touch = None;
         self.emit(FloorEvent::Doing { port: name.to_owned(), doing });
     }
 
@@ -264,16 +246,6 @@ impl Task {
         }
     }
 
-    /// A flow says how far it has come.
-    fn stepped(&mut self, event: Event) {
-        let What::Entered(entered) = event.what else { return };
-        let Some(mut doing) = self.ports.get(&event.port).map(|port| port.doing.clone()) else { return };
-        if let Doing::Working { phase, .. } = &mut doing {
-            *phase = entered;
-            self.set_doing(&event.port, doing);
-        }
-    }
-
     /// The port of a task, if its key is still in it.
     pub(super) fn port_of(&mut self, work: &Work) -> Option<(String, &mut Port)> {
         let (name, insertion) = work.place.as_ref()?;
@@ -304,18 +276,23 @@ impl Task {
                 }
                 self.settled(work.serial, results).await;
             }
-            Some(Finished::Released { key, report, storage }) => {
+            Some(Finished::Released { key, report, info, storage }) => {
                 self.storage(storage);
+                if let Some((_, port)) = self.port_of(&work) {
+                    port.info = info.map(|info| *info).or(port.info.take());
+                }
                 self.run_finished(&report.outcome.finished).await;
                 self.released(work, key, report);
             }
             Some(Finished::Verified { key, verified }) => self.verified(work, key, verified),
             Some(Finished::Handled { key, handled, info }) => self.handled(work, key, handled, info),
             Some(Finished::Checked { key, forecast }) => self.checked(work, key, forecast),
-            Some(Finished::Enrolled { key, report, storage }) => {
+            Some(Finished::Enrolled { key, report, info, storage }) => {
                 self.storage(storage);
                 if let Some((_, port)) = self.port_of(&work) {
                     port.key = Some(key);
+                    // What it is now, and not what it was before.
+                    port.info = info.map(|info| *info).or(port.info.take());
                 }
                 if let Some(begun) = work.begun.take() {
                     self.enrolled(work, begun, *report).await;
@@ -393,6 +370,7 @@ impl Task {
         let stopping = self.stopping;
         if let Some((name, port)) = self.port_of(&work).filter(|_| stopping || !serves_another) {
             port.over = true;
+            port.gone = Gone::of(&report.outcome);
             let doing = match (ending, &report.outcome.token) {
                 (Ending::Enrolled(_), Some(token)) => Doing::Done(token.clone()),
                 (ending, _) => Doing::Refused {

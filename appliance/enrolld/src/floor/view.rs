@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
+use station::enrollment::Outcome;
 use station::mode::{Mode, Wait, Why};
 use station::record::Actor;
 use station::refusal::Refusal;
@@ -74,6 +75,44 @@ pub struct PortView {
     pub since: Duration,
     /// Whether what is plugged in is no key, such as a mouse.
     pub stranger: bool,
+    /// The touch that is wanted.
+    pub touch: Option<Touch>,
+    /// Whom the token is for that is made here.
+    pub person: Option<Person>,
+    /// What did not come back when the enrollment here was taken back.
+    pub gone: Option<Gone>,
+}
+
+/// What does not come back although an enrollment did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// The token that the key had.
+    Token,
+    /// The maker's Yubico OTP.
+    MakersOtp,
+}
+
+impl Gone {
+    /// What of it an enrollment took.
+    #[must_use]
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        match (outcome.gone.is_some(), outcome.given_up.is_some()) {
+            (true, _) => Some(Self::Token),
+            (_, true) => Some(Self::MakersOtp),
+            _ => None,
+        }
+    }
+}
+
+/// A touch that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touch {
+    /// How long the station waits for it.
+    pub within: Duration,
+    /// Which attempt this is, from 1.
+    pub attempt: u8,
+    /// How many there are.
+    pub attempts: u8,
 }
 
 /// What is done in a port.
@@ -111,7 +150,9 @@ pub enum Doing {
     Verifying,
     /// Its slots are exchanged, or one is emptied.
     Rearranging,
-    /// It was enrolled: it may be pulled out.
+    /// Its token counts and is its person's: it may be pulled out. What is left to be done needs no key.
+    Enrolled(TokenSerial),
+    /// It was enrolled, and all that belongs to it is done.
     Done(TokenSerial),
     /// It was released.
     Released,

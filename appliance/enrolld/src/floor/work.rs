@@ -41,6 +41,8 @@ pub(super) enum Finished {
         key: Key,
         /// How it ended.
         report: Box<Report>,
+        /// What the key is now, when it is still there.
+        info: Option<Box<KeyInfo>>,
         /// Why the receipt could not be written.
         storage: Option<String>,
     },
@@ -50,6 +52,8 @@ pub(super) enum Finished {
         key: Key,
         /// How it ended.
         report: Box<Report>,
+        /// What the key is now, when it is still there.
+        info: Option<Box<KeyInfo>>,
         /// Why the receipt could not be written.
         storage: Option<String>,
     },
@@ -124,7 +128,7 @@ pub(super) async fn enroll(
     };
     if let Err(why) = books.ready().await {
         let report = refused(info, Refusal::new(Code::ReceiptsFailed, why.clone()));
-        return Finished::Enrolled { key, report: Box::new(report), storage: Some(why) };
+        return Finished::Enrolled { key, report: Box::new(report), info: None, storage: Some(why) };
     }
     let report = Box::new(station.enroll(order, &mut key, cancel).await);
     let storage = match books.write(&setting, &report).await {
@@ -141,7 +145,8 @@ pub(super) async fn enroll(
         Ok(None) => None,
         Err(why) => Some(why),
     };
-    Finished::Enrolled { key, report, storage }
+    let info = changed(&mut key, &report).await;
+    Finished::Enrolled { key, report, info, storage }
 }
 
 /// Takes back what was enrolled on a key.
@@ -155,7 +160,7 @@ pub(super) async fn release(
 ) -> Finished {
     if let Err(why) = books.ready().await {
         let report = refused(info, Refusal::new(Code::ReceiptsFailed, why.clone()));
-        return Finished::Released { key, report: Box::new(report), storage: Some(why) };
+        return Finished::Released { key, report: Box::new(report), info: None, storage: Some(why) };
     }
     let setting = Setting {
         station: errand.station.clone(),
@@ -167,7 +172,16 @@ pub(super) async fn release(
     };
     let report = Box::new(station.release(errand, &mut key, cancel).await);
     let storage = books.write(&setting, &report).await.err();
-    Finished::Released { key, report, storage }
+    let info = changed(&mut key, &report).await;
+    Finished::Released { key, report, info, storage }
+}
+
+/// What a key is after something may have been written to it; `None` when nothing was, or when it is gone.
+async fn changed(key: &mut Key, report: &Report) -> Option<Box<KeyInfo>> {
+    match report.outcome.ending {
+        Ending::Refused(_) => None,
+        _ => super::handle::again(key).await,
+    }
 }
 
 /// Asks whether a key answers for its token.

@@ -4,6 +4,8 @@
 //! API key comes from the configuration. Whatever the credential is, it never leaves here
 //! but towards the server.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +15,9 @@ use keys::device::Kind;
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, Error, Rights, SecretString};
 use station::refusal::Code;
+use station::server::{ServerAnswer, ServerCall, ServerFault};
 use station::token::TokenKind;
+use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use super::refuse::{no, of_server};
@@ -21,16 +25,22 @@ use crate::clock::SystemClock;
 use crate::config::{Config, Insecure, Output, ServerSection};
 use crate::export::{Files, Form};
 use crate::hand_over::Drawer;
-use crate::server::{PrivacyIdea, ServerPort};
+use crate::server::{MOST_SKEW, PrivacyIdea, ServerPort};
 
 /// What the server sees as `User-Agent`.
 const USER_AGENT: &str = concat!("enrolld/", env!("CARGO_PKG_VERSION"));
 
 type Port = Arc<PrivacyIdea<Https>>;
 
+/// How long an answer is good for that somebody asks for, and how long the server gets to give another.
+const FRESH: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(3);
+
 /// Keeps the credential.
 pub(super) struct Vault {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    /// Tells that something about the server is otherwise than before.
+    moved: broadcast::Sender<()>,
 }
 
 struct State {
@@ -61,7 +71,7 @@ impl Vault {
         for note in state.configure(config, key_withheld) {
             tracing::warn!("{note}");
         }
-        Self { state: Mutex::new(state) }
+        Self { state: Arc::new(Mutex::new(state)), moved: broadcast::channel(16).0 }
     }
 
     /// Takes another configuration. A credential that was entered stays only when the server
@@ -71,13 +81,22 @@ impl Vault {
         self.lock().configure(config, key_withheld)
     }
 
-    /// What the engine speaks to; `None` without a credential.
+    /// What the engine speaks to; `None` without a credential. How the server answers it is noted.
     pub(super) fn port(&self) -> Option<Arc<dyn ServerPort>> {
         let state = self.lock();
         match &state.files {
             Some(files) => Some(Arc::clone(files) as Arc<dyn ServerPort>),
-            None => state.port.clone().map(|port| port as Arc<dyn ServerPort>),
+            None => {
+                let (port, state, moved) =
+                    (Arc::clone(state.port.as_ref()?), Arc::clone(&self.state), self.moved.clone());
+                Some(Arc::new(Heard { port, state, moved }))
+            }
         }
+    }
+
+    /// Who is told when something about the server is otherwise than before.
+    pub(super) fn moved(&self) -> broadcast::Sender<()> {
+        self.moved.clone()
     }
 
     /// Why the engine has nothing to speak to.
@@ -119,11 +138,8 @@ impl Vault {
             let state = self.lock();
             connect(&state.section, credentials)?
         };
-        let session = port.client().session().await.map_err(|error| {
-            let refusal = of_server(&error);
-            self.lock().shown.trouble = Some(refusal.clone());
-            refusal
-        })?;
+        // A failure is that of whoever typed: the station goes on with what it has.
+        let session = port.client().session().await.map_err(|error| of_server(&error))?;
         let mut state = self.lock();
         state.port = Some(Arc::clone(&port));
         state.shown = Server {
@@ -156,35 +172,144 @@ impl Vault {
     pub(super) async fn ask(&self) -> Server {
         let Ok(port) = self.client() else { return self.shown() };
         let session = port.client().session().await;
-        // An API key needs no login, so only a call tells whether the server takes it.
-        let trouble = match (&session, self.shown().credential) {
-            (Ok(_), Credential::ApiKey) => port.client().realms().await.err(),
-            _ => None,
+        // A login is known from before, and an API key needs none: only a call tells whether the server is there.
+        let asked = match &session {
+            Ok(_) => port.client().realms().await.err().map(|error| crate::server::fault(&error)),
+            Err(_) => None,
         };
         let mut state = self.lock();
-        match (session, trouble) {
+        match (session, asked.as_ref().and_then(trouble)) {
             (Ok(session), None) => state.heard(&port, &session.rights, session.until),
-            (Err(error), _) | (_, Some(error)) => state.shown.trouble = Some(of_server(&error)),
+            (Ok(_), refusal) => state.shown.trouble = refusal,
+            (Err(error), _) => {
+                if error.status().is_some() {
+                    state.shown.answered = Some(now());
+                }
+                state.shown.trouble = Some(of_server(&error));
+            }
         }
         state.shown.clone()
     }
 
+    /// Asks the server how it is, unless it is known: it has just answered, or it refuses the credential,
+    /// which is not sent again and again. Takes three seconds at most.
+    pub(super) async fn freshen(&self) {
+        let (Ok(_), shown) = (self.client(), self.shown()) else { return };
+        let trouble = shown.trouble.as_ref().and_then(|refusal| Code::parse(&refusal.code));
+        if trouble.is_some_and(|code| !mends_itself(code)) {
+            return;
+        }
+        let age = |answered: Timestamp| now().duration_since(answered).unsigned_abs();
+        if trouble.is_none() && shown.answered.is_some_and(|answered| age(answered) < FRESH) {
+            return;
+        }
+        if tokio::time::timeout(BOUND, self.ask()).await.is_err() {
+            self.lock().shown.trouble = Some(no(Code::ServerUnreachable, "no answer within three seconds"));
+        }
+        if trouble.map(|code| code.to_string()) != self.shown().trouble.map(|refusal| refusal.code) {
+            // Nobody may be watching.
+            let _ = self.moved.send(());
+        }
+    }
+
     /// Notes what a call told of the server.
     pub(super) fn called(&self, result: Result<(), &Error>) {
-        let mut state = self.lock();
-        match result {
-            Ok(()) => {
-                state.shown.answered = Some(now());
-                state.shown.trouble = None;
-            }
-            Err(error) if error.status().is_some() => state.shown.answered = Some(now()),
-            Err(error) => state.shown.trouble = Some(of_server(error)),
-        }
+        let fault = result.err().map(crate::server::fault);
+        note(&self.state, &self.moved, fault.as_ref(), true);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The server as the engine speaks to it; what its answers say of it is noted.
+struct Heard {
+    port: Port,
+    state: Arc<Mutex<State>>,
+    moved: broadcast::Sender<()>,
+}
+
+impl ServerPort for Heard {
+    fn call(
+        &self,
+        call: ServerCall,
+    ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>> {
+        // That may be known from before, and then nothing is sent.
+        let sent = !matches!(call, ServerCall::Prepare);
+        Box::pin(async move {
+            let result = self.port.call(call).await;
+            note(&self.state, &self.moved, result.as_ref().err(), sent);
+            result
+        })
+    }
+}
+
+/// Notes how a call went; `sent` says whether it went out in any case.
+fn note(state: &Mutex<State>, moved: &broadcast::Sender<()>, fault: Option<&ServerFault>, sent: bool) {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    let shown = &mut state.shown;
+    let before = shown.trouble.as_ref().map(|refusal| refusal.code.clone());
+    match fault {
+        None if sent => {
+            shown.answered = Some(now());
+            shown.trouble = None;
+        }
+        None => {
+            let clock = Code::ClockWrong.to_string();
+            shown.trouble = shown.trouble.take().filter(|refusal| refusal.code != clock);
+        }
+        // Nothing was asked.
+        Some(ServerFault::NotSent { code: Code::Internal, .. }) => {}
+        Some(fault) => match trouble(fault) {
+            Some(refusal) => shown.trouble = Some(refusal),
+            // A no to this call alone is an answer like others.
+            None => {
+                shown.answered = Some(now());
+                shown.trouble = shown.trouble.take().filter(|_| !sent);
+            }
+        },
+    }
+    let after = shown.trouble.as_ref().map(|refusal| refusal.code.clone());
+    drop(state);
+    if before != after {
+        // Nobody may be watching.
+        let _ = moved.send(());
+    }
+}
+
+/// What a failed call says of the server as a whole; `None` when it concerns that call alone.
+fn trouble(fault: &ServerFault) -> Option<control::Refusal> {
+    let code = fault.code();
+    let whole = match fault {
+        ServerFault::NotSent { .. } => true,
+        ServerFault::Later { .. } => false,
+        ServerFault::Refused { .. } | ServerFault::Unknown { .. } => {
+            mends_itself(code)
+                || matches!(code, Code::WrongCredentials | Code::NotAnAdministrator | Code::SessionRefused)
+        }
+        _ => false,
+    };
+    whole.then(|| no(code, fault.detail()))
+}
+
+/// Whether a trouble may be gone when the server is asked again, without anybody's doing. A credential
+/// that it refused is not sent again: accounts are locked after some such tries.
+pub(crate) fn mends_itself(code: Code) -> bool {
+    matches!(
+        code,
+        Code::ServerUnreachable
+            | Code::ServerFault
+            | Code::ServerBusy
+            | Code::AnswerUnreadable
+            | Code::OutcomeUnknown
+            | Code::ClockWrong
+            | Code::CertificateUntrusted
+            | Code::CertificateExpired
+            | Code::CertificateWrongHost
+            | Code::PinMismatch
+            | Code::TlsFailed
+    )
 }
 
 impl State {
@@ -272,8 +397,12 @@ impl State {
         let missing = rights.missing(self.wanted.iter().map(String::as_str));
         shown.rights_missing = missing.into_iter().map(str::to_owned).collect();
         shown.answered = Some(now());
-        shown.ahead_ms = port.client().skew().map(|skew| skew.server_ahead_ms);
-        shown.trouble = None;
+        let skew = port.client().skew();
+        shown.ahead_ms = skew.map(|skew| skew.server_ahead_ms);
+        let apart = skew.filter(|skew| skew.magnitude() > MOST_SKEW);
+        shown.trouble = apart.map(|skew| {
+            no(Code::ClockWrong, format!("server and station are {} s apart", skew.magnitude().as_secs()))
+        });
     }
 }
 

@@ -54,6 +54,7 @@ mod translate;
 mod verdict;
 mod welcome;
 
+pub(crate) use credential::mends_itself;
 pub use face::Face;
 pub use logs::{Ring, RingLayer};
 pub use power::Power;
@@ -176,6 +177,7 @@ pub struct Desk {
     phones: Mutex<phones::Phones>,
     keeping: Keeping,
     server_changed: broadcast::Sender<()>,
+    addresses: Mutex<Vec<String>>,
     started: Timestamp,
 }
 
@@ -204,6 +206,7 @@ impl Desk {
         let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened } = parts;
         let audit = Audit::open(state.as_deref(), &store, loaded.parsed.config.station.name.as_str());
         let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
+        let server_changed = loaded.vault.moved();
         let counts = Counts { enrolled: 0, refused: 0, undone: 0, quarantined: 0, postponed: 0 };
         let desk = Arc::new(Self {
             floor,
@@ -231,7 +234,8 @@ impl Desk {
                 tickets: BTreeMap::new(),
                 fingers: BTreeSet::new(),
             }),
-            server_changed: broadcast::channel(16).0,
+            server_changed,
+            addresses: Mutex::new(addresses()),
             started: credential::now(),
         });
         tokio::spawn(Arc::clone(&desk).remember());
@@ -268,6 +272,19 @@ impl Desk {
     /// Something about the server or its credential changed.
     pub fn server_changes(&self) -> broadcast::Receiver<()> {
         self.server_changed.subscribe()
+    }
+
+    /// Asks the server how it is, when there was trouble with it or nothing is known.
+    pub async fn freshen(&self) {
+        self.vault.freshen().await;
+    }
+
+    /// Looks whether the station's addresses are others than before, and tells it.
+    pub fn notice_addresses(&self) {
+        let now = addresses();
+        if std::mem::replace(&mut *lock(&self.addresses), now.clone()) != now {
+            self.server_moved();
+        }
     }
 
     /// The server and its credential, without asking.

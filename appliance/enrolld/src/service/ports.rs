@@ -1,7 +1,6 @@
 //! Ports as shells see them: what the floor knows, with what only the desk remembers.
 
 use control::types::{Activity, Event, EventKind, Port};
-use station::enrollment::Outcome;
 
 use super::translate::{doing, port, whole};
 use super::{Desk, Memory, lock};
@@ -44,14 +43,6 @@ impl Memory {
 }
 
 impl Desk {
-    /// Whom a token is for, as the journal knows.
-    pub async fn person_of(&self, outcome: &Outcome) -> Option<String> {
-        let serial = outcome.key.as_ref()?.serial?;
-        let records = self.store.recall(serial).await.ok()?;
-        let record = records.into_iter().find(|record| record.enrollment == outcome.enrollment)?;
-        record.person.map(|person| person.to_string())
-    }
-
     /// The event with how its port is now, when that is another than before.
     pub(super) async fn with_port(&self, mut event: Event) -> Event {
         let Some(path) = event.port.clone().filter(|_| moves(&event)) else { return event };

@@ -6,6 +6,7 @@ use control::types::{Health, Part, Status, Unsettled};
 use station::catalogue::Language;
 use station::phone::NO_KEY;
 use station::refusal::{Code, Refusal};
+use station::run::RunState;
 
 use super::credential::now;
 use super::refuse::{no, told};
@@ -16,6 +17,7 @@ use crate::floor::Snapshot;
 impl Desk {
     /// Everything at a glance.
     pub(super) async fn status(&self) -> Result<Status, control::Refusal> {
+        self.freshen().await;
         let snapshot = self.snapshot().await?;
         Ok(self.status_of(&snapshot))
     }
@@ -47,7 +49,7 @@ impl Desk {
             server: self.vault.shown(),
             ports: ports.collect(),
             orders: self.orders_told(snapshot),
-            run: snapshot.run.as_ref().map(run),
+            run: snapshot.run.as_ref().filter(|run| is_open(run)).map(run),
             unsettled: unsettled.collect(),
             counts: memory.counts.clone(),
             display: self.face.part(),
@@ -95,8 +97,16 @@ impl Desk {
         if snapshot.mode == station::mode::Mode::Locked {
             return Some(no(Code::Locked, ""));
         }
+        if let Some(why) = &snapshot.lost {
+            return Some(told(&Refusal::new(Code::Internal, why.clone())));
+        }
         self.vault.shown().trouble
     }
+}
+
+/// Whether a run is not over.
+fn is_open(run: &crate::floor::RunView) -> bool {
+    matches!(run.state, RunState::Running | RunState::Paused)
 }
 
 fn usb(snapshot: &Snapshot) -> Part {

@@ -142,7 +142,7 @@ pub(super) fn doing(path: &str, doing: &Doing) -> Port {
         Doing::Released => (Activity::Done, Some("released".to_owned())),
         Doing::Verified(Ok(())) => (Activity::Done, Some("it answers for its token".to_owned())),
         Doing::Verified(Err(refusal)) => (Activity::Refused, Some(refusal.to_string())),
-        Doing::Done(token) => (Activity::Done, Some(token.to_string())),
+        Doing::Enrolled(token) | Doing::Done(token) => (Activity::Done, Some(token.to_string())),
         Doing::Refused { ending, refusal } => {
             let activity = if *ending == "quarantined" { Activity::Quarantined } else { Activity::Refused };
             (activity, Some(format!("{ending}: {refusal}")))
@@ -181,7 +181,7 @@ pub(super) fn run(view: &RunView) -> Run {
         aside: Some(i64::from(progress.aside)).filter(|_| matches!(view.plan.target, Target::List(_))),
         trouble,
         started: at(view.begun),
-        ended: over.then(|| at(view.begun + view.active)),
+        ended: ended(view).map(at),
         operator: view.by.to_string(),
         per_hour: progress.per_hour.filter(|rate| rate.is_finite()).map(|rate| {
             #[allow(clippy::cast_possible_truncation)] // A rate of keys an hour is small.
@@ -189,6 +189,12 @@ pub(super) fn run(view: &RunView) -> Run {
             rate
         }),
     }
+}
+
+/// When a run ended: at its last key. When an operator stopped it, nobody wrote down.
+fn ended(view: &RunView) -> Option<Duration> {
+    let last = || view.results.iter().map(|(_, result)| result.at).max();
+    (view.state == RunState::Finished).then(last).flatten()
 }
 
 const fn run_state(state: RunState) -> RunTold {
@@ -275,7 +281,11 @@ pub(super) fn report(report: &Report) -> Outcome {
 
 /// What happened, when it is for shells.
 pub(super) fn event(event: &FloorEvent) -> Option<Event> {
-    let of = |kind, port: &str| Event { port: Some(port.to_owned()), ..Event::new(now(), kind) };
+    // Recovery works without a key, and so without a port.
+    let of = |kind, port: &str| Event {
+        port: Some(port.to_owned()).filter(|port| !port.is_empty()),
+        ..Event::new(now(), kind)
+    };
     Some(match event {
         FloorEvent::Arrived { port } => of(EventKind::Arrived, port),
         FloorEvent::Recognised { port, key: info } => {
@@ -323,6 +333,7 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
                 ..of(EventKind::Touch, &told.port)
             },
             What::KeyWaits { waiting: false } | What::Typed { .. } => of(EventKind::Touched, &told.port),
+            What::Enrolled(_) => return None,
             // It comes again, with more, when the floor is done with it.
             _ => return None,
         },

@@ -107,7 +107,7 @@ impl Room<'_> {
         };
         if let Some(port) = turn(&in_state(PortState::Touch)) {
             ((self.words.touch_port)(port).replace('\u{a0}', " "), true)
-        } else if let Some(port) = turn(&in_state(PortState::Remove)) {
+        } else if let Some(port) = turn(&[in_state(PortState::Done), in_state(PortState::Remove)].concat()) {
             ((self.words.remove_port)(port).replace('\u{a0}', " "), true)
         } else {
             let busy = ports.iter().filter(|line| line.state != PortState::Empty).count();

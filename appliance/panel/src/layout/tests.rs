@@ -93,8 +93,10 @@ fn any_view() -> impl Strategy<Value = (View, Vec<Text>)> {
         first().prop_map(|t| (View::NoNetwork { detail: Some(t.clone()) }, vec![t])),
         (first(), second(), third()).prop_map(|(name, one, two)| {
             let addresses = vec![one.clone(), two.clone()];
-            (View::Address { name: name.clone(), addresses }, vec![name, one, two])
+            let why = Box::new(View::Locked { reason: None });
+            (View::Operator { why, name: name.clone(), addresses }, vec![name, one, two])
         }),
+        first().prop_map(|t| (View::Order { key: Some(t.clone()) }, vec![t])),
         "[a-zA-Z0-9+/]{43}".prop_map(|digest| {
             (View::HostKey(Fingerprint::parse(&digest).unwrap()), vec![Text::new(&digest)])
         }),

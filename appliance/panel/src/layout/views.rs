@@ -33,7 +33,8 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
             wide: true,
             ..Hero::default()
         }),
-        View::Address { name, addresses } => {
+        View::Operator { why, name, addresses } => {
+            lay_out(why, room);
             let mut all = addresses.iter();
             let title = all.next().map(ToString::to_string).unwrap_or_default();
             room.hero(Hero {
@@ -59,6 +60,14 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
             ..Hero::default()
         }),
         View::Ready(station) => ready(station, room),
+        View::Order { key } => room.hero(Hero {
+            art: Some(Art::Key(Pose::Inserting(0))),
+            title: key
+                .as_ref()
+                .map_or_else(|| words.insert.to_owned(), |key| (words.insert_key)(key.as_str())),
+            details: vec![Detail::Fact(words.order_waits.to_owned())],
+            ..Hero::default()
+        }),
         View::Work { activity, port, progress, subject } => room.hero(Hero {
             art: Some(Art::Icon(activity_icon(*activity))),
             title: match activity {
@@ -76,10 +85,10 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
         View::Touch { port, seconds_left, attempt } => touch(*port, *seconds_left, *attempt, room),
         View::Done { port, serial, user } => room.hero(Hero {
             art: Some(Art::Icon(Icon::CircleCheck)),
-            title: words.done.to_owned(),
+            heading: Some((Icon::CircleCheck, words.done.to_owned())),
+            title: port.map_or_else(|| words.remove.to_owned(), words.remove_port),
             details: with(facts(Some(serial)), facts(user.as_ref())),
-            wide: true,
-            port: *port,
+            calls: true,
             ..Hero::default()
         }),
         View::Remove { port } => {

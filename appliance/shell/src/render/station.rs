@@ -22,10 +22,12 @@ fn part(part: &Part) -> String {
 /// All there is to know at a glance.
 #[must_use]
 pub fn status(status: &Status) -> String {
+    let answered = status.server.answered;
+    let answered = answered.map(|at| format!("\nlast answer {}", time(at))).unwrap_or_default();
     let server = match (&status.server.url, &status.server.trouble) {
-        (Some(url), None) => format!("{}, {}", clean(url), credential(status)),
+        (Some(url), None) => format!("{}, {}{answered}", clean(url), credential(status)),
         (Some(url), Some(trouble)) => {
-            format!("{}: {} {}", clean(url), clean(&trouble.code), clean(&trouble.title))
+            format!("{}: {} {}{answered}", clean(url), clean(&trouble.code), clean(&trouble.title))
         }
         (None, _) => "none is configured".to_owned(),
     };
