@@ -162,7 +162,6 @@ pub(super) fn run(view: &RunView) -> Run {
         _ => (None, None),
     };
     let trouble = view.stalled.then(|| "it was paused: too many lines in a row were set aside".to_owned());
-    let over = matches!(view.state, RunState::Stopped | RunState::Finished);
     Run {
         run: view.id.0,
         name: view.plan.name.clone(),
