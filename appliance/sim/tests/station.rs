@@ -162,14 +162,18 @@ async fn who_is_no_operator_and_who_comes_from_elsewhere_does_not_get_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_is_enrolled_although_the_session_that_asked_for_it_is_gone() {
+async fn an_order_ends_with_its_session_unless_it_was_detached() {
     let directory = tempfile::tempdir().unwrap();
     let simulation = started(directory.path(), &["--keys", "1"]).await;
     let socket = simulation.control();
     let otto = logged_in(&socket, 2, "first").await;
     let mut watching = logged_in(&socket, 1, "watch").await.watch().await.unwrap();
-    let enroll = Enroll { profile: Some("hotp6".to_owned()), ..Enroll::default() };
-    let mut events = otto.enroll(&enroll).await.unwrap();
+    let order = |profile: &str, detach| Enroll {
+        profile: Some(profile.to_owned()),
+        detach: Some(detach),
+        ..Enroll::default()
+    };
+    let mut events = otto.enroll(&order("hotp8", false)).await.unwrap();
     // Until the key waits for a finger; then the session dies.
     loop {
         let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
@@ -178,13 +182,24 @@ async fn a_key_is_enrolled_although_the_session_that_asked_for_it_is_gone() {
         }
     }
     drop((events, otto));
-    Client::local(&socket).sim_touch(&TouchKey::default()).await.unwrap();
-    let outcome = loop {
+    let outcome = ended(&mut watching).await;
+    let code = outcome.refusal.as_ref().map(|refusal| refusal.code.as_str());
+    assert_eq!((outcome.ending, code), (Ending::Undone, Some("E4003")), "{outcome:?}");
+
+    let otto = logged_in(&socket, 2, "another").await;
+    let mut events = otto.enroll(&order("hotp6", true)).await.unwrap();
+    let accepted = events.next().await.unwrap().unwrap();
+    assert!(accepted.orders.is_some_and(|orders| orders[0].detached), "it says which order it is");
+    assert!(events.next().await.is_none());
+    drop((events, otto));
+    loop {
         let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
-        if let Some(outcome) = event.outcome {
-            break outcome;
+        if event.kind == EventKind::Touch {
+            break;
         }
-    };
+    }
+    Client::local(&socket).sim_touch(&TouchKey::default()).await.unwrap();
+    let outcome = ended(&mut watching).await;
     assert_eq!(outcome.ending, Ending::Enrolled, "{outcome:?}");
     let fresh = logged_in(&socket, 2, "second").await;
     let status = fresh.status().await.unwrap();
@@ -195,6 +210,16 @@ async fn a_key_is_enrolled_although_the_session_that_asked_for_it_is_gone() {
     assert_eq!(receipts.receipts[0].token.as_deref(), Some("UBOM12345678_1"));
     assert!(fresh.receipts_verify().await.unwrap().good);
     simulation.stop().await.unwrap();
+}
+
+/// How the next enrollment ended.
+async fn ended(watching: &mut enrolld::control::Incoming<Event>) -> Outcome {
+    loop {
+        let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+        if let Some(outcome) = event.outcome {
+            return outcome;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
