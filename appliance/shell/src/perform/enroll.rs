@@ -66,6 +66,9 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
             return detached(context, events).await;
         }
         let (last, cancelled) = follow(context, events, wanted.key.clone(), command.events).await?;
+        if command.events && command.wait.detach {
+            return Ok(Exit::Done);
+        }
         if command.events {
             return Ok(exit(last.as_ref().and_then(|event| event.outcome.as_ref()), cancelled));
         }
