@@ -95,7 +95,7 @@ impl Run {
     }
 
     /// Whether a line waits for a key.
-    fn is_open(&self, line: u32) -> bool {
+    pub(super) fn is_open(&self, line: u32) -> bool {
         !self.done.contains(&line) && !self.aside.contains_key(&line) && !self.is_taken(line)
     }
 
