@@ -226,6 +226,10 @@ impl Files {
 }
 
 impl ServerPort for Files {
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn call(
         &self,
         call: ServerCall,

@@ -44,9 +44,7 @@ pub const LOGIN_AGAIN: Duration = Duration::from_secs(15 * 60);
 /// Whatever can answer the engine's calls.
 pub trait ServerPort: Send + Sync {
     /// Somebody ordered an enrollment: a password that was refused may be tried once more, see [`LOGIN_AGAIN`].
-    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::ready(()))
-    }
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
     /// Carries a call out.
     fn call(

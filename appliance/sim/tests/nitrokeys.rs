@@ -315,6 +315,10 @@ impl Wire for Untouched {
 struct NoServer;
 
 impl ServerPort for NoServer {
+    fn ordered(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     fn call(
         &self,
         _: ServerCall,

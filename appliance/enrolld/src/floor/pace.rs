@@ -110,6 +110,10 @@ fn busy(fault: &ServerFault) -> Option<Duration> {
 }
 
 impl ServerPort for Paced {
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.server.ordered()
+    }
+
     fn call(
         &self,
         call: ServerCall,
@@ -131,10 +135,16 @@ mod tests {
         here: AtomicUsize,
         most: AtomicUsize,
         calls: AtomicUsize,
+        orders: AtomicUsize,
         busy_for: usize,
     }
 
     impl ServerPort for Crowd {
+        fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            self.orders.fetch_add(1, Ordering::SeqCst);
+            Box::pin(std::future::ready(()))
+        }
+
         fn call(
             &self,
             _: ServerCall,
@@ -153,7 +163,7 @@ mod tests {
 
     fn crowd(busy_for: usize) -> Arc<Crowd> {
         let zero = || AtomicUsize::new(0);
-        Arc::new(Crowd { here: zero(), most: zero(), calls: zero(), busy_for })
+        Arc::new(Crowd { here: zero(), most: zero(), calls: zero(), orders: zero(), busy_for })
     }
 
     #[tokio::test(start_paused = true)]
@@ -167,6 +177,14 @@ mod tests {
         }
         assert_eq!(all.join_all().await, [true; 12]);
         assert_eq!(crowd.most.load(Ordering::SeqCst), 3);
+    }
+
+    /// Else a password that was refused once would never be tried again.
+    #[tokio::test]
+    async fn that_an_enrollment_was_ordered_reaches_the_server() {
+        let crowd = crowd(0);
+        Paced::new(Arc::clone(&crowd) as Arc<dyn ServerPort>, 3).ordered().await;
+        assert_eq!((crowd.orders.load(Ordering::SeqCst), crowd.calls.load(Ordering::SeqCst)), (1, 0));
     }
 
     #[tokio::test(start_paused = true)]

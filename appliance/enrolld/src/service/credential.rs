@@ -231,6 +231,10 @@ struct Heard {
 }
 
 impl ServerPort for Heard {
+    fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.port.ordered()
+    }
+
     fn call(
         &self,
         call: ServerCall,
