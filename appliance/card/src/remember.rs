@@ -87,6 +87,7 @@ impl Condition {
                 let older = if *older { " What was written last may be missing." } else { "" };
                 let missing = match missing {
                     0 => String::new(),
+                    1 => " One file cannot be read.".to_owned(),
                     number => format!(" {number} files cannot be read."),
                 };
                 format!(
@@ -169,6 +170,10 @@ pub fn mount_state(partition: &str, order: impl FnOnce() -> Order) -> Result<Con
     }
     let fault = || if is_writable(partition) { Fault::Damaged } else { Fault::ReadOnly };
     let (why, fault) = match done {
+        // What e2fsck says then is about the kernel's refusal.
+        Ok(Done::Damaged(_)) if fault() == Fault::ReadOnly => {
+            ("the kernel finds it read-only".to_owned(), Fault::ReadOnly)
+        }
         Ok(Done::Damaged(said)) => (said, fault()),
         Err(error) => (error.to_string(), Fault::ReadOnly),
         Ok(done) => {
