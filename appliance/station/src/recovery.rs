@@ -173,6 +173,7 @@ const fn is_temporary(code: Code) -> bool {
             | Code::PinMismatch
             | Code::TlsFailed
             | Code::WrongCredentials
+            | Code::PasswordHeld
             | Code::NotAnAdministrator
             | Code::SessionRefused
             | Code::NoCredential

@@ -290,7 +290,13 @@ fn trouble(fault: &ServerFault) -> Option<control::Refusal> {
         ServerFault::Later { .. } => false,
         ServerFault::Refused { .. } | ServerFault::Unknown { .. } => {
             mends_itself(code)
-                || matches!(code, Code::WrongCredentials | Code::NotAnAdministrator | Code::SessionRefused)
+                || matches!(
+                    code,
+                    Code::WrongCredentials
+                        | Code::PasswordHeld
+                        | Code::NotAnAdministrator
+                        | Code::SessionRefused
+                )
         }
         _ => false,
     };
