@@ -110,12 +110,12 @@ async fn an_admin_gets_in_and_ends_them() {
     }
     undisturbed.sort();
 
-    // 28 that watch or follow the log, four at a prompt.
+    // 28 that watch events or the display, four at a prompt.
     let mut crowd = Vec::new();
     for n in 0..32 {
         let command: &[&str] = match n {
             0..16 => &["watch", "--json"],
-            16..28 => &["logs", "--follow"],
+            16..28 => &["panel", "--follow", "--json"],
             _ => &[],
         };
         let (key, from) = if n < 16 { (&vera, "127.0.0.2") } else { (&otto, "127.0.0.3") };
