@@ -174,35 +174,27 @@ impl Audit {
         lock(&self.looks).take(String::new(), bounded(entry));
     }
 
-    /// The newest entries, oldest first. However many looks there are, half of the places are for deeds; and
-    /// however many are one operator's, they have a quarter.
+    /// The newest entries, oldest first. Half of the places are for deeds, as long as there are so many; the other
+    /// half is shared equally by those who looked.
     pub(super) fn newest(&self, count: usize) -> Vec<AuditEntry> {
-        let (kept, looking) = (lock(&self.deeds), lock(&self.looks));
-        let deeds = kept.len();
-        let seen = looking.rings.values().flat_map(|ring| &ring.kept);
-        let mut order: Vec<(usize, &AuditEntry)> = kept.iter().chain(seen).enumerate().collect();
-        // A deed's place in the chain counts among deeds, whatever the clock did.
-        order.sort_by_key(|(place, entry)| (entry.at, *place));
-        let (mut looks, mut of) = (0, BTreeMap::<&str, usize>::new());
+        let (deeds, looks) = (lock(&self.deeds), lock(&self.looks));
+        let share = count / 2 / looks.rings.len().max(1);
         let (mut shown, mut rest) = (Vec::new(), Vec::new());
-        for (place, entry) in order.into_iter().rev() {
-            if shown.len() == count {
-                break;
-            }
-            let theirs = of.entry(&entry.operator).or_default();
-            if place < deeds {
-                shown.push((place, entry));
-            } else if looks < count / 2 && *theirs < (count / 4).max(1) {
-                looks += 1;
-                *theirs += 1;
-                shown.push((place, entry));
-            } else {
-                rest.push((place, entry));
+        let mut place = deeds.len();
+        for ring in looks.rings.values() {
+            let surplus = ring.kept.len().saturating_sub(share);
+            for (index, entry) in ring.kept.iter().enumerate() {
+                let to = if index < surplus { &mut rest } else { &mut shown };
+                to.push((place, entry));
+                place += 1;
             }
         }
+        shown.extend(deeds.iter().enumerate().rev().take(count.saturating_sub(shown.len())));
+        let order = |(place, entry): &(usize, &AuditEntry)| (entry.at, *place);
+        rest.sort_by_key(order);
         let left = count.saturating_sub(shown.len());
-        shown.extend(rest.into_iter().take(left));
-        shown.sort_by_key(|(place, entry)| (entry.at, *place));
+        shown.extend(rest.into_iter().rev().take(left));
+        shown.sort_by_key(order);
         shown.into_iter().map(|(_, entry)| entry.clone()).collect()
     }
 }

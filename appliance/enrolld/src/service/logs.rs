@@ -182,6 +182,10 @@ mod tests {
         assert_eq!((texts.len(), lost), (3, 7));
         (0..KEPT).for_each(|number| ring.push(line(number)));
         let (mut unread, _) = ring.newest(KEPT, Level::Trace);
-        assert_eq!(read(&mut unread, 100_000).1, (2 * KEPT - 3) as i64, "what was forgotten before is told");
+        assert_eq!(
+            read(&mut unread, 100_000).1,
+            i64::try_from(2 * KEPT - 3).unwrap(),
+            "what was forgotten before is told"
+        );
     }
 }

@@ -149,8 +149,9 @@ mod tests {
         let made = Arc::new(Mutex::new(0));
         let place = Places::default().take("ada").unwrap();
         let mut pages = pages(Arc::clone(&made), place, |made: &mut Arc<Mutex<i32>>| {
-            *lock(made) += 1;
-            Ok((*lock(made), *lock(made) < 3))
+            let mut count = lock(made);
+            *count += 1;
+            Ok((*count, *count < 3))
         });
         assert_eq!(*lock(&made), 0);
         for wanted in 1..=3 {
