@@ -34,6 +34,8 @@ fn receipt(second: u64) -> Receipt {
         server: None,
         took: None,
         recovered: false,
+        replaced: None,
+        given_up: None,
     }
 }
 

@@ -61,8 +61,8 @@ fn command(phrase: &str) -> Result<(), String> {
         let known = match word.strip_prefix("--") {
             Some(option) => tree.get_arguments().any(|arg| arg.get_long() == Some(option)),
             None => {
-                let values = tree.get_arguments().filter_map(|arg| arg.get_value_names()).flatten();
-                values.clone().any(|value| value.as_str() == *word)
+                let mut values = tree.get_arguments().filter_map(|arg| arg.get_value_names()).flatten();
+                values.any(|value| value.as_str() == *word)
             }
         };
         if !known {
@@ -99,9 +99,9 @@ fn faults(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut elsewhere = text.to_owned();
     for (at, _) in text.match_indices(": ") {
-        let behind = &text[at + 2..];
+        let behind = text.get(at + 2..).unwrap();
         let ends = [". ", ";", "(", ": "].iter().filter_map(|end| behind.find(end)).min();
-        let phrase = behind[..ends.unwrap_or(behind.len())].trim_end_matches('.');
+        let phrase = behind.get(..ends.unwrap_or(behind.len())).unwrap().trim_end_matches('.');
         if phrase.starts_with(|c: char| c.is_ascii_lowercase()) {
             elsewhere = elsewhere.replace(phrase, "");
         }
@@ -116,7 +116,7 @@ fn faults(text: &str) -> Vec<String> {
     }
     // What is in brackets may be of another program, which it begins with.
     for (open, _) in text.match_indices('(') {
-        let inside = text[open + 1..].split(')').next().unwrap();
+        let inside = text.get(open + 1..).unwrap().split(')').next().unwrap();
         if PROGRAMS.iter().any(|program| inside.starts_with(program)) {
             elsewhere = elsewhere.replace(inside, "");
         }
@@ -152,7 +152,7 @@ fn faults(text: &str) -> Vec<String> {
 /// Everything that looks like a code.
 fn codes(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| {
-        word.len() == 5 && word.starts_with('E') && word[1..].bytes().all(|c| c.is_ascii_digit())
+        word.len() == 5 && word.strip_prefix('E').is_some_and(|rest| rest.bytes().all(|c| c.is_ascii_digit()))
     })
 }
 

@@ -48,6 +48,8 @@ fn full_log(directory: &Path) -> usize {
         server: Some("s".repeat(11_000)),
         took: None,
         recovered: false,
+        replaced: None,
+        given_up: None,
     };
     let limits = Limits::default();
     let mut log = Log::open_on(Box::new(Quick), directory, "desk", limits, at).unwrap();

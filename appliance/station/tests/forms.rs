@@ -15,6 +15,7 @@ use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::run::{RunPlan, RunState, Standing};
 use station::server::Person;
+use station::stamp::Stamp;
 use station::step::{HandOver, Phase};
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn line(number: usize) -> LogLine {
-        let level = if number % 2 == 0 { Level::Info } else { Level::Debug };
+        let level = if number.is_multiple_of(2) { Level::Info } else { Level::Debug };
         LogLine { at: now(), level, target: "t".to_owned(), text: number.to_string() }
     }
 

@@ -216,7 +216,7 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
             {
                 observed.insert((who, method.name()), role >= planted);
             }
-            assert_eq!(wrong(&observed).is_empty(), false, "{} for {planted}", method.name());
+            assert!(!wrong(&observed).is_empty(), "{} for {planted}", method.name());
         }
         let mut observed = observed.clone();
         observed.insert((Who::Removed, method.name()), true);

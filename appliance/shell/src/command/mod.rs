@@ -220,8 +220,9 @@ mod tests {
         );
         let line = parse("config commit confirmed 5 -y").unwrap().unwrap();
         assert!(line.line.yes && line.path == "config commit confirmed");
-        let Command::Config(tree::Config::Commit { how: Some(tree::Commit::Confirmed { minutes: 5 }) }) =
-            line.line.command
+        let Command::Config(tree::Config::Commit {
+            how: Some(tree::Commit::Confirmed { minutes: 5 }), ..
+        }) = line.line.command
         else {
             panic!("{line:?}")
         };
@@ -255,7 +256,7 @@ mod tests {
             path.to_owned(),
             path.get(1..).unwrap().to_owned(),
             path.replace(' ', ""),
-            format!("{path}{}", &path[path.len() - 1..]),
+            format!("{path}{}", path.chars().next_back().unwrap()),
             path.to_uppercase(),
         ];
         let mut ends = vec![
