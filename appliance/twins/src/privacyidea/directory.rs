@@ -95,10 +95,10 @@ impl ServerTwin {
         (login, realm.unwrap_or_else(|| REALM.to_owned()))
     }
 
-    /// What the server's own policy check says of a name and a realm that do not go together: it divides at
-    /// `@` alone, and lets what it finds override `realm`.
+    /// What the policy check of 3.14 says of a name and a realm that do not go together: it divides at `@` alone,
+    /// and lets what it finds override `realm`. Older servers take the name apart and say nothing.
     pub(super) fn check_spelling(&self, params: &Params) -> Result<(), Refusal> {
-        let Some(name) = params.filled("user") else { return Ok(()) };
+        let Some(name) = params.filled("user").filter(|_| self.version().is_3_14()) else { return Ok(()) };
         let (login, realm) = self.who(&name, params);
         let passed = self.divided(name.trim());
         let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();

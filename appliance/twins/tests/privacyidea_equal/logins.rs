@@ -61,3 +61,8 @@ fn equal(version: Version) {
 fn names_are_taken_as_privacyidea_3_14_takes_them() {
     equal(Version::V3_14);
 }
+
+#[test]
+fn names_are_taken_as_privacyidea_3_9_3_takes_them() {
+    equal(Version::V3_9_3);
+}
