@@ -91,9 +91,12 @@ fn words_of_journal_and_receipts_stay() {
     let locks = [SlotLock::Open, SlotLock::Locked, SlotLock::Unknown];
     assert_eq!(locks.map(SlotLock::word), ["open", "locked", "unknown"]);
     let phases = Phase::ALL.map(Phase::word);
-    let wanted =
-        ["inspecting", "checking", "registering", "writing", "proving", "finishing", "undoing", "recovering"];
-    assert_eq!(phases, wanted);
+    // New ones may come; these keep their words.
+    for word in
+        ["inspecting", "checking", "registering", "writing", "proving", "finishing", "undoing", "recovering"]
+    {
+        assert!(phases.contains(&word), "{word}");
+    }
     let id = EnrollmentId::parse("00010203040506070809abff").unwrap();
     assert_eq!(id.to_string(), "00010203040506070809abff");
 }
