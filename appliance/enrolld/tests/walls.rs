@@ -29,6 +29,9 @@ mod stolen;
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Without one a configuration is not right.
+const PROFILE: &str = "[profile.desk]\nkind = \"hotp\"\n";
+
 /// Somebody with an SSH key.
 struct Person {
     name: &'static str,

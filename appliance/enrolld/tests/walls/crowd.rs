@@ -94,7 +94,7 @@ async fn begun(mut session: Command) -> Child {
 async fn an_admin_gets_in_and_ends_them() {
     let directory = tempfile::tempdir().unwrap();
     let [vera, otto, ada] = ["vera", "otto", "ada"].map(Person::new);
-    let config = format!("{}{}{}", vera.table("viewer"), otto.table("operator"), ada.table("admin"));
+    let config = format!("{PROFILE}{}{}{}", vera.table("viewer"), otto.table("operator"), ada.table("admin"));
     let station = Station::start(directory.path(), &config).await;
     let door = Door::open(&station).await;
     let [vera, otto, ada] = [&vera, &otto, &ada].map(|person| person.file(directory.path()));

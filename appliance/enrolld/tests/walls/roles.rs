@@ -180,7 +180,7 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let [vera, otto, ada, rita] = ["vera", "otto", "ada", "rita"].map(Person::new);
     let config = format!(
-        "[shell]\nsigned-changes = false\n{}{}{}{}",
+        "[shell]\nsigned-changes = false\n{PROFILE}{}{}{}{}",
         vera.table("viewer"),
         otto.table("operator"),
         ada.table("admin"),
@@ -229,7 +229,7 @@ async fn whoever_is_removed_or_changed_is_out_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let [vera, otto, ada] = ["vera", "otto", "ada"].map(Person::new);
     let config = format!(
-        "[shell]\nsigned-changes = false\n{}{}{}",
+        "[shell]\nsigned-changes = false\n{PROFILE}{}{}{}",
         vera.table("viewer"),
         otto.table("operator"),
         ada.table("admin")

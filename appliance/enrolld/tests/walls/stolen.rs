@@ -17,7 +17,7 @@ const KEY: &str = "aaaaaaaa.bbbbbbbb.cccccccc";
 fn config(ada: &Person, port: u16) -> String {
     format!(
         "[station]\nname = \"desk-1\"\n[server]\nurl = \"http://127.0.0.1:{port}\"\n\
-         insecure = \"send everything unencrypted, seeds and passwords included\"\napi-key = \"{KEY}\"\n{}",
+         insecure = \"send everything unencrypted, seeds and passwords included\"\napi-key = \"{KEY}\"\n{PROFILE}{}",
         ada.table("admin")
     )
 }

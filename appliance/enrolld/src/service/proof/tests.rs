@@ -21,7 +21,8 @@ fn made(algorithm: Algorithm) -> PrivateKey {
 }
 
 fn text_with(url: &str, operators: &[(&str, &str, &PublicKey)]) -> String {
-    let mut text = format!("[station]\nname = \"desk-1\"\n[server]\nurl = \"{url}\"\n");
+    let mut text =
+        format!("[station]\nname = \"desk-1\"\n[server]\nurl = \"{url}\"\n[profile.desk]\nkind = \"hotp\"\n");
     for (name, role, key) in operators {
         let key = key.to_openssh().unwrap();
         text.push_str(&format!("[[operators]]\nname = \"{name}\"\nrole = \"{role}\"\nkeys = [\"{key}\"]\n"));
