@@ -41,6 +41,7 @@ mod directory;
 mod fault;
 pub mod front;
 mod init;
+mod lag;
 mod manage;
 mod otp;
 mod params;
@@ -57,6 +58,7 @@ mod version;
 mod wire;
 
 pub use fault::{Fault, Mode, UnknownMode};
+pub use lag::Lag;
 pub use people::{ADMIN, HELPDESK, REALM, RESOLVER, USERS, User};
 pub use policy::Policy;
 pub use presets::names as preset_names;
@@ -104,6 +106,7 @@ pub struct ServerTwin {
     attempts: Vec<Attempt>,
     audit: audit::Log,
     faults: Vec<Fault>,
+    behind: lag::Behind,
     /// How many people more there are.
     crowd: usize,
     /// People of realms beside the usual one.
@@ -139,6 +142,7 @@ impl ServerTwin {
             attempts: Vec::new(),
             audit: audit::Log::default(),
             faults: Vec::new(),
+            behind: lag::Behind::default(),
             crowd: 0,
             guests: Vec::new(),
             realms: Vec::new(),
@@ -155,7 +159,7 @@ impl ServerTwin {
 
     /// Answer a request. `now` is Unix time. Faults are not looked at.
     pub fn handle(&mut self, request: &Request, now: Duration) -> Response {
-        let (answer, known) = self.dispatch(request, now);
+        let (answer, known) = self.dispatch_at_a_machine(request, now);
         let hidden = !known
             && self.version().is_3_14()
             && self.policies.has("hardening", "hide_version", About::default());
@@ -241,6 +245,6 @@ impl ServerTwin {
     /// a disabled token too, and moves its counter.
     #[must_use]
     pub fn counts(&self, serial: &str, now: Duration) -> bool {
-        self.tokens.get(serial).is_some_and(|token| token.counts(now))
+        !self.behind.is_gone(serial, now) && self.tokens.get(serial).is_some_and(|token| token.counts(now))
     }
 }

@@ -262,6 +262,13 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// These tokens.
+    pub(super) fn of(by_serial: BTreeMap<String, Token>) -> Self {
+        let mut tokens = Self::default();
+        by_serial.into_values().for_each(|token| tokens.insert(token));
+        tokens
+    }
+
     pub(super) fn get(&self, serial: &str) -> Option<&Token> {
         self.by_serial.get(serial)
     }
