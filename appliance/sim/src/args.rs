@@ -310,7 +310,8 @@ pub struct Server {
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
 
-    /// Which server the embedded twin is to be: 3.14, 3.13.4, 3.9.3 or edumfa-2.9.5.
+    /// Which server the embedded twin is to be: 3.14, 3.13.4, 3.12.3, 3.11.4, 3.10.2, 3.9.3, edumfa-2.9.5 or
+    /// edumfa-2.8.0.
     #[arg(long, default_value = "3.14", value_name = "VERSION", conflicts_with = "server")]
     pub twin_version: Version,
 

@@ -16,15 +16,25 @@ pub enum Version {
     V3_14,
     /// privacyIDEA 3.13.4, which replaces the client's key unless an admin policy exists.
     V3_13_4,
+    /// privacyIDEA 3.12.3, which replaces it, too.
+    V3_12_3,
+    /// privacyIDEA 3.11.4.
+    V3_11_4,
+    /// privacyIDEA 3.10.2, the first with containers.
+    V3_10_2,
     /// privacyIDEA 3.9.3, without containers.
     V3_9_3,
     /// eduMFA 2.9.5, a fork of privacyIDEA 3.9.
     EduMfa2_9_5,
+    /// eduMFA 2.8.0.
+    EduMfa2_8_0,
 }
 
 /// The name is none of the versions that the twin knows.
 #[derive(Debug, thiserror::Error)]
-#[error("no such server: {0:?}; the twin can be 3.14, 3.13.4, 3.9.3 or edumfa-2.9.5")]
+#[error(
+    "no such server: {0:?}; the twin can be 3.14, 3.13.4, 3.12.3, 3.11.4, 3.10.2, 3.9.3, edumfa-2.9.5 or edumfa-2.8.0"
+)]
 pub struct UnknownVersion(String);
 
 impl FromStr for Version {
@@ -52,13 +62,27 @@ pub(super) struct Recorded {
 
 impl Version {
     /// All of them, newest first.
-    pub const ALL: [Self; 4] = [Self::V3_14, Self::V3_13_4, Self::V3_9_3, Self::EduMfa2_9_5];
+    pub const ALL: [Self; 8] = [
+        Self::V3_14,
+        Self::V3_13_4,
+        Self::V3_12_3,
+        Self::V3_11_4,
+        Self::V3_10_2,
+        Self::V3_9_3,
+        Self::EduMfa2_9_5,
+        Self::EduMfa2_8_0,
+    ];
+
+    /// Those that differ the most from each other, and whose every answer is held against recordings. The
+    /// ones in between take after their neighbours.
+    pub const RECORDED: [Self; 4] = [Self::V3_14, Self::V3_13_4, Self::V3_9_3, Self::EduMfa2_9_5];
 
     /// The name by which scripts call it: `3.14`, `edumfa-2.9.5`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::EduMfa2_9_5 => "edumfa-2.9.5",
+            Self::EduMfa2_8_0 => "edumfa-2.8.0",
             other => other.number(),
         }
     }
@@ -69,8 +93,12 @@ impl Version {
         match self {
             Self::V3_14 => "3.14",
             Self::V3_13_4 => "3.13.4",
+            Self::V3_12_3 => "3.12.3",
+            Self::V3_11_4 => "3.11.4",
+            Self::V3_10_2 => "3.10.2",
             Self::V3_9_3 => "3.9.3",
             Self::EduMfa2_9_5 => "2.9.5",
+            Self::EduMfa2_8_0 => "2.8.0",
         }
     }
 
@@ -80,19 +108,23 @@ impl Version {
         match self {
             Self::V3_14 => "privacyIDEA 3.14",
             Self::V3_13_4 => "privacyIDEA 3.13.4",
+            Self::V3_12_3 => "privacyIDEA 3.12.3",
+            Self::V3_11_4 => "privacyIDEA 3.11.4",
+            Self::V3_10_2 => "privacyIDEA 3.10.2",
             Self::V3_9_3 => "privacyIDEA 3.9.3",
             Self::EduMfa2_9_5 => "eduMFA 2.9.5",
+            Self::EduMfa2_8_0 => "eduMFA 2.8.0",
         }
     }
 
     pub(super) fn is_edumfa(self) -> bool {
-        self == Self::EduMfa2_9_5
+        matches!(self, Self::EduMfa2_9_5 | Self::EduMfa2_8_0)
     }
 
-    /// 3.13.4 and 3.14: containers, `/healthz`, `jwt_validity`, checked AES
-    /// keys, upper-case modhex and much else came between 3.9 and 3.13.
-    pub(super) fn is_recent(self) -> bool {
-        matches!(self, Self::V3_14 | Self::V3_13_4)
+    /// From 3.10 on: containers, `jwt_validity`, checked AES keys, upper-case modhex and much else.
+    #[must_use]
+    pub fn is_recent(self) -> bool {
+        self != Self::V3_9_3 && !self.is_edumfa()
     }
 
     pub(super) fn is_3_14(self) -> bool {
@@ -100,8 +132,9 @@ impl Version {
     }
 
     /// The `otpkey` of the client is thrown away as long as no admin policy exists.
-    pub(super) fn replaces_keys_without_policies(self) -> bool {
-        self == Self::V3_13_4
+    #[must_use]
+    pub fn replaces_keys_without_policies(self) -> bool {
+        matches!(self, Self::V3_13_4 | Self::V3_12_3)
     }
 
     /// `rollout_state` of a finished token.
@@ -114,15 +147,20 @@ impl Version {
     }
 
     pub(super) fn recorded(self) -> &'static Recorded {
-        static ALL: [OnceLock<Recorded>; 4] = [const { OnceLock::new() }; 4];
-        let (index, text) = match self {
-            Self::V3_14 => (0, include_str!("data/privacyidea-3.14.json")),
-            Self::V3_13_4 => (1, include_str!("data/privacyidea-3.13.4.json")),
-            Self::V3_9_3 => (2, include_str!("data/privacyidea-3.9.3.json")),
-            Self::EduMfa2_9_5 => (3, include_str!("data/edumfa-2.9.5.json")),
+        static ALL: [OnceLock<Recorded>; 8] = [const { OnceLock::new() }; 8];
+        let text = match self {
+            Self::V3_14 => include_str!("data/privacyidea-3.14.json"),
+            Self::V3_13_4 => include_str!("data/privacyidea-3.13.4.json"),
+            Self::V3_12_3 => include_str!("data/privacyidea-3.12.3.json"),
+            Self::V3_11_4 => include_str!("data/privacyidea-3.12.3.json"),
+            Self::V3_10_2 => include_str!("data/privacyidea-3.12.3.json"),
+            Self::V3_9_3 => include_str!("data/privacyidea-3.9.3.json"),
+            Self::EduMfa2_9_5 => include_str!("data/edumfa-2.9.5.json"),
+            Self::EduMfa2_8_0 => include_str!("data/edumfa-2.9.5.json"),
         };
-        let [a, b, c, d] = &ALL;
-        let slot = [a, b, c, d].into_iter().nth(index).unwrap_or(a);
+        let [first, ..] = &ALL;
+        let slot =
+            ALL.iter().zip(Self::ALL).find(|(_, version)| *version == self).map_or(first, |(slot, _)| slot);
         slot.get_or_init(|| Recorded::parse(text))
     }
 }
