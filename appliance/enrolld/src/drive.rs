@@ -155,6 +155,7 @@ impl Station {
                 Next::Step(step, flow) => (step, flow),
                 Next::End(outcome) => return outcome,
             };
+            flow.expect_lag(self.server.lag());
             if phase != Some(flow.phase()) {
                 phase = Some(flow.phase());
                 self.tell(port, What::Entered(flow.phase()));

@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use keys::device::{Digits, HashAlgorithm};
 use keys::otp;
@@ -89,7 +90,7 @@ impl Files {
         match call {
             ServerCall::Prepare => {
                 let product = format!("sealed files ({})", self.form.word());
-                Ok(ServerAnswer::Ready(Readiness { product, rights: None }))
+                Ok(ServerAnswer::Ready(Readiness { product, rights: None, random_pins: Vec::new() }))
             }
             ServerCall::Look(serial) => self.look(&serial).map(ServerAnswer::Token),
             ServerCall::Register(registration) => self.register(*registration),
@@ -111,7 +112,7 @@ impl Files {
                 }
                 Ok(ServerAnswer::Done)
             }
-            ServerCall::Assign { serial, person } => {
+            ServerCall::Assign { serial, person, .. } => {
                 let text = station::hand_over::owner(&serial, &person);
                 self.drawer
                     .put(&format!("{serial}.owner"), text.as_bytes())
@@ -228,6 +229,11 @@ impl Files {
 impl ServerPort for Files {
     fn ordered(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))
+    }
+
+    /// What is in memory and on this disk shows at once.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn call(

@@ -47,6 +47,7 @@ impl Station {
                 Next::Step(step, flow) => (step, flow),
                 Next::End(outcome) => return outcome,
             };
+            flow.expect_lag(self.server.lag());
             if let (Step::Record(record), None) = (&step, &in_hand) {
                 in_hand = Some(self.store.take_in_hand(record.enrollment));
             }

@@ -2,25 +2,31 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use keys::device::HashAlgorithm;
 use keys::secret::{AccessCode, AesKey, Pin as TokenPin, Seed};
 use privacyidea::{
-    Client, Description, Error, Init, InitAnswer, NotSent, Outcome, PartFormat, Rights, Rollout, SecretBytes,
-    SecretString, Serial, ServerCode, TlsFault, Token, TokenFilter, TokenType, Transport, TwoStepSizes, User,
-    Whose,
+    Client, Description, Error, Init, InitAnswer, PartFormat, Rights, Rollout, SecretBytes, SecretString,
+    Serial, ServerCode, Session, Token, TokenFilter, TokenType, Transport, TwoStepSizes, User, Whose,
 };
 use station::access::code_from_hex;
+use station::lag::LAG;
 use station::record::EnrollmentId;
 use station::refusal::Code;
 use station::server::{
-    PeopleView, Person, Readiness, RealmView, Registered, Registration, Right, ServerAnswer, ServerCall,
-    ServerFault, TokenSecret, TokenView, TwoStepTerms, Verdict,
+    PeopleView, Person, RandomPins, Readiness, RealmView, Registered, Registration, Right, ServerAnswer,
+    ServerCall, ServerFault, TokenSecret, TokenView, TwoStepTerms, Verdict,
 };
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
+
+mod faults;
+
+pub use faults::fault;
+
+use faults::looking;
 
 /// The tokeninfo key under which a token bears the name of its enrollment.
 const ENROLLMENT: &str = "enrollment";
@@ -51,17 +57,38 @@ pub trait ServerPort: Send + Sync {
         &self,
         call: ServerCall,
     ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>>;
+
+    /// How long a change may take to show: a server may be several machines.
+    fn lag(&self) -> Duration {
+        LAG
+    }
 }
 
 /// A privacyIDEA server.
 pub struct PrivacyIdea<T> {
     client: Client<T>,
+    lag: Duration,
+    read: Mutex<Read>,
+}
+
+/// What was read of the policies with this login.
+type Read = Option<(Arc<Session>, Vec<RandomPins>)>;
+
+/// Nothing that holds the lock panics.
+fn lock(read: &Mutex<Read>) -> MutexGuard<'_, Read> {
+    read.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Transport> PrivacyIdea<T> {
     /// The server that `client` speaks to.
     pub fn new(client: Client<T>) -> Self {
-        Self { client }
+        Self { client, lag: LAG, read: Mutex::default() }
+    }
+
+    /// The same, with another time that a change may take to show.
+    #[must_use]
+    pub fn with_lag(self, lag: Duration) -> Self {
+        Self { lag, ..self }
     }
 
     /// The client, for calls that are not the engine's.
@@ -112,11 +139,17 @@ impl<T: Transport> PrivacyIdea<T> {
             ServerCall::Disable(serial) => done(self.client.disable(&serial_of(&serial)?).await),
             ServerCall::Enable(serial) => done(self.client.enable(&serial_of(&serial)?).await),
             ServerCall::Delete(serial) => match self.client.delete(&serial_of(&serial)?).await {
-                Err(error) if error.code() == Some(ServerCode::NotFound) => Ok(ServerAnswer::Done),
+                // It found nothing to delete, and says so with 200.
+                Ok(false) => Err(ServerFault::Refused {
+                    code: Code::TokenVanished,
+                    detail: "nothing deleted".to_owned(),
+                }),
                 result => done(result),
             },
-            ServerCall::Assign { serial, person } => {
-                done(self.client.assign(&serial_of(&serial)?, &User::new(person.user, person.realm)).await)
+            ServerCall::Assign { serial, person, pin } => {
+                let owner = User::new(person.user, person.realm);
+                let pin = pin.map(|pin| SecretString::copy_of(pin.expose()));
+                done(self.client.assign(&serial_of(&serial)?, &owner, pin.as_ref()).await)
             }
             ServerCall::Realms => {
                 let realms = self.client.realms().await.map_err(|e| looking(fault(&e)))?.into_iter();
@@ -153,7 +186,35 @@ impl<T: Transport> PrivacyIdea<T> {
             });
         }
         let product = self.client.server().map_or_else(|| "privacyIDEA".to_owned(), |server| server.text);
-        Ok(Readiness { product, rights: rights(&session.rights) })
+        let random_pins = self.random_pins(&session).await;
+        Ok(Readiness { product, rights: rights(&session.rights), random_pins })
+    }
+
+    /// Where the server puts random PINs on tokens, asked once a login. A policy with a `pinhandler` tells
+    /// people by itself. What cannot be read is not known, which is no fault.
+    async fn random_pins(&self, session: &Arc<Session>) -> Vec<RandomPins> {
+        let known = |read: &Read| {
+            read.as_ref().filter(|(of, _)| Arc::ptr_eq(of, session)).map(|(_, pins)| pins.clone())
+        };
+        if let Some(pins) = known(&lock(&self.read)) {
+            return pins;
+        }
+        if session.rights.allow("policyread") != Some(true) {
+            return Vec::new();
+        }
+        let Ok(policies) = self.client.policies().await else { return Vec::new() };
+        let silent = policies.into_iter().filter(|policy| {
+            // Where a policy is about users by name, it is not about a token that is nobody's yet.
+            policy.active
+                && policy.scope == "enrollment"
+                && policy.users.is_empty()
+                && policy.action("otp_pin_random").is_some()
+                && policy.action("pinhandler").is_none()
+        });
+        let pins: Vec<_> =
+            silent.map(|policy| RandomPins { policy: policy.name, realms: policy.realms }).collect();
+        *lock(&self.read) = Some((Arc::clone(session), pins.clone()));
+        pins
     }
 
     /// The tokens that a Yubico OTP of this public id belongs to.
@@ -212,6 +273,10 @@ impl<T: Transport> ServerPort for PrivacyIdea<T> {
         call: ServerCall,
     ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>> {
         Box::pin(self.carry_out(call))
+    }
+
+    fn lag(&self) -> Duration {
+        self.lag
     }
 }
 
@@ -357,134 +422,4 @@ pub(crate) fn enrollment_of(token: &Token) -> Option<EnrollmentId> {
 /// The access code of a slot that is kept with its token.
 pub(crate) fn code_kept_with(token: &Token) -> Option<AccessCode> {
     code_from_hex(token.info.get(ACCESS_CODE)?)
-}
-
-/// What an error means to the engine.
-#[must_use]
-pub fn fault(error: &Error) -> ServerFault {
-    let code = code(error);
-    let detail = error.to_string();
-    if error.status() == Some(429) {
-        let after = error.retry_after().unwrap_or(Duration::from_secs(1));
-        return ServerFault::Later { code, after };
-    }
-    match error.outcome() {
-        Outcome::NotSent => ServerFault::NotSent { code, detail },
-        Outcome::Refused => ServerFault::Refused { code, detail: words(error).unwrap_or(detail) },
-        Outcome::Unknown => ServerFault::Unknown { code, detail, after: error.retry_after() },
-    }
-}
-
-/// What a fault means to a call that only looks: a lost answer leaves nothing open.
-fn looking(fault: ServerFault) -> ServerFault {
-    match fault {
-        ServerFault::Unknown { code: Code::OutcomeUnknown, detail, after } => {
-            ServerFault::Unknown { code: Code::ServerUnreachable, detail, after }
-        }
-        fault => fault,
-    }
-}
-
-/// Hour and minute, in the zone that the station is set to.
-fn time_of_day(at: SystemTime) -> String {
-    let unix = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    crate::receipts::stamp(unix).to_string().get(11..16).unwrap_or_default().to_owned()
-}
-
-/// The server's own words, where it had some.
-fn words(error: &Error) -> Option<String> {
-    match error {
-        Error::Server(error) => Some(error.message.to_string()),
-        Error::Login(cause) => words(cause),
-        Error::Held { since, cause } => Some(format!(
-            "refused at {}: {}; an order to enroll tries it again from {} on",
-            time_of_day(*since),
-            words(cause).unwrap_or_else(|| cause.to_string()),
-            time_of_day(*since + LOGIN_AGAIN)
-        )),
-        _ => None,
-    }
-}
-
-fn code(error: &Error) -> Code {
-    match error {
-        // A login that was lost midway has changed nothing: it is as if the server were away.
-        Error::Login(cause) => match code(cause) {
-            Code::OutcomeUnknown => Code::ServerUnreachable,
-            code => code,
-        },
-        Error::NotSent(NotSent::Tls(fault)) => tls(fault),
-        Error::NotSent(_) => Code::ServerUnreachable,
-        Error::Lost(_) => Code::OutcomeUnknown,
-        Error::NotAdmin { .. } => Code::NotAnAdministrator,
-        Error::SecondFactor { .. } => Code::WrongCredentials,
-        Error::Token(_) => Code::SessionRefused,
-        Error::Held { .. } => Code::PasswordHeld,
-        Error::Garbled { status, .. } | Error::Server(privacyidea::ServerError { status, .. })
-            if matches!(status, 429 | 503) =>
-        {
-            Code::ServerBusy
-        }
-        Error::Garbled { .. } => Code::AnswerUnreadable,
-        // Whatever number comes with it, it is not about the token.
-        Error::Server(error) if error.status >= 500 => Code::ServerFault,
-        Error::Server(error) => server_code(error.code),
-        _ => Code::Internal,
-    }
-}
-
-fn server_code(code: ServerCode) -> Code {
-    match code {
-        ServerCode::WrongCredentials => Code::WrongCredentials,
-        ServerCode::NoToken | ServerCode::BadToken | ServerCode::TokenExpired => Code::SessionRefused,
-        // Two steps are forced by a policy, too; this station enrolls in one.
-        ServerCode::Forbidden | ServerCode::TwoStepForced => Code::PolicyForbids,
-        ServerCode::TypeOrOwner | ServerCode::Revoked => Code::SerialTaken,
-        ServerCode::UnknownUser => Code::PersonUnknown,
-        ServerCode::NotFound => Code::TokenVanished,
-        ServerCode::Internal | ServerCode::HsmNotReady => Code::ServerFault,
-        _ => Code::RegistrationRefused,
-    }
-}
-
-fn tls(fault: &TlsFault) -> Code {
-    match fault {
-        TlsFault::Untrusted => Code::CertificateUntrusted,
-        TlsFault::Expired => Code::CertificateExpired,
-        TlsFault::WrongName => Code::CertificateWrongHost,
-        TlsFault::NotYetValid => Code::ClockWrong,
-        TlsFault::PinMismatch => Code::PinMismatch,
-        _ => Code::TlsFailed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use privacyidea::{DisplayText, ServerError};
-
-    use super::*;
-
-    #[test]
-    fn a_password_that_was_held_back_is_told_apart_from_one_that_was_refused() {
-        let no = Error::Server(ServerError {
-            status: 401,
-            code: ServerCode::WrongCredentials,
-            message: DisplayText::from_foreign("Wrong credentials"),
-            retry_after: None,
-        });
-        let refused = fault(&Error::Login(Box::new(no.clone())));
-        assert_eq!(
-            (refused.code(), refused.detail()),
-            (Code::WrongCredentials, "Wrong credentials".to_owned())
-        );
-        let since = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_219_200);
-        let held = fault(&Error::Held { since, cause: Box::new(no) });
-        assert_eq!(held.code(), Code::PasswordHeld);
-        let (then, later) = (time_of_day(since), time_of_day(since + LOGIN_AGAIN));
-        let told = format!(
-            "refused at {then}: Wrong credentials; an order to enroll tries it again from {later} on"
-        );
-        assert_eq!(held.detail(), told);
-        assert!(matches!(held, ServerFault::Refused { .. }));
-    }
 }

@@ -114,7 +114,7 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
     let person = Person { user: "O'Hara, Zoë".into(), realm: "büro".into() };
     done(&files, ServerCall::Enable(serial.clone())).await;
     done(&files, ServerCall::Enable(serial.clone())).await;
-    done(&files, ServerCall::Assign { serial: serial.clone(), person }).await;
+    done(&files, ServerCall::Assign { serial: serial.clone(), person, pin: None }).await;
     let name = format!("UBAM00012345_1.yubikey.{}.csv", wanted.enrollment);
     assert_eq!(drawer.names().unwrap(), ["UBAM00012345_1.owner".to_owned(), name.clone()]);
     for name in names(directory.path()) {
@@ -159,7 +159,7 @@ async fn the_access_code_of_a_slot_stays_when_its_token_goes() {
         let code = Arc::new(AccessCode::from_array(&[1, 2, 3, 4, 5, round]));
         done(&files, ServerCall::KeepCode { serial: serial.clone(), code }).await;
         let person = Person { user: "alice".into(), realm: "office".into() };
-        done(&files, ServerCall::Assign { serial: serial.clone(), person }).await;
+        done(&files, ServerCall::Assign { serial: serial.clone(), person, pin: None }).await;
         assert_eq!(drawer.names().unwrap().len(), 3);
         done(&files, ServerCall::Delete(serial.clone())).await;
         // And it is in nobody's way: the same key can be enrolled again.

@@ -34,7 +34,7 @@
 //! if answer.rollout == Rollout::Verify {
 //!     client.verify(&serial, &TokenType::Hotp, &SecretString::copy_of("755224")).await?;
 //! }
-//! client.assign(&serial, &User::new("alice", "office")).await?;
+//! client.assign(&serial, &User::new("alice", "office"), None).await?;
 //!
 //! // What may have happened when something went wrong?
 //! if let Err(error) = client.enable(&serial).await {

@@ -422,3 +422,21 @@ async fn old_parameter_files_welcome_rules_and_armed_profiles() {
     assert!(status.is_err());
     simulation.stop().await.unwrap();
 }
+
+/// Before 3.14, servers do not say of which realm the people are whom they list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_are_found_with_their_realm_at_every_server() {
+    for server in ["3.14", "3.13.4", "3.10.2", "3.9.3", "edumfa-2.8.0"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (simulation, client) =
+            started(directory.path(), &["--keys", "1", "--twin-version", server], "").await;
+        for realm in [None, Some("office".to_owned())] {
+            let find = UserFind { text: "arche".to_owned(), realm };
+            let found = client.user_find(&find).await.unwrap().people;
+            let named: Vec<_> =
+                found.iter().map(|person| format!("{}@{}", person.user, person.realm)).collect();
+            assert_eq!(named, ["alice@office"], "{server}");
+        }
+        simulation.stop().await.unwrap();
+    }
+}

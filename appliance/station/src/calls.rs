@@ -11,6 +11,7 @@ use keys::device::{Answer, KeySerial, Operation};
 use keys::secret::{AccessCode, Seed};
 
 use crate::flow::{Desk, Part};
+use crate::lag::Patience;
 use crate::record::{EnrollmentId, Record, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{
@@ -121,7 +122,7 @@ impl Desk {
     }
 
     /// Waits, a little longer or shorter for each enrollment, so that many stations do not come back at once.
-    async fn pause(&self, id: EnrollmentId, pause: Duration) {
+    pub(crate) async fn pause(&self, id: EnrollmentId, pause: Duration) {
         let until = self.now().monotonic + pause + pause.mul_f64(id.fraction() / 2.0);
         // Whatever answers a wait, the time to go on has come.
         self.ask(Step::Wait { until }).await;
@@ -135,7 +136,7 @@ impl Desk {
         }
     }
 
-    /// What the server has under a serial.
+    /// What the server shows under a serial now, which may be an earlier state: see [`crate::lag`].
     pub(crate) async fn look(
         &self,
         id: EnrollmentId,
@@ -148,7 +149,7 @@ impl Desk {
     }
 
     /// A call that is answered by "done" and may be repeated.
-    pub(crate) async fn done(&self, id: EnrollmentId, call: ServerCall) -> Result<(), Refusal> {
+    pub(crate) async fn asked(&self, id: EnrollmentId, call: ServerCall) -> Result<(), Refusal> {
         match self.persist(id, call).await? {
             ServerAnswer::Done => Ok(()),
             _ => Err(confused("done")),
@@ -181,7 +182,8 @@ impl Desk {
     /// When the answer does not come, the server is asked what it has. A token
     /// whose secret it did not confirm is worth nothing, so it is deleted and made
     /// anew, with the same secret: should the lost request arrive late after all,
-    /// it changes nothing. Late requests are why it is waited first and asked then.
+    /// it changes nothing. Late requests are why it is waited first and asked then. One that is there
+    /// and does not show yet is overwritten, with the same secret, too.
     pub(crate) async fn register(
         &self,
         id: EnrollmentId,
@@ -208,7 +210,7 @@ impl Desk {
                 match self.look(id, serial).await {
                     Ok(None) => {}
                     Ok(Some(view)) if view.enrollment == Some(id) => {
-                        if let Err(refusal) = self.done(id, ServerCall::Delete(serial.clone())).await {
+                        if let Err(refusal) = self.withdraw(id, serial, Patience::AtTheDesk).await {
                             return Err(NotRegistered { refusal, may_exist });
                         }
                     }
@@ -282,16 +284,6 @@ impl Desk {
             StepResult::Recorded => Ok(()),
             StepResult::NotRecorded(why) => Err(Refusal::new(Code::HandOverFailed, why)),
             _ => Err(confused("hand over")),
-        }
-    }
-
-    /// Deletes the token of an enrollment, and no other: only one that bears its name.
-    pub(crate) async fn withdraw(&self, id: EnrollmentId, serial: &TokenSerial) -> Result<(), Refusal> {
-        match self.look(id, serial).await? {
-            Some(view) if view.enrollment == Some(id) => {
-                self.done(id, ServerCall::Delete(serial.clone())).await
-            }
-            _ => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! inspect · recall · prepare · look            nothing has changed yet
-//! planned     erase what may be overwritten; register; compare; keep from counting
+//! planned     erase what may be overwritten; register; keep from counting; compare
 //! registered  write the slot
 //! written     the key's code, compared here, then checked by the server
 //! proven      give the token to its person, note the facts, lock the slot
@@ -20,6 +20,7 @@ use crate::factory;
 use crate::flow::{Desk, Flow, Next};
 use crate::hand_over::random_pin;
 use crate::key_pin;
+use crate::lag::Patience;
 pub use crate::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, Replace, SlotLock};
 use crate::preflight::{self, Ground};
 use crate::proof::{self, Checked, Matched, NoProof};
@@ -198,7 +199,7 @@ async fn transact(
     desk.enter(Phase::Registering);
     let pinned = match with_pin(desk, order, rng, &record).await {
         Ok(pinned) => pinned,
-        Err(refusal) => return undo::all(desk, order, &mut record, refusal, Undone::LeaveAlone).await,
+        Err(refusal) => return undo::unasked(desk, &mut record, refusal).await,
     };
     let order = pinned.as_ref().unwrap_or(order);
     let made = match register::register(desk, order, kind, ability, rng, &mut record).await {
@@ -238,7 +239,7 @@ async fn transact(
     }
 
     desk.enter(Phase::Finishing);
-    match recovery::owned(desk, &record, view).await {
+    match recovery::owned(desk, &record, view, register::pin(order, &record)).await {
         Ok(()) => {}
         Err(recovery::Unfinished::Impossible(refusal)) => {
             return undo::all(desk, order, &mut record, refusal, Undone::Erase).await;
@@ -301,17 +302,21 @@ async fn with_pin(
 /// The server answers a verification of a token that vanished by making an empty
 /// one (privacyIDEA 3.7 to 3.14), so its "yes" alone is no proof.
 pub(crate) async fn confirm(desk: &Desk, record: &Record, matched: &Matched) -> Result<TokenView, Refusal> {
-    match desk.look(record.enrollment, &record.token).await? {
+    let counts = |view: &TokenView| {
+        view.enrollment == Some(record.enrollment)
+            && view.active
+            && !view.unverified
+            && matched.moving.may_be_seen(view.counter)
+    };
+    match desk.look_until(record.enrollment, &record.token, Patience::AtTheDesk, counts).await? {
         None => Err(Refusal::new(Code::TokenVanished, record.token.to_string())),
         Some(view) if view.enrollment != Some(record.enrollment) => {
             Err(Refusal::new(Code::ServerContradicts, "another enrollment has taken the token"))
         }
-        Some(view) if !view.active || view.unverified || !matched.moving.may_be_seen(view.counter) => {
-            Err(Refusal::new(
-                Code::ServerContradicts,
-                "the server accepted the code, yet the token does not count",
-            ))
-        }
-        Some(view) => Ok(view),
+        Some(view) if counts(&view) => Ok(view),
+        Some(_) => Err(Refusal::new(
+            Code::ServerContradicts,
+            "the server accepted the code, yet the token does not count",
+        )),
     }
 }

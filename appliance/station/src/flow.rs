@@ -10,7 +10,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use crate::lag::LAG;
 use crate::step::{Now, Phase, Step, StepResult};
 
 /// A part of a flow that is called from many places: one copy of its code, behind a pointer.
@@ -23,6 +25,7 @@ struct Exchange {
     phase: Phase,
     now: Now,
     cancelled: bool,
+    lag: Duration,
 }
 
 /// What a flow wants next: a step, or nothing any more.
@@ -52,8 +55,14 @@ impl<T> Flow<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let phase = Phase::Inspecting;
-        let exchange =
-            Arc::new(Mutex::new(Exchange { step: None, result: None, phase, now, cancelled: false }));
+        let exchange = Arc::new(Mutex::new(Exchange {
+            step: None,
+            result: None,
+            phase,
+            now,
+            cancelled: false,
+            lag: LAG,
+        }));
         let future = Box::pin(code(Desk { exchange: Arc::clone(&exchange) }));
         Self { future, exchange }.run()
     }
@@ -74,6 +83,11 @@ impl<T> Flow<T> {
     /// answering it with "nothing came". A token that counts already stays.
     pub fn cancel(&mut self) {
         lock(&self.exchange).cancelled = true;
+    }
+
+    /// How long a change at the server may take to show; [`LAG`] unless it is said.
+    pub fn expect_lag(&mut self, lag: Duration) {
+        lock(&self.exchange).lag = lag;
     }
 
     /// Where the flow is, in words that a person at the desk can be shown.
@@ -116,6 +130,11 @@ impl Desk {
     /// Whether somebody wants the flow to end.
     pub(crate) fn cancelled(&self) -> bool {
         lock(&self.exchange).cancelled
+    }
+
+    /// How long a change at the server may take to show.
+    pub(crate) fn lag(&self) -> Duration {
+        lock(&self.exchange).lag
     }
 
     /// Says where the flow is.

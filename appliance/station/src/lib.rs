@@ -28,6 +28,7 @@ pub mod export;
 pub mod flow;
 pub mod hand_over;
 pub mod import;
+pub mod lag;
 pub mod mode;
 pub mod people;
 pub mod phone;

@@ -19,9 +19,10 @@ use keys::secret::Seed;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::calls::SecondStep;
+use crate::calls::{NotRegistered, SecondStep};
 use crate::enrollment::confirm;
 use crate::flow::{Desk, Flow, Next};
+use crate::lag::Patience;
 use crate::outcome::{Ending, Order, Proof, ProofKind};
 use crate::preflight;
 use crate::profile::{TwoStep, Verify};
@@ -124,6 +125,9 @@ where
                     Err(Failed::Undo(refusal)) => {
                         undo::all(&desk, &order, &mut enrolling.record, refusal, Undone::LeaveAlone).await
                     }
+                    Err(Failed::Unasked(refusal)) => {
+                        undo::unasked(&desk, &mut enrolling.record, refusal).await
+                    }
                     Err(Failed::Later(refusal)) => Ending::Postponed(refusal),
                 }
             }
@@ -184,8 +188,16 @@ fn record(order: &Order, id: EnrollmentId, token: TokenSerial) -> Record {
 enum Failed {
     /// Everything is to be taken back.
     Undo(Refusal),
+    /// The server has made nothing.
+    Unasked(Refusal),
     /// Recovery finishes it.
     Later(Refusal),
+}
+
+impl From<NotRegistered> for Failed {
+    fn from(failed: NotRegistered) -> Self {
+        if failed.may_exist { Self::Undo(failed.refusal) } else { Self::Unasked(failed.refusal) }
+    }
 }
 
 impl From<Refusal> for Failed {
@@ -250,7 +262,7 @@ impl Enrolling<'_> {
         desk.record(&mut self.record, State::Proven).await?;
 
         desk.enter(Phase::Finishing);
-        match recovery::forward(desk, &self.record, view).await {
+        match recovery::forward(desk, &self.record, view, self.order.pin.clone()).await {
             Ok(()) => {}
             Err(recovery::Unfinished::Impossible(refusal)) => return Err(refusal.into()),
             Err(recovery::Unfinished::Later(refusal)) => return Err(Failed::Later(refusal)),
@@ -272,7 +284,7 @@ impl Enrolling<'_> {
         let (id, token) = (self.record.enrollment, self.record.token.clone());
         if profile.two_step != TwoStep::Never {
             let first = self.registration(TokenSecret::TwoStep);
-            let begun = desk.register(id, &token, first).await.map_err(|failed| failed.refusal)?;
+            let begun = desk.register(id, &token, first).await?;
             let terms = begun.two_step.filter(|_| !begun.unverified);
             if let (Some(terms), Some(TokenSecret::Seed(seed))) = (terms, begun.echo) {
                 terms.check(64)?;
@@ -282,11 +294,11 @@ impl Enrolling<'_> {
                 let code = if begun.unverified { Code::TwoStepUnusable } else { Code::TwoStepMissing };
                 return Err(Refusal::new(code, "").into());
             }
-            desk.withdraw(id, &token).await?;
+            desk.withdraw(id, &token, Patience::AtTheDesk).await?;
         }
         let seed = Arc::new(Seed::random(profile.seed_length, rng));
         let registration = self.registration(TokenSecret::Seed(seed));
-        let made = desk.register(id, &token, registration).await.map_err(|failed| failed.refusal)?;
+        let made = desk.register(id, &token, registration).await?;
         let Some(TokenSecret::Seed(seed)) = made.echo else {
             let words = "the server does not say which secret it stored";
             return Err(Refusal::new(Code::ServerContradicts, words).into());
@@ -311,16 +323,17 @@ impl Enrolling<'_> {
         }
     }
 
-    /// Whether the server stored what the app is told; then the token is kept from counting.
+    /// Keeps the token from counting; then, whether the server stored what the app is told.
     async fn agree(&self, unverified: bool) -> Result<(), Refusal> {
         let profile = &self.order.profile;
         if profile.verify == Verify::Required && !unverified {
             return Err(Refusal::new(Code::NotVerified, ""));
         }
         let (id, token) = (self.record.enrollment, &self.record.token);
-        let Some(view) = self.desk.look(id, token).await? else {
-            return Err(Refusal::new(Code::TokenVanished, token.to_string()));
-        };
+        if !unverified {
+            self.desk.done(id, ServerCall::Disable(token.clone())).await?;
+        }
+        let view = self.desk.look_at_made(id, token).await?;
         let digits = u32::from(profile.digits.count());
         if view.digits != digits {
             return Err(Refusal::new(Code::DigitsChanged, format!("{} instead of {digits}", view.digits)));
@@ -330,7 +343,7 @@ impl Enrolling<'_> {
         if hash != wanted {
             return Err(Refusal::new(Code::HashChanged, format!("{hash} instead of {wanted}")));
         }
-        if unverified { Ok(()) } else { self.desk.done(id, ServerCall::Disable(token.clone())).await }
+        Ok(())
     }
 
     /// Has the app's part typed in and sent; gives the seed that both have, and whether the

@@ -9,6 +9,7 @@ use keys::yubikey::firmware::{Feature, update_loses_access_code};
 use crate::enrollment::{Order, Replace};
 use crate::factory;
 use crate::flow::Desk;
+use crate::lag::Patience;
 use crate::profile::{CodeTo, NewCode, Overwrite, Profile};
 use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
@@ -213,7 +214,7 @@ pub(crate) async fn serial_is_free(
         return Err(Refusal::new(Code::SerialTaken, token.to_string()));
     };
     desk.enter(Phase::Recovering);
-    desk.withdraw(late.enrollment, token).await?;
+    desk.withdraw(late.enrollment, token, Patience::AtTheDesk).await?;
     desk.enter(Phase::Checking);
     Ok(())
 }
@@ -231,7 +232,22 @@ pub(crate) fn rights(readiness: &Readiness, kind: TokenKind, order: &Order) -> R
     if keeps == (NewCode::Random, CodeTo::Server) {
         needed.push(Right::Note);
     }
-    granted(readiness, &needed)
+    granted(readiness, &needed)?;
+    pin_is_known(readiness, order)
+}
+
+/// Whether somebody knows the token's PIN in the end. Where the server puts a random one on what is
+/// made, the order's comes on it when it is given to its person.
+fn pin_is_known(readiness: &Readiness, order: &Order) -> Result<(), Refusal> {
+    let pinned = order.pin.is_some() || order.random_pin || order.profile.token_id.is_some();
+    if pinned && order.person.is_some() {
+        return Ok(());
+    }
+    let realm = order.person.as_ref().map(|person| &person.realm).or(order.profile.realm.as_ref());
+    match readiness.random_pins.iter().find(|pins| pins.are_in(realm.map(String::as_str))) {
+        Some(pins) => Err(Refusal::new(Code::RandomPin, format!("policy {}", pins.policy))),
+        None => Ok(()),
+    }
 }
 
 /// Whether the login has these rights, as far as the server tells.

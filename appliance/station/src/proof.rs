@@ -1,5 +1,7 @@
 //! The proof: a code that came out of the key, compared here, then checked by the server.
 
+use core::time::Duration;
+
 use keys::device::{Answer, Guard, HashAlgorithm, KeyError, Kind, Operation, ProofWay, Unlock};
 use keys::otp;
 use keys::secret::Seed;
@@ -7,14 +9,18 @@ use keys::yubikey::yubico_otp::TypedOtp;
 use zeroize::Zeroizing;
 
 use crate::flow::Desk;
+use crate::lag::Patience;
 use crate::material::Material;
 use crate::outcome::{Order, ProofKind};
 use crate::profile::Profile;
 use crate::record::{EnrollmentId, Record};
 use crate::refusal::{Code, Refusal};
-use crate::server::{ServerCall, ServerFault, Verdict};
+use crate::server::{ServerCall, ServerFault, TokenView, Verdict};
 use crate::step::{KeyFault, Step, StepResult, Typed};
 use crate::token::{TokenKind, TokenSerial};
+
+/// How often a machine that does not know the token is asked again: see [`crate::lag`].
+const UNHEARD: usize = 8;
 
 /// How many HOTP counters the server looks ahead (privacyIDEA, `count_window` 10).
 const LOOK_AHEAD: u64 = 10;
@@ -307,6 +313,13 @@ pub(crate) async fn ask(
         let (refusal, again) = match desk.verdict(call).await {
             Ok(Verdict::Accepted) => return Checked::Accepted,
             Ok(Verdict::Rejected(words)) => (Refusal::new(Code::CodeRejected, words), None),
+            // A machine that has not heard of the token yet is asked again.
+            Err(ServerFault::Refused { code: Code::TokenVanished, detail })
+                if attempt < UNHEARD && desk.lag() > Duration::ZERO =>
+            {
+                desk.pause(id, Duration::from_secs(1)).await;
+                (Refusal::new(Code::TokenVanished, detail), Some(true))
+            }
             Err(ServerFault::Refused { code, detail }) => (Refusal::new(code, detail), None),
             Err(fault) => {
                 lost |= matches!(fault, ServerFault::Unknown { .. });
@@ -317,11 +330,13 @@ pub(crate) async fn ask(
         // A request whose answer was lost may have used the code up, were it late: then
         // the server has moved on, and rightly rejects the same code.
         if lost {
-            match desk.look(id, serial).await {
+            // While it can be asked again, it need only show at all; after that, the last word is what shows.
+            let moved_on = |view: &TokenView| !view.unverified && matched.moving.was_seen(view.counter);
+            let fits = |view: &TokenView| again == Some(true) || moved_on(view);
+            match desk.look_until(id, serial, Patience::AtTheDesk, fits).await {
                 Ok(None) => return Checked::Rejected(Refusal::new(Code::TokenVanished, serial.to_string())),
                 Ok(Some(view)) => {
-                    let moved_on = !view.unverified && matched.moving.was_seen(view.counter);
-                    if moved_on {
+                    if moved_on(&view) {
                         return Checked::Accepted;
                     }
                 }

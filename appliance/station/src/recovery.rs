@@ -13,7 +13,12 @@
 //! same key without asking anybody. Recovery deletes no token but one that bears
 //! the enrollment's name, and may itself be cut short at any step.
 
+use std::sync::Arc;
+
+use keys::secret::Pin;
+
 use crate::flow::{Desk, Flow, Next, Part};
+use crate::lag::Patience;
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, TokenView};
@@ -73,7 +78,7 @@ async fn take_back(desk: &Desk, record: &mut Record) -> Result<(), Refusal> {
         record.reason = record.reason.or(Some(Code::OutcomeUnknown));
         desk.record(record, State::Undoing).await?;
     }
-    desk.withdraw(record.enrollment, &record.token).await?;
+    desk.withdraw(record.enrollment, &record.token, Patience::Recovery).await?;
     desk.record(record, State::Undone).await
 }
 
@@ -87,7 +92,8 @@ pub(crate) enum Unfinished {
 
 /// Takes up a proven enrollment after a restart.
 async fn resume(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
-    match desk.look(record.enrollment, &record.token).await {
+    let ours = |view: &TokenView| view.enrollment == Some(record.enrollment);
+    match desk.look_until(record.enrollment, &record.token, Patience::Recovery, ours).await {
         Ok(Some(view)) if view.enrollment == Some(record.enrollment) => finish(desk, record, view).await,
         Ok(_) => Err(Unfinished::Impossible(Refusal::new(Code::TokenVanished, record.token.to_string()))),
         Err(refusal) => Err(Unfinished::Later(refusal)),
@@ -96,7 +102,8 @@ async fn resume(desk: &Desk, record: &mut Record) -> Result<(), Unfinished> {
 
 /// Brings a proven enrollment, whose token is as in `view`, to its end. Every step may be repeated.
 async fn finish(desk: &Desk, record: &mut Record, view: TokenView) -> Result<(), Unfinished> {
-    forward(desk, record, view).await?;
+    // The PIN was in RAM alone. The token has it; where a rule wants to see it once more, it cannot be done.
+    forward(desk, record, view, None).await?;
     done(desk, record).await.map_err(Unfinished::Later)
 }
 
@@ -107,19 +114,29 @@ pub(crate) async fn done(desk: &Desk, record: &mut Record) -> Result<(), Refusal
 }
 
 /// Lets the token of a proven enrollment count for its person. Every step may be repeated.
-pub(crate) async fn forward(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
-    owned(desk, record, view).await?;
+pub(crate) async fn forward(
+    desk: &Desk,
+    record: &Record,
+    view: TokenView,
+    pin: Option<Arc<Pin>>,
+) -> Result<(), Unfinished> {
+    owned(desk, record, view, pin).await?;
     noted(desk, record).await;
     Ok(())
 }
 
 /// Lets the token count and gives it to its person.
-pub(crate) async fn owned(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
+pub(crate) async fn owned(
+    desk: &Desk,
+    record: &Record,
+    view: TokenView,
+    pin: Option<Arc<Pin>>,
+) -> Result<(), Unfinished> {
     if !view.active {
         let enable = ServerCall::Enable(record.token.clone());
         desk.done(record.enrollment, enable).await.map_err(Unfinished::Later)?;
     }
-    assign(desk, record, view).await
+    assign(desk, record, view, pin).await
 }
 
 /// Notes at the token where and by whom it was made.
@@ -131,7 +148,12 @@ pub(crate) async fn noted(desk: &Desk, record: &Record) {
     let _ = desk.done(record.enrollment, note).await;
 }
 
-async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unfinished> {
+async fn assign(
+    desk: &Desk,
+    record: &Record,
+    view: TokenView,
+    pin: Option<Arc<Pin>>,
+) -> Result<(), Unfinished> {
     let Some(person) = &record.person else {
         return Ok(());
     };
@@ -140,7 +162,7 @@ async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unf
         return Ok(());
     }
     let id = record.enrollment;
-    let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
+    let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone(), pin };
     let refusal = match desk.done(id, call).await {
         // A server that divides names elsewhere than others has given it to somebody else.
         Ok(()) if person.user.contains(['@', '\\']) => {
@@ -149,8 +171,11 @@ async fn assign(desk: &Desk, record: &Record, view: TokenView) -> Result<(), Unf
         Ok(()) => return Ok(()),
         Err(refusal) => refusal,
     };
-    // A repeated assignment is refused even to the same person: ask whose it is now.
-    match desk.look(id, &record.token).await {
+    // A repeated assignment is refused even to the same person: ask whose it is now. Where it was
+    // refused for another reason, nothing is going to show.
+    let lasting = !matches!(refusal.code, Code::RegistrationRefused | Code::AssignRefused);
+    let shows = |view: &TokenView| is_theirs(view) || lasting;
+    match desk.look_until(id, &record.token, Patience::AtTheDesk, shows).await {
         Ok(Some(view)) if is_theirs(&view) => Ok(()),
         Ok(_) if is_temporary(refusal.code) => Err(Unfinished::Later(refusal)),
         Ok(_) => {

@@ -148,6 +148,10 @@ codes! {
     TokenUnknown = 2064,
     /// A token was made to see whether the server takes such a one: no fault, but a reason why it went.
     Trial = 2065,
+    /// The server does not show what it has done.
+    ServerLags = 2067,
+    /// The server puts a PIN on the token that nobody knows.
+    RandomPin = 2068,
     /// The login may not look people up.
     LookupForbidden = 2071,
     /// The server's directory does not answer for these people.

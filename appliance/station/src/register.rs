@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::calls::{NotRegistered, SecondStep};
 use crate::flow::Desk;
+use crate::lag::Patience;
 use crate::material::Material;
 use crate::outcome::{Ending, Order};
 use crate::profile::{TwoStep, Verify};
@@ -54,13 +55,7 @@ pub(crate) async fn register(
             });
         }
     };
-    let (id, token) = (record.enrollment, record.token.clone());
-    let agreed = match agree(desk, order, &made, record).await {
-        Ok(()) if made.unverified => Ok(()),
-        Ok(()) => desk.done(id, ServerCall::Disable(token)).await,
-        Err(refusal) => Err(refusal),
-    };
-    if let Err(refusal) = agreed {
+    if let Err(refusal) = agree(desk, order, &made, record).await {
         return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
     }
     record.remains = Remains::Perhaps;
@@ -69,6 +64,7 @@ pub(crate) async fn register(
         return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
     }
     if desk.cancelled() {
+        record.remains = Remains::Nothing;
         let refusal = Refusal::new(Code::Cancelled, "");
         return Err(undo::all(desk, order, record, refusal, Undone::LeaveAlone).await);
     }
@@ -84,13 +80,9 @@ pub(crate) async fn try_out(
     ability: Ability,
     rng: &mut impl CryptoRng,
     record: &Record,
-) -> Result<(), Refusal> {
-    let made = make(desk, order, kind, ability, rng, record).await.map_err(|failed| failed.refusal)?;
-    agree(desk, order, &made, record).await?;
-    if made.unverified {
-        return Ok(());
-    }
-    desk.done(record.enrollment, ServerCall::Disable(record.token.clone())).await
+) -> Result<(), NotRegistered> {
+    let made = make(desk, order, kind, ability, rng, record).await?;
+    agree(desk, order, &made, record).await.map_err(exists)
 }
 
 async fn make(
@@ -151,7 +143,7 @@ async fn in_two_steps(
         let terms = begun.two_step.filter(|_| !begun.unverified);
         let (Some(terms), Some(TokenSecret::Seed(servers_part))) = (terms, begun.echo) else {
             if order.profile.two_step == TwoStep::WhenOffered {
-                desk.withdraw(id, token).await.map_err(exists)?;
+                desk.withdraw(id, token, Patience::AtTheDesk).await.map_err(exists)?;
                 return Ok(None);
             }
             let (code, words) = if begun.unverified {
@@ -174,7 +166,7 @@ async fn in_two_steps(
                 return Ok(Some(Made { material, unverified: registered.unverified, two_step: true }));
             }
             // It may have the right secret. It is made anew rather than trusted.
-            SecondStep::Lost => desk.withdraw(id, token).await.map_err(exists)?,
+            SecondStep::Lost => desk.withdraw(id, token, Patience::AtTheDesk).await.map_err(exists)?,
         }
     }
     let words = "the second of two steps, more than once";
@@ -210,7 +202,7 @@ fn registration(
 
 /// The token's PIN. What a key types in front of its HOTP codes is part of it, since
 /// the server takes everything before the code for the PIN.
-fn pin(order: &Order, record: &Record) -> Option<Arc<Pin>> {
+pub(crate) fn pin(order: &Order, record: &Record) -> Option<Arc<Pin>> {
     let id = match (order.profile.kind, &order.profile.token_id) {
         (Kind::Hotp, Some(id)) => id.of(record.key)?.text(),
         _ => return order.pin.clone(),
@@ -223,15 +215,17 @@ fn pin(order: &Order, record: &Record) -> Option<Arc<Pin>> {
     Pin::new(text).ok().map(Arc::new)
 }
 
-/// Whether the server stored what the key is going to hold.
+/// Keeps the token from counting; then, whether the server stored what the key is going to hold.
 async fn agree(desk: &Desk, order: &Order, made: &Made, record: &Record) -> Result<(), Refusal> {
     let profile = &order.profile;
-    if profile.verify == Verify::Required && !made.unverified {
-        return Err(Refusal::new(Code::NotVerified, ""));
+    // First of all: until then it counts, and its secret is nowhere but here.
+    if !made.unverified {
+        if profile.verify == Verify::Required {
+            return Err(Refusal::new(Code::NotVerified, ""));
+        }
+        desk.done(record.enrollment, ServerCall::Disable(record.token.clone())).await?;
     }
-    let Some(view) = desk.look(record.enrollment, &record.token).await? else {
-        return Err(Refusal::new(Code::TokenVanished, record.token.to_string()));
-    };
+    let view = desk.look_at_made(record.enrollment, &record.token).await?;
     let wanted = match &made.material {
         Material::Seed(_) => u32::from(profile.digits.count()),
         // The 32 letters of the encrypted part, and what is in front of them.

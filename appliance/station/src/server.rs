@@ -148,7 +148,8 @@ pub enum ServerCall {
     Disable(TokenSerial),
     /// Let a token count. Answered by [`ServerAnswer::Done`]; may be repeated.
     Enable(TokenSerial),
-    /// Delete a token. Answered by [`ServerAnswer::Done`], also when there was none.
+    /// Delete a token. Answered by [`ServerAnswer::Done`] when the server says that it did;
+    /// refused with [`Code::TokenVanished`] where it sees none.
     Delete(TokenSerial),
     /// Give a token to a person. Answered by [`ServerAnswer::Done`].
     Assign {
@@ -156,6 +157,8 @@ pub enum ServerCall {
         serial: TokenSerial,
         /// To whom.
         person: Person,
+        /// Its PIN once more, since a rule for PINs is applied to an assignment, too.
+        pin: Option<Arc<Pin>>,
     },
     /// Keep the access code of a slot with its token. Answered by [`ServerAnswer::Done`]; may be repeated.
     KeepCode {
@@ -239,6 +242,26 @@ pub struct Readiness {
     pub product: String,
     /// The rights of this login; `None` when the server does not tell.
     pub rights: Option<Vec<Right>>,
+    /// Where it puts a random PIN on a new token and tells nobody, as far as the login may read policies.
+    pub random_pins: Vec<RandomPins>,
+}
+
+/// Whose new tokens get a random PIN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RandomPins {
+    /// The policy that says so.
+    pub policy: String,
+    /// In which realms; empty for everywhere.
+    pub realms: Vec<String>,
+}
+
+impl RandomPins {
+    /// Whether a token that is made in this realm gets one.
+    #[must_use]
+    pub fn are_in(&self, realm: Option<&str>) -> bool {
+        self.realms.is_empty()
+            || realm.is_some_and(|realm| self.realms.iter().any(|known| known.eq_ignore_ascii_case(realm)))
+    }
 }
 
 /// Something an administrator may do at the server.

@@ -13,14 +13,16 @@ use std::sync::Arc;
 use keys::device::Ability;
 use rand_core::CryptoRng;
 
+use crate::calls::NotRegistered;
 use crate::enrollment::PIN_DIGITS;
 use crate::flow::Desk;
 use crate::hand_over::random_pin;
+use crate::lag::Patience;
 use crate::outcome::{Ending, Order};
 use crate::record::{EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::register;
-use crate::server::{Person, ServerCall};
+use crate::server::{Person, ServerCall, TokenView};
 use crate::step::Phase;
 use crate::token::TokenKind;
 
@@ -55,13 +57,20 @@ pub(crate) async fn trial(
     record.reason = Some(Code::Trial);
     // As with any undoing: the journal holds an earlier state when this fails, and recovery goes on from there.
     let _ = desk.record(&mut record, State::Undoing).await;
-    if let Err(left) = desk.withdraw(record.enrollment, &record.token).await {
+    let gone = match &tried {
+        // The server has made nothing.
+        Err(NotRegistered { may_exist: false, .. }) => Ok(()),
+        _ => desk.withdraw(record.enrollment, &record.token, Patience::AtTheDesk).await,
+    };
+    if let Err(left) = gone {
         let text = format!("still to be deleted: token {} ({})", record.token, left.detail);
         return Err(Ending::Postponed(Refusal::new(left.code, text)));
     }
     desk.record(&mut record, State::Undone).await.map_err(Ending::Postponed)?;
     match tried {
-        Err(refusal) if !is_filled_by(&refusal, earlier, &order) => Err(Ending::Refused(refusal)),
+        Err(NotRegistered { refusal, .. }) if !is_filled_by(&refusal, earlier, &order) => {
+            Err(Ending::Refused(refusal))
+        }
         _ if desk.cancelled() => Err(Ending::Refused(Refusal::new(Code::Cancelled, ""))),
         _ => Ok(()),
     }
@@ -84,15 +93,21 @@ async fn tried(
     ability: Ability,
     rng: &mut impl CryptoRng,
     record: &Record,
-) -> Result<(), Refusal> {
+) -> Result<(), NotRegistered> {
     register::try_out(desk, order, kind, ability, rng, record).await?;
     let Some(person) = &record.person else { return Ok(()) };
-    let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone() };
+    let pin = register::pin(order, record);
+    let call = ServerCall::Assign { serial: record.token.clone(), person: person.clone(), pin };
     let Err(refusal) = desk.done(record.enrollment, call).await else { return Ok(()) };
     // After a lost answer a repeated assignment is refused even to the same person.
-    match desk.look(record.enrollment, &record.token).await? {
-        Some(view) if view.owner.as_ref() == Some(person) => Ok(()),
-        _ => Err(worded(refusal, person)),
+    let lasting = refusal.code != Code::RegistrationRefused;
+    let theirs = |view: &TokenView| view.owner.as_ref().is_some_and(|owner| owner.is(person));
+    let shows = |view: &TokenView| theirs(view) || lasting;
+    let exists = |refusal| NotRegistered { refusal, may_exist: true };
+    let view = desk.look_until(record.enrollment, &record.token, Patience::AtTheDesk, shows).await;
+    match view.map_err(exists)? {
+        Some(view) if theirs(&view) => Ok(()),
+        _ => Err(exists(worded(refusal, person))),
     }
 }
 

@@ -3,6 +3,7 @@
 use keys::device::KeyError;
 
 use crate::flow::{Desk, Part};
+use crate::lag::Patience;
 use crate::outcome::{Ending, Order};
 use crate::record::{Record, Remains, State};
 use crate::refusal::{Code, Refusal};
@@ -32,7 +33,7 @@ pub(crate) fn all<'a>(
         // The journal holds an earlier state when this fails, and recovery does the
         // same from there: so going on is right.
         let _ = desk.record(record, State::Undoing).await;
-        let withdrawn = desk.withdraw(record.enrollment, &record.token).await;
+        let withdrawn = desk.withdraw(record.enrollment, &record.token, Patience::AtTheDesk).await;
         if let Err(left) = withdrawn {
             // The token may count, so its key must go on answering: the slot stays as it
             // is until recovery has deleted the token.
@@ -53,6 +54,19 @@ pub(crate) fn all<'a>(
     })
 }
 
+/// Ends an enrollment for which nothing was asked of the server yet.
+pub(crate) async fn unasked(desk: &Desk, record: &mut Record, refusal: Refusal) -> Ending {
+    desk.enter(Phase::Undoing);
+    record.reason = Some(refusal.code);
+    if let Err(storage) = desk.record(record, State::Undone).await {
+        return Ending::Postponed(storage);
+    }
+    match record.remains {
+        Remains::Nothing => Ending::Undone(refusal),
+        Remains::Perhaps | Remains::Secret => Ending::Quarantined(refusal),
+    }
+}
+
 /// Takes back a finished enrollment: the token is deleted, if it is ours, then the slot emptied.
 ///
 /// Ends in [`Ending::Released`] when all went well.
@@ -65,12 +79,14 @@ pub(crate) async fn release(desk: &Desk, order: &Order, record: &mut Record, rea
     if let Err(refusal) = openers.unlock_kept(desk, order, record).await {
         return Ending::Refused(refusal);
     }
+    // What is done shows everywhere after a while, so whoever has the token gone then had it deleted.
+    let settled = record.state == State::Done && desk.shows_everywhere(record);
     record.remains = Remains::Perhaps;
     record.reason = Some(reason);
     if let Err(refusal) = desk.record(record, State::Undoing).await {
         return Ending::Refused(refusal);
     }
-    if let Err(left) = desk.withdraw(record.enrollment, &record.token).await {
+    if let Err(left) = desk.withdraw_settled(record, settled, Patience::AtTheDesk).await {
         // The token may count, so its key goes on answering until recovery has deleted it.
         let refusal = Refusal::new(left.code, both(&Refusal::new(reason, ""), &left));
         return Ending::Postponed(refusal);

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::errand::{self, Errand};
 use crate::flow::{Desk, Flow, Next};
+use crate::lag::Patience;
 use crate::outcome::ProofKind;
 use crate::preflight;
 use crate::profile::Profile;
@@ -97,7 +98,10 @@ async fn run(desk: &Desk, errand: &Errand, verified: &mut Verified) -> Result<An
 
 async fn of_record(desk: &Desk, errand: &Errand, record: &Record) -> Result<Question, Refusal> {
     let (id, token) = (record.enrollment, record.token.clone());
-    let Some(view) = desk.look(id, &token).await? else {
+    // What was enrolled a moment ago may not show yet.
+    let shows = |view: &TokenView| view.enrollment == Some(id) || desk.shows_everywhere(record);
+    let view = desk.look_until(id, &token, Patience::AtTheDesk, shows).await?;
+    let Some(view) = view else {
         return Err(Refusal::new(Code::TokenVanished, token.to_string()));
     };
     let ours = view.enrollment == Some(id);

@@ -107,7 +107,11 @@ impl World {
     fn server(&mut self, call: ServerCall) -> Result<ServerAnswer, ServerFault> {
         let seed = |bytes: &[u8]| Some(TokenSecret::Seed(Arc::new(Seed::new(bytes).unwrap())));
         Ok(match call {
-            ServerCall::Prepare => ServerAnswer::Ready(Readiness { product: "test".into(), rights: None }),
+            ServerCall::Prepare => ServerAnswer::Ready(Readiness {
+                product: "test".into(),
+                rights: None,
+                random_pins: Vec::new(),
+            }),
             ServerCall::Look(_) => ServerAnswer::Token(self.token.as_ref().map(|(view, _)| view.clone())),
             ServerCall::Register(wanted) => {
                 let half = matches!(wanted.secret, TokenSecret::TwoStep) && self.two_step;

@@ -69,6 +69,9 @@ sections! {
         pub api_key_file: Option<ApiKeyFile> = None,
         /// How long an answer may take, in seconds.
         pub timeout_seconds: Whole<5, 120> = Whole::new(30),
+        /// How long a change may take to show, in seconds, where the server is several machines behind one
+        /// name. That a token is gone, which the server did not say it deleted, is believed after that.
+        pub lag_seconds: Whole<0, 600> = Whole::new(90),
         /// Enrolls without a server: tokens become files that one imports, encrypted for those whom
         /// hand-over.to names.
         pub output: Option<Output> = None,

@@ -114,6 +114,10 @@ impl ServerPort for Paced {
         self.server.ordered()
     }
 
+    fn lag(&self) -> Duration {
+        self.server.lag()
+    }
+
     fn call(
         &self,
         call: ServerCall,

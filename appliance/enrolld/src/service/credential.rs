@@ -235,6 +235,10 @@ impl ServerPort for Heard {
         self.port.ordered()
     }
 
+    fn lag(&self) -> Duration {
+        self.port.lag()
+    }
+
     fn call(
         &self,
         call: ServerCall,
@@ -433,7 +437,8 @@ fn connect(section: &ServerSection, credentials: Credentials) -> Result<Port, co
         https = https.allow_plain_http();
     }
     let https = https.build().map_err(|error| wrong(format!("server.url: {error}")))?;
-    Ok(Arc::new(PrivacyIdea::new(Client::new(https, credentials))))
+    let lag = Duration::from_secs(section.lag_seconds.number().into());
+    Ok(Arc::new(PrivacyIdea::new(Client::new(https, credentials)).with_lag(lag)))
 }
 
 /// The rights that enrolling by these profiles needs, those for taking back included.

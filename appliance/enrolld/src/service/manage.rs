@@ -122,7 +122,7 @@ impl Desk {
         let token = serial(&request.serial)?;
         let owner = self.owner(&request.person).await?;
         let port = self.vault.client()?;
-        self.answered(port.client().assign(&token, &owner).await)?;
+        self.answered(port.client().assign(&token, &owner, None).await)?;
         self.token(&request.serial).await
     }
 

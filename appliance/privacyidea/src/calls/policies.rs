@@ -20,6 +20,10 @@ pub struct Policy {
     pub scope: String,
     /// Whether it is in force.
     pub active: bool,
+    /// The realms of the users that it is about; empty for all, and for tokens of nobody.
+    pub realms: Vec<String>,
+    /// The users that it is about; empty as with the realms.
+    pub users: Vec<String>,
     actions: BTreeMap<String, SecretString>,
 }
 
@@ -44,7 +48,12 @@ fn policy_list(envelope: &Envelope<'_>) -> Result<Vec<Policy>, Malformed> {
         active: Option<Json<'a>>,
         #[serde(borrow)]
         action: Option<Json<'a>>,
+        #[serde(borrow)]
+        realm: Option<Json<'a>>,
+        #[serde(borrow)]
+        user: Option<Json<'a>>,
     }
+    let names = |json: Option<Json<'_>>| json.and_then(Json::ok::<Vec<String>>).unwrap_or_default();
     let list: Vec<Wire<'_>> = envelope.read()?;
     list.into_iter()
         .map(|wire| {
@@ -56,7 +65,8 @@ fn policy_list(envelope: &Envelope<'_>) -> Result<Vec<Policy>, Malformed> {
                 }
             }
             let active = wire.active.and_then(Json::ok).unwrap_or(false);
-            Ok(Policy { name: wire.name, scope: wire.scope, active, actions })
+            let (realms, users) = (names(wire.realm), names(wire.user));
+            Ok(Policy { name: wire.name, scope: wire.scope, active, realms, users, actions })
         })
         .collect()
 }

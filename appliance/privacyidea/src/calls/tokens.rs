@@ -288,22 +288,39 @@ impl<T: Transport> Client<T> {
     /// Gives it to a user. Refused with 1103 if it has an owner, **even the
     /// same one**: after a lost answer look who owns it. Look, too, when the login has `@` or
     /// a backslash in it: a server that does not divide names as others do may know another by it.
-    pub async fn assign(&self, serial: &Serial, owner: &User) -> Result<bool, Error> {
+    ///
+    /// A rule for PINs is applied to an assignment, too, and then a token that is given away without
+    /// a `pin` is refused. With one, it is the token's PIN from then on.
+    pub async fn assign(
+        &self,
+        serial: &Serial,
+        owner: &User,
+        pin: Option<&SecretString>,
+    ) -> Result<bool, Error> {
         owner.check()?;
         let spelled = owner.spelled();
-        let assigned = self.assign_as(serial, &spelled, owner).await;
+        let pin = pin.map(SecretString::reveal);
+        let assigned = self.assign_as(serial, &spelled, owner, pin).await;
         match assigned {
             // A server that does not divide names knows nobody of that one.
             Err(error) if error.code() == Some(ServerCode::UnknownUser) && spelled != owner.login => {
-                self.assign_as(serial, &owner.login, owner).await
+                self.assign_as(serial, &owner.login, owner, pin).await
             }
             assigned => assigned,
         }
     }
 
-    async fn assign_as(&self, serial: &Serial, login: &str, owner: &User) -> Result<bool, Error> {
-        let body = named_fields(Object::new().text("serial", serial.as_str()), login, owner);
-        self.call(Call::post("/token/assign", &[], body), changed).await
+    async fn assign_as(
+        &self,
+        serial: &Serial,
+        login: &str,
+        owner: &User,
+        pin: Option<&str>,
+    ) -> Result<bool, Error> {
+        let body =
+            named_fields(Object::new().text("serial", serial.as_str()), login, owner).maybe("pin", pin);
+        let answer = self.call(Call::post("/token/assign", &[], body), changed).await;
+        answer.map_err(|error| error.without(pin))
     }
 
     /// Deletes it. Refused with 601 under HTTP 404 if there is none.

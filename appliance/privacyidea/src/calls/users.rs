@@ -17,7 +17,7 @@ use crate::names::User;
 pub struct UserRecord {
     /// The login name.
     pub username: String,
-    /// The realm.
+    /// The realm; where the server does not say (before privacyIDEA 3.14), the one that was asked for.
     pub realm: String,
     /// The resolver.
     pub resolver: String,
@@ -140,13 +140,21 @@ impl<T: Transport> Client<T> {
     /// `userlist`.
     pub async fn users(&self, realm: &str, username: &str) -> Result<Vec<UserRecord>, Error> {
         let call = Call::get("/user/", &[]).query("realm", Some(realm)).query("username", Some(username));
-        self.call(call, user_list).await
+        let mut users = self.call(call, user_list).await?;
+        for user in users.iter_mut().filter(|user| user.realm.is_empty()) {
+            realm.clone_into(&mut user.realm);
+        }
+        Ok(users)
     }
 
     /// The same, and which resolvers did not answer.
     pub async fn search_users(&self, realm: &str, username: &str) -> Result<UserSearch, Error> {
         let call = Call::get("/user/", &[]).query("realm", Some(realm)).query("username", Some(username));
-        self.call(call, user_search).await
+        let mut search = self.call(call, user_search).await?;
+        for user in search.users.iter_mut().filter(|user| user.realm.is_empty()) {
+            realm.clone_into(&mut user.realm);
+        }
+        Ok(search)
     }
 
     /// All realms.

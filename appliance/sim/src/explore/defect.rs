@@ -42,11 +42,13 @@ pub enum Defect {
     ForgetHandOver,
     /// What is finished on a key is replaced although no order names it.
     ReplaceUnnamed,
+    /// One look that does not show a token is taken for a proof that there is none.
+    BelieveOneLook,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::WriteBeforeRegister,
         Self::ForgetDisable,
         Self::SkipUndo,
@@ -57,6 +59,7 @@ impl Defect {
         Self::GuessPin,
         Self::ForgetHandOver,
         Self::ReplaceUnnamed,
+        Self::BelieveOneLook,
     ];
 
     /// The order that the engine gets instead.

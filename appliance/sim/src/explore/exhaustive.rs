@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 
 use enrolld::station::enrollment::Ending;
+use twins::privacyidea::Lag;
 
 use super::check::{self, Violation};
 use super::defect::Defect;
@@ -200,6 +201,8 @@ fn put_right(world: &mut World) -> Result<Result<(), Violation>, PowerCut> {
     if let Err(violation) = check::settled(world) {
         return Ok(Err(violation));
     }
+    // From here on it shows what it has done.
+    lock(&world.shared).server.set_lag(Lag::default());
     let mend = world.mend;
     if let Some(key) = world.keys.first_mut() {
         mend(key);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use enrolld::keys::device::{Digits, Firmware, Kind};
+use enrolld::keys::secret::Pin;
 use enrolld::station::access::{Codes, StationSecret};
 use enrolld::station::enrollment::{Ending, Order, Outcome, Replace};
 use enrolld::station::errand::Errand;
@@ -12,6 +13,7 @@ use enrolld::station::server::Person;
 use enrolld::station::token::TokenSerial;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
+use zeroize::Zeroizing;
 
 use super::driver::Touching;
 use super::key::{Key, Twin};
@@ -21,6 +23,7 @@ use super::world::{Beginning, STRANGER, World};
 
 mod desk;
 mod finished;
+mod machines;
 mod nitrokeys;
 
 /// One flow.
@@ -39,7 +42,7 @@ pub struct Flow {
 
 /// All flows, whatever the key.
 pub fn all() -> impl Iterator<Item = &'static Flow> {
-    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS).chain(finished::FLOWS)
+    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS).chain(finished::FLOWS).chain(machines::FLOWS)
 }
 
 /// The flows of YubiKeys.
@@ -312,6 +315,12 @@ pub fn order() -> Order {
 #[must_use]
 pub fn for_alice() -> Order {
     Order { person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }), ..order() }
+}
+
+/// The same order for a person, with a PIN for the token.
+pub(super) fn with_pin(order: Order) -> Order {
+    let pin = Pin::new(Zeroizing::new("24680".to_owned())).ok().map(Arc::new);
+    Order { person: for_alice().person, pin, ..order }
 }
 
 fn for_nobody() -> Order {

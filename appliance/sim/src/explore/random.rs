@@ -9,7 +9,7 @@ use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twins::nitrokey_pro::Product;
-use twins::privacyidea::{Fault, Mode, Version};
+use twins::privacyidea::{Fault, Lag, Mode, Version};
 use twins::{nitrokey_pro, nitrokey3, yubikey};
 
 use super::check::{self, Violation};
@@ -122,7 +122,10 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     let kind = if sort != Sort::YubiKey && rng.random_bool(0.5) { Kind::Totp } else { Kind::Hotp };
     // A quarter of the worlds of YubiKeys has them as they are sold.
     let sold = sort == Sort::YubiKey && rng.random_bool(0.25);
-    let anew = || flows::of(Profile { overwrite: Overwrite::Factory, ..Profile::new(kind) });
+    // A server that puts random PINs on tokens is sent people and PINs.
+    let pinned = policies.contains(&"pin-random");
+    let pin = move |order: Order| if pinned { flows::with_pin(order) } else { order };
+    let anew = || pin(flows::of(Profile { overwrite: Overwrite::Factory, ..Profile::new(kind) }));
     let mut world = World::new(&Beginning {
         seed,
         keys,
@@ -131,6 +134,7 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
         version: pick(&VERSIONS, &mut rng),
         policies,
         sold,
+        ..Beginning::default()
     })?;
     world.tells = tells;
     let mut round = Round::default();
@@ -150,6 +154,8 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
             3 if yubikey => flows::locked(NewCode::Random, CodeTo::Server),
             _ => flows::of(Profile::new(kind)),
         };
+        // One without is refused before anything is done.
+        let order = if rng.random_bool(0.9) { pin(order) } else { order };
         let order = by_somebody(&world, key, order, &mut rng);
         round.enrollments += 1;
         story::insertion(&world, key, &order);
@@ -167,6 +173,7 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     // Without a planned cut the power stays on.
     let _ = world.recover();
     check::settled(&world).map_err(wrong)?;
+    lock(&world.shared).server.set_lag(Lag::default());
     for key in 0..world.keys.len() {
         world.replug(key);
         round.enrollments += 1;
@@ -234,6 +241,11 @@ pub(super) fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
         if !shared.reachable {
             round.fault("server: cannot be reached");
         }
+        let (lag, what) = behind(rng);
+        shared.server.set_lag(lag);
+        if let Some(what) = what {
+            round.fault(what);
+        }
         for _ in 0..rng.random_range(0..3) {
             let mut fault = Fault::new(pick(&PATHS, rng), pick(&MODES, rng));
             fault.status = pick(&[429, 500, 502, 503], rng);
@@ -262,6 +274,18 @@ pub(super) fn disturb(world: &mut World, rng: &mut StdRng, round: &mut Round) {
             }
             round.fault(what);
         }
+    }
+}
+
+/// By how much what the server shows is behind, sometimes.
+fn behind(rng: &mut StdRng) -> (Lag, Option<&'static str>) {
+    let late = Duration::from_millis(pick(&[300, 1_000, 3_000, 9_000, 30_000, 60_000], rng));
+    let none = Lag::default();
+    match rng.random_range(0..16) {
+        0 => (Lag { reads: late, ..none }, Some("server: shows late what it has done")),
+        1 => (Lag { machines: late, ..none }, Some("server: two machines take turns")),
+        2 => (Lag { deletions: late, ..none }, Some("server: deletes late")),
+        _ => (none, None),
     }
 }
 

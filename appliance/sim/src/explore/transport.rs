@@ -50,6 +50,7 @@ impl Shared {
                 hash.update(format!("{token:?}"));
             }
             hash.update(format!("{:?}", self.server.faults()));
+            hash.update(self.server.behind_in_words());
             hash.finalize().into()
         });
         let mut hash = Sha256::new_with_prefix(server);

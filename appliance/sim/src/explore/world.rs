@@ -17,12 +17,12 @@ use enrolld::station::recovery::{self, Settled};
 use enrolld::station::release;
 use enrolld::station::run::Run;
 use enrolld::station::slots::{self, Handled};
-use enrolld::station::step::HandOver;
+use enrolld::station::step::{HandOver, Phase};
 use enrolld::station::verify::{self, Verified};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
-use twins::privacyidea::{ADMIN, Options, Request, ServerTwin, Version};
+use twins::privacyidea::{ADMIN, Lag, Options, Request, ServerTwin, Version};
 
 use super::defect::Defect;
 use super::driver::{self, Touching};
@@ -58,6 +58,10 @@ pub struct World {
     pub server: Arc<dyn ServerPort>,
     /// What the person at the desk does.
     pub touching: Touching,
+    /// How the last enrollment of a key ended.
+    pub ended: Option<&'static str>,
+    /// In which phase the person at the desk calls the enrollment off.
+    pub calls_off: Option<Phase>,
     /// A defect that is planted to see whether it is caught.
     pub defect: Option<Defect>,
     /// What was put into the hand-over file: it survives a power cut as the disk does.
@@ -117,6 +121,8 @@ pub struct Beginning {
     pub policies: Vec<&'static str>,
     /// Whether YubiKeys are as they are sold.
     pub sold: bool,
+    /// By how much what it shows is behind.
+    pub lag: Lag,
 }
 
 impl Default for Beginning {
@@ -129,6 +135,7 @@ impl Default for Beginning {
             version: Version::V3_14,
             policies: Vec::new(),
             sold: false,
+            lag: Lag::default(),
         }
     }
 }
@@ -155,6 +162,7 @@ impl World {
         for preset in &beginning.policies {
             server.policy_set(preset).map_err(|error| bad(&error))?;
         }
+        server.set_lag(beginning.lag);
         let mut keys = Vec::new();
         for number in 0..beginning.keys {
             let (serial, seed) = (serial(number as usize), beginning.seed ^ u64::from(number));
@@ -186,6 +194,8 @@ impl World {
             server: connect(&shared),
             shared,
             touching: Touching::Right,
+            ended: None,
+            calls_off: None,
             defect: None,
             handed_over: Vec::new(),
             tells: false,
@@ -339,6 +349,7 @@ impl World {
         let now = driver::now(&self.shared);
         let rng = self.chance();
         let outcome = driver::drive(self, enrollment::enroll(order, now, rng), Some(key))?;
+        self.ended = Some(outcome.ending.word());
         self.run_finished(&outcome.finished)?;
         if let Some(serial) = taken {
             self.run_settles(serial, &outcome.ending)?;

@@ -304,8 +304,6 @@ async fn used(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen) ->
     let pin = if has("userstore-pin") { password.map(|known| known.password) } else { plan.pin };
     let with_pin = format!("{}{code}", pin.unwrap_or_default());
     let (whose, pass) = match plan.person {
-        // A random PIN is known to nobody.
-        _ if has("pin-random") => (Whose::OtpOnly(&token.serial), code),
         Some(user) => (Whose::User(user, plan.realm_of_person), with_pin),
         None => (Whose::Token(&token.serial), with_pin),
     };

@@ -62,8 +62,6 @@ pub(crate) enum Whose<'a> {
     User(&'a str, &'a str),
     /// The token's.
     Token(&'a str),
-    /// The token's, without its PIN.
-    OtpOnly(&'a str),
 }
 
 /// The second administrator.
@@ -122,7 +120,6 @@ impl Observer {
         let body = match whose {
             Whose::User(user, realm) => json!({"user": user, "realm": realm, "pass": pass}),
             Whose::Token(serial) => json!({"serial": serial, "pass": pass}),
-            Whose::OtpOnly(serial) => json!({"serial": serial, "otponly": 1, "pass": pass}),
         };
         let key = key.map(|key| Arc::new(SecretString::copy_of(key)));
         let (status, answer) = self.send(Method::Post, "/validate/check", &[], Some(body), key).await?;

@@ -15,7 +15,7 @@ use station::token::TokenSerial;
 use station::welcome::Welcome;
 use std::sync::Arc;
 use twins::privacyidea::tls::Variant;
-use twins::privacyidea::{ADMIN, Fault, HELPDESK, REALM, Version};
+use twins::privacyidea::{ADMIN, Fault, HELPDESK, Lag, REALM, Version};
 use zeroize::Zeroizing;
 
 use crate::key::Blank;
@@ -70,6 +70,8 @@ pub(crate) struct Way {
     pub(crate) patience: Duration,
     /// How far its clock is ahead of everybody else's, in seconds.
     pub(crate) ahead: i64,
+    /// How long it takes for possible that a change does not show yet.
+    pub(crate) lag: Duration,
     /// Whether its steady clock stands still, so that it never renews a login by itself.
     pub(crate) timeless: bool,
 }
@@ -161,6 +163,8 @@ pub(crate) struct Plan {
     pub(crate) codes: Codes,
     pub(crate) welcome: Option<Arc<Welcome>>,
     pub(crate) faults: Vec<Fault>,
+    /// By how much what the server shows is behind while the key is enrolled.
+    pub(crate) behind: Lag,
     pub(crate) expect: Expect,
     pub(crate) then: Then,
     /// Whether it is tried at real servers, too.
@@ -199,6 +203,8 @@ impl Plan {
                 route: Route::Good,
                 patience: Duration::from_secs(20),
                 ahead: 0,
+                // What the server shows here is what it has.
+                lag: Duration::from_secs(2),
                 timeless: false,
             },
             key: Blank::new(),
@@ -215,6 +221,7 @@ impl Plan {
             codes: Codes::default(),
             welcome: None,
             faults: Vec::new(),
+            behind: Lag::default(),
             expect,
             then: Then::Nothing,
             real: true,
@@ -230,7 +237,7 @@ impl Plan {
     /// adds one where the case has none.
     pub(crate) fn keeping_secrets(mut self, version: Version) -> Self {
         let guarded = self.policies.iter().any(|preset| ADMIN_SCOPE.contains(preset));
-        if version == Version::V3_13_4 && !guarded {
+        if version.replaces_keys_without_policies() && !guarded {
             self.policies.push("admin-rights");
         }
         self
@@ -354,6 +361,14 @@ impl Plan {
 
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
+        self
+    }
+
+    /// By how much what the server shows is behind; the station takes 20 seconds for possible.
+    pub(crate) fn behind(mut self, lag: Lag) -> Self {
+        self.behind = lag;
+        self.way.lag = Duration::from_secs(20);
+        self.real = false;
         self
     }
 

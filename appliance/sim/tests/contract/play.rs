@@ -2,6 +2,7 @@
 
 use station::enrollment::Ending;
 use station::refusal::Code;
+use twins::privacyidea::Lag;
 
 use crate::Broken;
 use crate::judge;
@@ -16,8 +17,11 @@ pub(crate) async fn play(plan: &Plan, site: Site) -> Result<Story, Broken> {
     let mut room = Room::open(site, plan).await?;
     let before = room.look().await?;
     room.site.add_faults(&plan.faults)?;
-    let course = room.enroll(plan.order()?, plan.faults.is_empty()).await?;
+    room.site.set_lag(plan.behind);
+    let spied = plan.faults.is_empty() && plan.behind == Lag::default();
+    let course = room.enroll(plan.order()?, spied).await?;
     room.site.clear_faults()?;
+    room.site.set_lag(Lag::default());
     judge::ending(&mut story, &room, plan, plan.expect, &before, &course).await?;
     if let Expect::Postponed(_, later) = plan.expect {
         let settled = room.restart().await?;

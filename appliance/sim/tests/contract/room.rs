@@ -358,7 +358,7 @@ async fn connect(
     if way.validate_key {
         client = client.with_validate_key(SecretString::new(site.api_key("validate")?));
     }
-    Ok(Arc::new(PrivacyIdea::new(client)))
+    Ok(Arc::new(PrivacyIdea::new(client).with_lag(way.lag)))
 }
 
 /// The machine's clocks, made wrong.

@@ -35,6 +35,8 @@ struct Wanted {
     exact: bool,
     list: bool,
     quiet: bool,
+    /// Whether twins of the versions in between are tried, too.
+    between: bool,
     /// Which part of the cases, and of how many: several servers share the work.
     part: Option<(usize, usize)>,
 }
@@ -47,6 +49,7 @@ impl Wanted {
             match argument.as_str() {
                 "--exact" => wanted.exact = true,
                 "--list" => wanted.list = true,
+                "--between" => wanted.between = true,
                 "-q" | "--quiet" => wanted.quiet = true,
                 "--skip" => wanted.skip.extend(arguments.next()),
                 "--part" => wanted.part = Some(part(&arguments.next().unwrap_or_default())?),
@@ -143,7 +146,8 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<bool, Broken> {
     let wanted = Wanted::from_arguments()?;
     let real = Real::of_environment()?.map(Arc::new);
-    let versions = real.as_ref().map_or_else(|| Version::ALL.to_vec(), |real| vec![real.version]);
+    let twins = if wanted.between { Version::ALL.to_vec() } else { Version::RECORDED.to_vec() };
+    let versions = real.as_ref().map_or(twins, |real| vec![real.version]);
     let place = if real.is_some() { "real" } else { "twin" };
     let mut chosen = Vec::new();
     for version in versions {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use twins::privacyidea::tls::{Authority, Variant};
-use twins::privacyidea::{Fault, Options, ServerTwin, Version, front};
+use twins::privacyidea::{Fault, Lag, Options, ServerTwin, Version, front};
 
 use crate::Broken;
 use crate::observer::Observer;
@@ -78,6 +78,13 @@ impl Site {
                 Ok(())
             }
             Kind::Real(real) => real.clear_faults(),
+        }
+    }
+
+    /// By how much what a twin shows is behind from now on.
+    pub(crate) fn set_lag(&self, lag: Lag) {
+        if let Kind::Twin { twin, .. } = &self.kind {
+            twin.lock().unwrap_or_else(PoisonError::into_inner).set_lag(lag);
         }
     }
 

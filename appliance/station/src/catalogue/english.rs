@@ -298,6 +298,16 @@ pub(super) const fn english(code: Code) -> Text {
             "A token was made to see whether the server takes such a one; it never counted, and is deleted.",
             "Nothing to do.",
         ),
+        Code::ServerLags => say(
+            "Server lags behind",
+            "The server does not show yet what it has acknowledged, or may have done.",
+            "Leave the station on; it goes on looking and puts this right.",
+        ),
+        Code::RandomPin => say(
+            "PIN nobody knows",
+            "A policy of the server puts a random PIN on the token, and nobody is told which.",
+            "Name a person and a PIN in the order, or change otp_pin_random at the server.",
+        ),
         Code::ConfigurationInvalid => say(
             "Configuration error",
             "The file enrollment.toml has an error.",

@@ -300,6 +300,16 @@ pub(super) const fn german(code: Code) -> Text {
             "Zur Probe angelegt: ob der Server so ein Token nimmt. Es galt nie und ist gelöscht.",
             "Nichts zu tun.",
         ),
+        Code::ServerLags => say(
+            "Server ist im Verzug",
+            "Der Server zeigt noch nicht, was er bestätigt hat oder vielleicht getan hat.",
+            "Station eingeschaltet lassen; sie sieht weiter nach und stellt es richtig.",
+        ),
+        Code::RandomPin => say(
+            "PIN kennt niemand",
+            "Eine Richtlinie des Servers gibt dem Token eine zufällige PIN, die niemand erfährt.",
+            "Person und PIN im Auftrag nennen oder otp_pin_random am Server ändern.",
+        ),
         Code::ConfigurationInvalid => say(
             "Konfigurationsfehler",
             "Die Datei enrollment.toml hat einen Fehler.",

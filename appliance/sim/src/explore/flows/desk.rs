@@ -127,7 +127,7 @@ fn errand(slot: Option<Slot>) -> Errand {
     Errand { slot, codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) }
 }
 
-fn phones(world: &mut World) -> Result<(), PowerCut> {
+pub(super) fn phones(world: &mut World) -> Result<(), PowerCut> {
     world.after = |world| app(world, Kind::Totp, TwoStep::Never);
     Ok(())
 }
@@ -138,7 +138,7 @@ fn phones_in_two_steps(world: &mut World) -> Result<(), PowerCut> {
 }
 
 /// Enrolls Alice's phone.
-fn app(world: &mut World, kind: Kind, two_step: TwoStep) -> Result<Ending, PowerCut> {
+pub(super) fn app(world: &mut World, kind: Kind, two_step: TwoStep) -> Result<Ending, PowerCut> {
     let profile = Profile { two_step, ..Profile::new(kind) };
     let order = Order { profile, port: "phone".to_owned(), ..for_alice() };
     Ok(world.enroll_phone(order)?.ending)

@@ -112,6 +112,15 @@ fn behind_an_id() -> Vec<Plan> {
         )
         .policies(&["pin-quality"])
         .twin_only(),
+        // What the key types is a part of the PIN, and the rule is applied to the assignment, too.
+        plan(
+            "pin-quality, which PIN and id meet together, for bob",
+            TokenId::Fixed("vvcbcdce".to_owned()),
+            Enrolled,
+        )
+        .policies(&["pin-quality"])
+        .person("bob")
+        .pin("12"),
         plan("pin-forbidden", TokenId::Serial, Refused(Code::RightMissing)).policies(&["pin-forbidden"]),
     ]
 }
@@ -128,9 +137,11 @@ fn ruled() -> Vec<Plan> {
             other(&format!("{name}, {rule}, {what}"), kind, expect).policies(&[rule])
         };
         plans.extend([
-            plan("pin-quality", "a good PIN", Enrolled).pin("abc123"),
+            plan("pin-quality", "a good PIN", Enrolled).pin("abc123").twin_only(),
+            plan("pin-quality", "a good PIN, for bob", Enrolled).pin("abc123").person("bob"),
             plan("pin-quality", "no PIN", Declined(Code::PolicyForbids)),
-            plan("pin-random", "for bob", Enrolled).person("bob"),
+            plan("pin-random", "for bob", Refused(Code::RandomPin)).person("bob").twin_only(),
+            plan("pin-random", "a PIN, for bob", Enrolled).pin("1234").person("bob"),
             plan("max-token-per-user", "the first of bob", Enrolled).person("bob").twin_only(),
             plan("max-token-per-user", "the second of bob", Undone(Code::AssignRefused))
                 .person("bob")

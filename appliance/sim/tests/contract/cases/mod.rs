@@ -7,6 +7,7 @@ mod keys;
 mod kinds;
 mod locks;
 mod logins;
+mod machines;
 mod old_client;
 mod people;
 mod phones;
@@ -19,7 +20,7 @@ mod two_step;
 use std::future::Future;
 use std::pin::Pin;
 
-use twins::privacyidea::{Mode, Version};
+use twins::privacyidea::{Lag, Mode, Version};
 
 use crate::Broken;
 use crate::plan::Plan;
@@ -65,7 +66,8 @@ impl From<Plan> for Case {
     fn from(plan: Plan) -> Self {
         // Pauses between tries are what takes long.
         let slow = |fault: &twins::privacyidea::Fault| if fault.mode == Mode::Slow { 3 } else { 1 };
-        let tries = plan.faults.iter().map(|fault| fault.shots.min(6) * slow(fault)).sum();
+        let tries: u32 = plan.faults.iter().map(|fault| fault.shots.min(6) * slow(fault)).sum();
+        let tries = tries + if plan.behind == Lag::default() { 0 } else { 6 };
         let (name, policies) = (plan.name.clone(), plan.policies.clone());
         Self { name, policies, weight: tries, act: Act::Plan(Box::new(plan)) }
     }
@@ -78,6 +80,9 @@ pub(crate) fn of(version: Version, real: bool) -> Vec<Case> {
     // These have to do with the server's version so little that two twins are enough.
     if real || matches!(version, Version::V3_14 | Version::V3_9_3) {
         plans.extend([logins::plans(), certificates::plans(), keys::plans(), locks::plans()].concat());
+    }
+    if !real && version == Version::V3_14 {
+        plans.extend(machines::plans());
     }
     let plans = plans.into_iter().filter(|plan| plan.real || !real);
     let mut cases: Vec<Case> = plans.map(|plan| plan.keeping_secrets(version).into()).collect();

@@ -21,8 +21,9 @@ use crate::story::Story;
 use Expect::{Enrolled, Refused, Undone};
 
 pub(super) fn cases(version: Version) -> Vec<Case> {
-    let base: &[&'static str] = if version == Version::V3_13_4 { &["admin-rights"] } else { &[] };
-    let recent = matches!(version, Version::V3_14 | Version::V3_13_4);
+    let base: &[&'static str] =
+        if version.replaces_keys_without_policies() { &["admin-rights"] } else { &[] };
+    let recent = version.is_recent();
     let mut cases: Vec<Case> =
         plans(version).into_iter().map(|plan| plan.keeping_secrets(version).into()).collect();
     cases.push(Case::script(
@@ -42,13 +43,16 @@ pub(super) fn cases(version: Version) -> Vec<Case> {
         Box::pin(anew(site, Kind::YubicoOtp, Kind::YubicoOtp))
     }));
     if recent {
-        let short: &[&'static str] =
-            if version == Version::V3_13_4 { &["admin-rights", "short-session"] } else { &["short-session"] };
+        let short: &[&'static str] = if version.replaces_keys_without_policies() {
+            &["admin-rights", "short-session"]
+        } else {
+            &["short-session"]
+        };
         cases.push(Case::script("old client / a session that ends kills the next key", short, |site| {
             Box::pin(sessions::three_keys(site, true))
         }));
     }
-    if version == Version::V3_13_4 {
+    if version.replaces_keys_without_policies() {
         // The one server that throws the secret away without being told to.
         cases.push(
             Plan::new(

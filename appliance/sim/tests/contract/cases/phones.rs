@@ -40,7 +40,8 @@ enum Slip {
 }
 
 pub(super) fn cases(version: Version) -> Vec<Case> {
-    let base: &[&'static str] = if version == Version::V3_13_4 { &["admin-rights"] } else { &[] };
+    let base: &[&'static str] =
+        if version.replaces_keys_without_policies() { &["admin-rights"] } else { &[] };
     let verify = [base, &["verify-enrollment"]].concat();
     let (allow, force, defaults) = (["twostep-allow"], ["twostep-force"], ["twostep-defaults"]);
     let case = |name: &str, policies: &[&'static str], script: Script| {
@@ -56,6 +57,9 @@ pub(super) fn cases(version: Version) -> Vec<Case> {
             played(site, totp().profile(|p| (p.kind, p.digits) = (Kind::Hotp, Digits::Eight)), None, Enrolled)
         }),
         case("with a PIN", base, |site| played(site, totp().pin("1234"), None, Enrolled)),
+        case("with a PIN that meets the rule", &["pin-quality"], |site| {
+            played(site, totp().pin("abc123"), None, Enrolled)
+        }),
         case("in two steps, sizes by policy", &allow, |site| played(site, twice(), None, Enrolled)),
         case("in two steps, forced", &force, |site| played(site, twice(), None, Enrolled)),
         case("in two steps, default sizes", &defaults, |site| played(site, twice(), None, Enrolled)),
@@ -96,7 +100,7 @@ pub(super) fn cases(version: Version) -> Vec<Case> {
         case("no-enroll", &["no-enroll"], |site| played(site, totp(), None, Refused(Code::RightMissing))),
     ];
     let both: &[&'static str] = &["twostep-allow", "verify-enrollment"];
-    cases.push(if matches!(version, Version::V3_14 | Version::V3_13_4) {
+    cases.push(if version.is_recent() {
         case("in two steps, verified", both, |site| played(site, twice(), None, Enrolled))
     } else {
         // These servers make a token of both policies that can never be finished.

@@ -12,7 +12,7 @@ pub(super) fn plans(version: Version) -> Vec<Plan> {
     let plan = |name: &str, policies: &[&'static str], expect| {
         Plan::new(format!("policies / {name}"), expect).policies(policies)
     };
-    let recent = matches!(version, Version::V3_14 | Version::V3_13_4);
+    let recent = version.is_recent();
     // 3.9.3 and eduMFA have the right, but do not act upon it.
     let by_force = if recent { Undone(Code::SecretReplaced) } else { Enrolled };
     let mut plans = vec![
@@ -34,7 +34,7 @@ pub(super) fn plans(version: Version) -> Vec<Plan> {
     if version == Version::V3_14 {
         plans.push(plan("hide-version", &["hide-version"], Enrolled));
     }
-    if version == Version::V3_13_4 {
+    if version.replaces_keys_without_policies() {
         // The one server that throws the secret away without being told to.
         plans.retain(|plan| plan.name != "policies / none");
     }
@@ -57,7 +57,10 @@ fn verifying() -> Vec<Plan> {
         plan("verify-enrollment, admin-rights", &[verify, "admin-rights"], Enrolled).twin_only(),
         plan("verify-enrollment, for bob", &[verify], Enrolled).person("bob"),
         plan("verify-enrollment, eight digits", &[verify], Enrolled).eight_digits().twin_only(),
-        plan("verify-enrollment, pin-random", &[verify, "pin-random"], Enrolled),
+        plan("verify-enrollment, pin-random", &[verify, "pin-random"], Refused(Code::RandomPin)),
+        plan("verify-enrollment, pin-random, a PIN, for bob", &[verify, "pin-random"], Enrolled)
+            .pin("abc123")
+            .person("bob"),
         plan("verify-enrollment, api-key-required", &[verify, "api-key-required"], Enrolled),
         plan("verify-enrollment, hotp-defaults", &[verify, "hotp-defaults"], Undone(Code::DigitsChanged)),
         plan(
@@ -78,16 +81,29 @@ fn pins() -> Vec<Plan> {
     };
     vec![
         plan("none, with a PIN, for bob", &[], Enrolled).pin("1234").person("bob"),
-        plan("pin-random", &["pin-random"], Enrolled).twin_only(),
-        plan("pin-random, for bob", &["pin-random"], Enrolled).person("bob"),
+        // A PIN that nobody is told; and one that is put on the token when it is given to its person.
+        plan("pin-random", &["pin-random"], Refused(Code::RandomPin)).twin_only(),
+        plan("pin-random, a PIN, for nobody", &["pin-random"], Refused(Code::RandomPin))
+            .pin("1234")
+            .twin_only(),
+        plan("pin-random, for bob", &["pin-random"], Refused(Code::RandomPin)).person("bob"),
+        plan("pin-random, a PIN, for bob", &["pin-random"], Enrolled).pin("1234").person("bob"),
         plan("pin-quality, no PIN", &["pin-quality"], Declined(Code::PolicyForbids)),
         plan("pin-quality, a PIN too short", &["pin-quality"], Declined(Code::PolicyForbids)).pin("a1"),
         plan("pin-quality, a good PIN", &["pin-quality"], Enrolled).pin("abc123"),
-        // The server applies its rule once more when the token is assigned, and then there is no PIN.
-        plan("pin-quality, a good PIN, for bob", &["pin-quality"], Undone(Code::AssignRefused))
+        // The server applies its rule once more when the token is assigned.
+        plan("pin-quality, a good PIN, for bob", &["pin-quality"], Enrolled).pin("abc123").person("bob"),
+        plan("pin-quality, no PIN, for bob", &["pin-quality"], Declined(Code::PolicyForbids)).person("bob"),
+        plan(
+            "verify-enrollment, pin-quality, a good PIN, for bob",
+            &["verify-enrollment", "pin-quality"],
+            Enrolled,
+        )
+        .pin("abc123")
+        .person("bob"),
+        plan("pin-quality, pin-random, a good PIN, for bob", &["pin-quality", "pin-random"], Enrolled)
             .pin("abc123")
             .person("bob"),
-        plan("pin-quality, pin-random", &["pin-quality", "pin-random"], Enrolled).twin_only(),
         plan("pin-forbidden, no PIN", &["pin-forbidden"], Enrolled),
         plan("pin-forbidden, a PIN", &["pin-forbidden"], Refused(Code::RightMissing)).pin("1234"),
     ]

@@ -25,7 +25,8 @@ use crate::story::Story;
 
 pub(super) fn cases(version: Version) -> Vec<Case> {
     // Without a policy this server makes the secrets itself.
-    let base: &[&'static str] = if version == Version::V3_13_4 { &["admin-rights"] } else { &[] };
+    let base: &[&'static str] =
+        if version.replaces_keys_without_policies() { &["admin-rights"] } else { &[] };
     vec![
         Case::script("releases / released, and enrolled again", base, |site| Box::pin(released(site))),
         Case::script("releases / a locked slot, its code at the server", base, |site| {

@@ -18,9 +18,10 @@ use crate::site::Site;
 use crate::story::Story;
 
 pub(super) fn cases(version: Version) -> Vec<Case> {
-    let recent = matches!(version, Version::V3_14 | Version::V3_13_4);
+    let recent = version.is_recent();
     // Without a policy this server makes the secrets itself.
-    let base: &[&'static str] = if version == Version::V3_13_4 { &["admin-rights"] } else { &[] };
+    let base: &[&'static str] =
+        if version.replaces_keys_without_policies() { &["admin-rights"] } else { &[] };
     let mut cases = vec![
         Case::script("sessions / the same key twice", base, |site| Box::pin(twice(site))),
         Case::script("sessions / the same key at another station", base, |site| Box::pin(elsewhere(site))),
@@ -34,8 +35,11 @@ pub(super) fn cases(version: Version) -> Vec<Case> {
     }));
     if recent {
         // The older servers do not have the policy.
-        let short: &[&'static str] =
-            if version == Version::V3_13_4 { &["admin-rights", "short-session"] } else { &["short-session"] };
+        let short: &[&'static str] = if version.replaces_keys_without_policies() {
+            &["admin-rights", "short-session"]
+        } else {
+            &["short-session"]
+        };
         cases.push(Case::script("sessions / three keys, renewed ahead of the end", short, |site| {
             Box::pin(three_keys(site, false))
         }));

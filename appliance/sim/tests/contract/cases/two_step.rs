@@ -19,7 +19,7 @@ pub(super) fn plans(version: Version) -> Vec<Plan> {
     };
     let (allow, force, defaults) = ("twostep-allow", "twostep-force", "twostep-defaults");
     let second = |mode| Fault { skip: 1, ..Fault::new("/token/init", mode) };
-    let recent = matches!(version, Version::V3_14 | Version::V3_13_4);
+    let recent = version.is_recent();
     // Older servers make a token of both policies that can never be finished.
     let both = if recent { Enrolled } else { Undone(Code::TwoStepUnusable) };
     let mut plans = vec![
