@@ -66,7 +66,8 @@ async fn enroll(client: &Client) -> (String, Outcome) {
             }
         }
     };
-    (key.serial, tokio::time::timeout(PATIENCE, ending).await.unwrap())
+    let outcome = tokio::time::timeout(PATIENCE, ending).await.unwrap();
+    (key.serial, outcome)
 }
 
 /// What is wrong with what the station says of a key, and of itself, now that the server is well.
