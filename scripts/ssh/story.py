@@ -121,7 +121,7 @@ def story(codes, receipt):
             typed=[("Ctrl-D ends them.", "[station]\r\x04")],
         ),
         Step("config rollback", asks="Take the changes back?"),
-        Step("config rollback --to-sign", code=1, refused="E3013"),
+        Step("config diff --to-sign --rollback", code=1, refused="E3013"),
         Step("sessions", "ada"),
         Step("sessions end 4000000", code=1, refused="E3023"),
         Step("audit --newest 500", "TokenAssign"),

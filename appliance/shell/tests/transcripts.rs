@@ -165,7 +165,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("config rollback --yes", ""),
     ("config commit --signed -", SIGNATURE),
     ("config commit confirmed 5 --signed -", SIGNATURE),
-    ("config rollback --to-sign", ""),
+    ("config diff --to-sign --rollback", ""),
     ("config rollback --signed -", SIGNATURE),
     ("operators add eve --role viewer --from 192.0.2.0/24", "ssh-ed25519 AAAA eve\n"),
     ("operators set eve --role admin", ""),

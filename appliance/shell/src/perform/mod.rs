@@ -154,15 +154,11 @@ fn needed(command: &Command, role: Role) -> Role {
     }
 }
 
-/// Whether a command needs no question: who sends a signature means it, and who only prints changes nothing.
+/// Whether a command needs no question: who sends a signature means it.
 const fn is_answered(command: &Command) -> bool {
     matches!(
         command,
-        Command::Config(
-            Config::Commit { signed: Some(_), .. }
-                | Config::Rollback { signed: Some(_), .. }
-                | Config::Rollback { to_sign: true, .. }
-        )
+        Command::Config(Config::Commit { signed: Some(_), .. } | Config::Rollback { signed: Some(_) })
     )
 }
 

@@ -92,8 +92,8 @@ pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> 
             let shown = context.call(station.config_show(&ConfigShow { path, pending })).await?;
             return context.print(&shown, text).await;
         }
-        tree::Config::Diff { to_sign: true } => return to_sign(context, false).await,
-        tree::Config::Diff { to_sign: false } => {
+        tree::Config::Diff { to_sign: true, rollback } => return to_sign(context, rollback).await,
+        tree::Config::Diff { to_sign: false, .. } => {
             let shown = context.call(station.config_diff()).await?;
             return context.print(&shown, difference).await;
         }
@@ -129,8 +129,7 @@ pub(super) async fn config(context: &mut Context<'_>, command: tree::Config) -> 
             context.call(station.config_commit(&ConfigCommit { confirmed_minutes, signature })).await?
         }
         tree::Config::Confirm => context.call(station.config_confirm()).await?,
-        tree::Config::Rollback { to_sign: true, .. } => return to_sign(context, true).await,
-        tree::Config::Rollback { to_sign: false, signed } => {
+        tree::Config::Rollback { signed } => {
             let signature = signature(context, signed.is_some()).await?;
             context.call(station.config_rollback(&ConfigRollback { signature })).await?
         }

@@ -124,7 +124,7 @@ pub(super) fn lines(deed: Deed, minutes: Option<u32>) -> String {
         (Deed::Commit, Some(minutes)) => {
             ("config diff --to-sign", format!("config commit confirmed {minutes} --signed -"))
         }
-        (Deed::Rollback, _) => ("config rollback --to-sign", "config rollback --signed -".to_owned()),
+        (Deed::Rollback, _) => ("config diff --to-sign --rollback", "config rollback --signed -".to_owned()),
     };
     format!(
         "ssh station {print} > change\n\

@@ -19,6 +19,9 @@ pub enum Config {
         /// Print the text that an admin has to sign: each field, old and new. It is good once, for ten minutes
         #[arg(long)]
         to_sign: bool,
+        /// The text for taking the last commit back
+        #[arg(long, requires = "to_sign")]
+        rollback: bool,
     },
     /// Change a field; nothing is in force before a commit
     Set {
@@ -61,10 +64,7 @@ pub enum Config {
     Confirm,
     /// Drop changes that are not committed, or else take the last commit back
     Rollback {
-        /// Print the text that an admin has to sign when the last commit is taken back
-        #[arg(long, conflicts_with = "signed")]
-        to_sign: bool,
-        /// Read an admin's signature of it from standard input, as ssh-keygen -Y sign writes it
+        /// Read an admin's signature of taking the last commit back from standard input, as ssh-keygen -Y sign writes it
         #[arg(long, value_name = "-", value_parser = ["-"])]
         signed: Option<String>,
     },
