@@ -135,6 +135,7 @@ fn server_fields(server: &ServerSection, key_withheld: bool, salt: &str, fields:
         url,
         // What people call it, and how long one waits, moves no secret.
         name: _,
+        lag_seconds: _,
         timeout_seconds: _,
         ca,
         pin,
