@@ -137,7 +137,6 @@ fn server_fields(server: &ServerSection, key_withheld: bool, salt: &str, fields:
         name: _,
         lag_seconds: _,
         timeout_seconds: _,
-        lag_seconds: _,
         ca,
         pin,
         insecure,
