@@ -150,6 +150,7 @@ async fn it_moves_no_secret_and_nobodys_rights() {
     let lines = lines.lines().map(|line| Secret::new(Zeroizing::new(line.to_owned()))).collect();
     thief.config_load(&ConfigLoad { lines }).await.unwrap();
     assert_eq!(refused(thief.config_commit(&ConfigCommit::default()).await).code, "E3027");
+    thief.config_rollback(&ConfigRollback::default()).await.unwrap();
     // What it makes up is no proof.
     thief.config_set(&set("server.url", &evil)).await.unwrap();
     let made_up = signed(&eve, &text(&thief).await);
