@@ -210,7 +210,9 @@ impl Desk {
                 match self.look(id, serial).await {
                     Ok(None) => {}
                     Ok(Some(view)) if view.enrollment == Some(id) => {
-                        if let Err(refusal) = self.withdraw(id, serial, Patience::AtTheDesk).await {
+                        if let Err(left) = self.withdraw(id, serial, Patience::AtTheDesk).await {
+                            let text = format!("{}; {}", fault.detail(), left.detail);
+                            let refusal = Refusal::new(fault.code(), text);
                             return Err(NotRegistered { refusal, may_exist });
                         }
                     }

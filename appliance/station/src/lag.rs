@@ -33,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// How many rows of looks recovery makes at most for one token, each as long as a change may take to show.
 const ROWS: u32 = 4;
 
+/// What slow answers may add to that.
+const SLOW: Duration = Duration::from_secs(120);
+
 /// How long it is looked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -123,7 +126,7 @@ impl Desk {
     ) -> Part<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let mut looks = Looks::begin(self, patience);
-            let last = self.now().monotonic + self.lag() * ROWS;
+            let last = self.now().monotonic + self.lag() * ROWS + SLOW;
             // What can be certain in so short a time is waited for.
             let certain = patience == Patience::Recovery || self.lag() <= AT_THE_DESK;
             let mut acknowledged = false;

@@ -196,6 +196,7 @@ fn begin(flow: &Flow, defect: Option<Defect>) -> Result<World, Found> {
 /// by a person who touches it as shown, at a server without faults.
 fn put_right(world: &mut World) -> Result<Result<(), Violation>, PowerCut> {
     world.touching = Touching::Right;
+    world.calls_off = None;
     lock(&world.shared).server.fault_clear();
     world.recover()?;
     if let Err(violation) = check::settled(world) {

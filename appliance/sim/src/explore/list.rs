@@ -6,7 +6,7 @@ use enrolld::station::enrollment::{Ending, Order};
 use enrolld::station::profile::Profile;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use twins::privacyidea::{ADMIN, Request};
+use twins::privacyidea::{ADMIN, Lag, Request};
 
 use super::check::{self, Violation};
 use super::flows;
@@ -62,6 +62,7 @@ pub(super) fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     calm(&mut world);
     // Without a planned cut the power stays on.
     let _ = world.recover();
+    lock(&world.shared).server.set_lag(Lag::default());
     // What a fault made look like a reason of the line's own.
     world.run_retries();
     for _ in 0..=people.len() {
