@@ -160,6 +160,9 @@ impl ServerTwin {
                 }
             }
         }
+        // What is gone already needs no deletion any more: it must not hit a later token of the same serial.
+        let tokens = &self.tokens;
+        self.behind.doomed.retain(|serial, _| tokens.contains_key(serial));
         self.behind.note(&before, &self.tokens, now);
         answer
     }
