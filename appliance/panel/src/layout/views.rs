@@ -62,10 +62,8 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
         View::Ready(station) => ready(station, room),
         View::Order { key } => room.hero(Hero {
             art: Some(Art::Key(Pose::Inserting(0))),
-            title: key
-                .as_ref()
-                .map_or_else(|| words.insert.to_owned(), |key| (words.insert_key)(key.as_str())),
-            details: vec![Detail::Fact(words.order_waits.to_owned())],
+            title: if key.is_some() { words.insert_this } else { words.insert }.to_owned(),
+            details: with(facts(key.as_ref()), Detail::Fact(words.order_waits.to_owned())),
             ..Hero::default()
         }),
         View::Work { activity, port, progress, subject } => room.hero(Hero {
