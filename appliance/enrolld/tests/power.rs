@@ -72,8 +72,9 @@ async fn a_station_that_stays_says_so_and_goes_on() {
     let Station { client, signals, running, _rim } = station(directory.path(), "true").await;
     let begun = tokio::time::Instant::now();
     assert_eq!(code(client.power_off().await).as_deref(), Some("E5013"));
+    // The paused clock runs ahead while the program is waited for, so there is no upper bound to ask for.
     let took = begun.elapsed().as_secs();
-    assert!((30..40).contains(&took), "{took} s");
+    assert!(took >= 30, "{took} s");
     assert_eq!(code(client.reboot().await).as_deref(), Some("E5013"));
     assert!(client.status().await.is_ok());
     signals.send(Signal::Stop).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
-use enrolld::control::sim::{Plug, TouchKey};
+use enrolld::control::sim::{Plug, Pull, TouchKey};
 use enrolld::control::types::*;
 use enrolld::control::{CallError, Client, Incoming, Secret};
 use enrolld::service::Ring;
@@ -376,6 +376,11 @@ async fn a_registration_code_gets_its_owner_a_key_once() {
     assert_eq!(outcome.outcome.unwrap().ending, Ending::Enrolled);
     let token = client.token_show(&ByToken { serial: "UBOM12345678_1".to_owned() }).await.unwrap();
     assert_eq!(token.person.as_deref(), Some("alice@office"));
+    // No code is used up for a key that is somebody's already.
+    let taken = client.key_hand_over(&wanted("bob", "bob-password", &bobs)).await.map(drop).unwrap_err();
+    assert_eq!(code(&taken), "E1006");
+    client.sim_pull(&Pull { key: Some("12345678".to_owned()) }).await.unwrap();
+    client.sim_plug(&Plug { serial: Some(23_456_789), ..Plug::default() }).await.unwrap();
     let again =
         client.key_hand_over(&wanted("alice", "alice-password", &alices)).await.map(drop).unwrap_err();
     assert!(again.to_string().contains("no registration code"), "{again}");
