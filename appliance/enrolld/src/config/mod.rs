@@ -113,7 +113,15 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
 pub fn read_bytes(file: &[u8], files: &dyn Files) -> (Zeroizing<String>, Parsed) {
     let (text, wrong) = encoding::decode(file);
     let mut parsed = parse(&text, files);
-    parsed.problems.splice(0..0, notes(files).into_iter().chain(wrong));
+    if let Some(wrong) = wrong {
+        // Before what may follow from it, which is what stands in its line or nowhere; a letter of another
+        // encoding farther down is no cause of what stands above it.
+        let line = |problem: &Problem| problem.place.filter(|place| *place != (1, 1)).map(|(line, _)| line);
+        let own = line(&wrong).unwrap_or(1);
+        let before = parsed.problems.iter().position(|other| line(other).is_none_or(|other| other >= own));
+        parsed.problems.insert(before.unwrap_or(parsed.problems.len()), wrong);
+    }
+    parsed.problems.splice(0..0, notes(files));
     (text, parsed)
 }
 

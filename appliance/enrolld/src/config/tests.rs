@@ -114,6 +114,20 @@ fn one_letter_in_another_encoding_shuts_nobody_out() {
 }
 
 #[test]
+fn a_letter_in_another_encoding_comes_before_what_may_follow_from_it_and_after_the_rest() {
+    let lines = |text: &str| {
+        let file: Vec<u8> =
+            format!("{}{text}", base()).chars().map(|letter| u8::try_from(letter).unwrap()).collect();
+        let (_, parsed) = read_bytes(&file, &None_);
+        let of = |problem: &Problem| (problem.place.map(|(line, _)| line), problem.text.contains("UTF-8"));
+        parsed.problems.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("[run]\nin-flight = 0\n# f\u{fc}r alle\n"), [(Some(12), false), (Some(13), true)]);
+    assert_eq!(lines("[run]\n# f\u{fc}r alle\nin-flight = 0\n"), [(Some(12), true), (Some(13), false)]);
+    assert_eq!(lines("[r\u{fc}n]\n")[0], (Some(11), true));
+}
+
+#[test]
 fn the_engines_own_errors_get_a_place_and_a_field() {
     for (more, place, field) in [
         ("digits = 7\n", (11, 1), "profile.desk.digits"),
