@@ -15,7 +15,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
     ("card", &[]),
     ("control", &[]),
-    ("enrolld", &["control", "journal", "keys", "panel", "privacyidea", "station", "usb"]),
+    ("enrolld", &["card", "control", "journal", "keys", "panel", "privacyidea", "station", "usb"]),
     ("journal", &["station"]),
     ("keys", &[]),
     ("panel", &[]),

@@ -1,7 +1,6 @@
 //! Typographic quotes and spaces that an editor has put in the place of plain ones.
 //!
-//! The daemon reads the same settings with the same rule and names the place
-//! (`appliance/enrolld/src/config/quotes.rs`); this crate knows none of the others.
+//! The daemon reads the same settings with the same rule, and names the place.
 
 use zeroize::Zeroizing;
 

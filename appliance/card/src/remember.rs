@@ -109,13 +109,15 @@ impl Condition {
             }
             Self::Copy { fault, .. } | Self::Lost { fault, .. } => *fault,
         };
-        let export = "Export the receipts, then write the station's image onto a new card.";
-        if fault == Fault::Damaged {
-            format!(
-                "{export} Or put a file {REPAIR}.txt on its partition ENROLL to have it repaired, whatever is lost by it, or {ANEW}.txt to begin anew."
-            )
-        } else {
-            export.to_owned()
+        let export =
+            |card| format!("Export the receipts, then write the station's image onto a {card} card.");
+        match fault {
+            Fault::ReadOnly => export("new"),
+            Fault::Full => export("larger"),
+            Fault::Damaged => format!(
+                "{} Or put a file {REPAIR}.txt on its partition ENROLL to have it repaired, whatever is lost by it, or {ANEW}.txt to begin anew.",
+                export("new")
+            ),
         }
     }
 

@@ -25,7 +25,6 @@ mod handed;
 mod operators;
 mod problem;
 mod profiles;
-mod quotes;
 pub mod reference;
 mod sections;
 mod ssh2;
@@ -161,7 +160,7 @@ const SECTIONS: [&str; 14] = [
 /// Reads a configuration.
 #[must_use]
 pub fn parse(text: &str, files: &dyn Files) -> Parsed {
-    let plain = quotes::straight(text);
+    let plain = card::quotes::straight(text);
     let mut reader = Reader::new(&plain, files);
     // Letter for letter the same, but for those.
     let mut typographic =

@@ -210,6 +210,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
                 }
                 // The machine is awake anyway: a cable that was plugged in or out is seen.
                 desk.notice_addresses();
+                desk.look_at_the_card();
             }
         }
     };

@@ -291,7 +291,10 @@ impl Door {
         let noted = if deed { !(last && answer.is_ok()) } else { role > Role::Viewer || answer.is_err() };
         let entry = noted.then(|| Self::entry(&caller, shown(), answer.as_ref().map(|_| ()), begun));
         match entry {
-            Some(entry) if deed => self.desk.audit.deed(entry).await,
+            Some(entry) if deed => {
+                self.desk.audit.deed(entry).await;
+                self.desk.look_at_the_card();
+            }
             Some(entry) => self.desk.audit.look(entry),
             None => {}
         }

@@ -3,30 +3,32 @@
 //! Where it cannot, operators log in and read as always, and no key is taken: an enrollment whose journal is not kept is one
 //! that nobody could finish after a power cut.
 
+use std::fs::File;
+use std::io::{self, PipeWriter};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread;
 
 use control::Role;
 use control::types::{Health, Part};
-use rustix::fs::StatVfsMountFlags;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode as Permissions, OFlags, StatVfsMountFlags};
 use station::catalogue::Language;
 use station::mode::Mode;
 use station::record::Actor;
 use station::refusal::{Code, Refusal};
+use tokio::sync::Notify;
 
 use super::{Desk, floor_settings, lock};
 use crate::config::Config;
 
-/// Where `card begin` says how it found the state partition (appliance/card/src/remember.rs); elsewhere there is no such file.
-pub const CONDITION: &str = "/run/station-state";
+/// Where `card begin` says how it found the state partition; elsewhere there is no such file.
+pub use card::remember::CONDITION;
 
 /// Less free room than this, and no key is taken: the lines of an enrollment in journal, receipts and audit are some 10 KB,
 /// and SQLite's log grows to 4 MB.
 const ROOM: u64 = 8 << 20;
-
-/// How often it is looked at.
-const OFTEN: Duration = Duration::from_secs(5);
 
 /// How the partition is.
 pub(super) struct Keeping {
@@ -34,8 +36,11 @@ pub(super) struct Keeping {
     condition: Condition,
     /// Why journal or receipts could not be opened.
     unopened: Option<Refusal>,
+    errors: Option<Errors>,
     /// What was seen last.
     last: Mutex<Option<Refusal>>,
+    /// It is to be looked at.
+    look: Arc<Notify>,
 }
 
 /// As it was found at the start.
@@ -87,14 +92,21 @@ impl Condition {
 
 impl Keeping {
     pub(super) fn new(state: Option<PathBuf>, condition: Condition, unopened: Option<Refusal>) -> Self {
-        Self { state, condition, unopened, last: Mutex::default() }
+        let look = Arc::new(Notify::new());
+        let errors = state.as_deref().and_then(|state| Errors::of(state, &look));
+        Self { state, condition, unopened, errors, last: Mutex::default(), look }
     }
 
     /// Why nothing may be enrolled, as far as it is the card's fault.
     pub(super) fn trouble(&self) -> Option<Refusal> {
-        let found = self.condition.refusal().or_else(|| now(self.state.as_deref()?));
+        let found = self.condition.refusal().or_else(|| now(self.state.as_deref()?, self.errors.as_ref()));
         // What could not be opened on a card that takes no writes is not damaged.
         found.or_else(|| self.unopened.clone())
+    }
+
+    /// Has it looked at.
+    pub(super) fn look(&self) {
+        self.look.notify_one();
     }
 
     pub(super) fn condition(&self) -> &Condition {
@@ -124,17 +136,81 @@ impl Keeping {
     }
 }
 
-/// What the kernel says of it now: it makes a file system read-only when the card fails.
-fn now(state: &Path) -> Option<Refusal> {
+/// What the kernel says of it now: it ends all writing when the card fails.
+fn now(state: &Path, errors: Option<&Errors>) -> Option<Refusal> {
     let about = rustix::fs::statvfs(state).ok()?;
     if about.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Some(Refusal::new(Code::CardReadOnly, ""));
+    }
+    let count = errors.map_or(0, Errors::count);
+    if count > 0 && ended(state) {
+        return Some(Refusal::new(Code::CardReadOnly, format!("The card has failed: {count} errors.")));
     }
     let free = about.f_bavail.saturating_mul(about.f_frsize);
     (free < ROOM).then(|| Refusal::new(Code::CardFull, format!("The card has {} KB left.", free >> 10)))
 }
 
-/// Looks at it again and again: no key is taken from when it cannot be written, and keys are taken as configured once it can.
+/// Whether nothing can be written any more. From 6.12 on, Linux shows an ext4 that it has closed after an error no longer as
+/// read-only; it refuses to make a file there (fs/ext4/ialloc.c, `__ext4_new_inode`). One without a name leaves nothing behind.
+fn ended(state: &Path) -> bool {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let made = rustix::fs::open(state, flags, Permissions::RUSR | Permissions::WUSR);
+    matches!(made, Err(rustix::io::Errno::IO | rustix::io::Errno::ROFS))
+}
+
+/// The number of errors that the kernel has met in a file system, of whose change it tells (Linux, fs/ext4/sysfs.c,
+/// `ext4_notify_error_sysfs`).
+struct Errors {
+    file: File,
+    /// Its end is the end of the thread that waits for a change.
+    _stop: Option<PipeWriter>,
+}
+
+impl Errors {
+    /// Those of the ext4 in which a directory is; of another file system nothing is known. `look` hears of each change.
+    fn of(state: &Path, look: &Arc<Notify>) -> Option<Self> {
+        let device = std::fs::metadata(state).ok()?.dev();
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let block = std::fs::canonicalize(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+        let count = Path::new("/sys/fs/ext4").join(block.file_name()?).join("errors_count");
+        Self::at(&count, Arc::clone(look)).ok()
+    }
+
+    fn at(count: &Path, look: Arc<Notify>) -> io::Result<Self> {
+        let file = File::open(count)?;
+        let own = file.try_clone()?;
+        let (ended, stop) = io::pipe()?;
+        let started = thread::Builder::new().name("card".to_owned()).spawn(move || {
+            loop {
+                // Changes are told only to who has read what was before.
+                read(&own);
+                let mut waiting = [PollFd::new(&own, PollFlags::PRI), PollFd::new(&ended, PollFlags::IN)];
+                match poll(&mut waiting, None) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    Ok(_) if waiting[1].revents().is_empty() => look.notify_one(),
+                    // A file that is none of the kernel's own cannot be waited for.
+                    Ok(_) | Err(_) => return,
+                }
+            }
+        });
+        Ok(Self { file, _stop: started.ok().map(|_| stop) })
+    }
+
+    fn count(&self) -> u64 {
+        read(&self.file)
+    }
+}
+
+fn read(count: &File) -> u64 {
+    let mut text = [0; 20];
+    let length = count.read_at(&mut text, 0).unwrap_or_default();
+    let text = str::from_utf8(text.get(..length).unwrap_or_default());
+    text.ok().and_then(|text| text.trim().parse().ok()).unwrap_or_default()
+}
+
+/// Looks at it whenever there is a reason to: no key is taken from when it cannot be written, and keys are taken as configured
+/// once it can. Reasons are what the kernel tells of the file system, what the station itself has written, and the beat of the
+/// service manager's watchdog, for what others write.
 pub(crate) async fn watch(desk: Arc<Desk>) {
     loop {
         let trouble = desk.keeping.trouble();
@@ -158,13 +234,36 @@ pub(crate) async fn watch(desk: Arc<Desk>) {
             desk.floor.set_mode(mode, Actor::Armed).await;
             desk.server_moved();
         }
-        tokio::time::sleep(OFTEN).await;
+        desk.keeping.look.notified().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use card::remember::{Condition as Found, Fault};
+
     use super::*;
+
+    #[test]
+    fn the_card_and_the_catalogue_have_one_remedy() {
+        for (fault, code) in [(Fault::ReadOnly, Code::CardReadOnly), (Fault::Full, Code::CardFull)] {
+            let found = Found::Lost { why: String::new(), fault };
+            assert_eq!(found.remedy(), code.text(Language::English).remedy);
+            let read = Condition::parse(&found.lines(true));
+            assert_eq!(read.refusal().map(|refusal| refusal.code), Some(code));
+        }
+    }
+
+    #[test]
+    fn a_place_that_can_be_written_has_not_ended() {
+        let state = tempfile::tempdir().unwrap();
+        assert!(!ended(state.path()));
+        let count = state.path().join("errors_count");
+        std::fs::write(&count, "12\n").unwrap();
+        let errors = Errors::at(&count, Arc::default()).unwrap();
+        assert_eq!(errors.count(), 12);
+        assert_eq!(now(state.path(), Some(&errors)).map(|refusal| refusal.code), None);
+    }
 
     #[test]
     fn the_card_says_how_it_is_and_without_it_all_is_well() {

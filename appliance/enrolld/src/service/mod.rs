@@ -287,6 +287,11 @@ impl Desk {
         }
     }
 
+    /// Has the card looked at: whether what the station does can be kept.
+    pub fn look_at_the_card(&self) {
+        self.keeping.look();
+    }
+
     /// The server and its credential, without asking.
     pub fn server(&self) -> control::types::Server {
         self.vault.shown()
@@ -356,6 +361,7 @@ impl Desk {
                     }
                     memory.tickets.remove(&ended.port);
                     memory.outcomes.insert(ended.port.clone(), outcome);
+                    self.keeping.look();
                 }
                 FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {
                     memory.tickets.insert(port, ticket.0);

@@ -312,7 +312,7 @@ pub(super) const fn english(code: Code) -> Text {
             "Export the receipts, then write the station's image onto a new card."),
         Code::CardFull => say("Card is full",
             "The card has no room left for journal and receipts, so no key is taken.",
-            "Remove sealed files that were handed over, or move to a larger card."),
+            "Export the receipts, then write the station's image onto a larger card."),
         Code::CardDamaged => say("Card is damaged",
             "What the station remembers is damaged, and nothing is written before somebody decides.",
             "See what is left and what to do with: status. Export the receipts first."),

@@ -312,7 +312,7 @@ pub(super) const fn german(code: Code) -> Text {
             "Belege exportieren, dann das Abbild der Station auf eine neue Karte schreiben."),
         Code::CardFull => say("Karte ist voll",
             "Die Karte hat keinen Platz mehr für Journal und Belege; kein Key wird angenommen.",
-            "Abgeholte versiegelte Dateien entfernen oder auf eine größere Karte umziehen."),
+            "Belege exportieren, dann das Abbild der Station auf eine größere Karte schreiben."),
         Code::CardDamaged => say("Karte ist beschädigt",
             "Was die Station sich merkt, ist beschädigt. Nichts wird geschrieben, bis jemand entscheidet.",
             "Was noch da ist und was zu tun ist, zeigt: status. Zuerst die Belege exportieren."),
