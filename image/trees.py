@@ -37,4 +37,7 @@ def main(paths):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        print(__doc__.strip())
+    else:
+        main(sys.argv[1:])

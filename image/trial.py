@@ -233,4 +233,7 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        print(__doc__.strip(), "", *(f"{name}: {trial.__doc__}" for name, trial in TRIALS.items()), sep="\n")
+    else:
+        sys.exit(main())

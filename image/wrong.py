@@ -139,4 +139,7 @@ def main(program):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        print(__doc__.strip())
+    else:
+        sys.exit(main(*sys.argv[1:]))

@@ -20,6 +20,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # The comment at the head of the calling script is its help text.
 usage() { sed -n '2,/^$/ s/^# \{0,1\}//p' "$0"; }
 
+# Of every script that sources this, before it has done anything.
+case ${1:-} in -h | --help) usage && exit ;; esac
+
 # apt_need PACKAGE...: installs what is missing when run as root, and otherwise
 # says which command does it.
 apt_need() {
