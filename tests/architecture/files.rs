@@ -180,3 +180,133 @@ fn every_form_that_outlives_a_release_is_held_by_a_test_that_there_is() {
     }
     assert!(held >= 18, "{held} forms are held");
 }
+
+/// Promises of docs/hardening.md that no test holds, and why none does.
+const UNTESTED: &[(&str, &str)] = &[
+    (
+        "no module or kernel from elsewhere",
+        "what lockdown does is the kernel's; the card has nothing to try it with",
+    ),
+    ("a hanging system starts again", "an emulated watchdog restarts at once when it is set"),
+];
+
+/// What a name in the column of tests is the name of.
+#[derive(Clone, Copy, PartialEq)]
+enum Named {
+    Test,
+    Stage,
+    Trial,
+    Fuzz,
+    Scenario,
+}
+
+impl Named {
+    /// By the words before the name; a semicolon begins anew.
+    fn by(self, words: &str) -> Self {
+        let (begun, words) = match words.rsplit_once(';') {
+            Some((_, words)) => (Self::Test, words),
+            None => (self, words),
+        };
+        let kinds = [
+            ("stage", Self::Stage),
+            ("trial", Self::Trial),
+            ("fuzz target", Self::Fuzz),
+            ("scenario", Self::Scenario),
+        ];
+        let named = kinds.iter().filter_map(|(word, kind)| Some((words.rfind(word)?, *kind)));
+        named.max_by_key(|(place, _)| *place).map_or(begun, |(_, kind)| kind)
+    }
+}
+
+/// Whether a source has a test of that name.
+fn has_test(source: &str, name: &str) -> bool {
+    let head = format!("fn {name}(");
+    let Some(place) = source.find(&head) else { return false };
+    let before = source.get(..place).unwrap_or_default();
+    before.lines().rev().take(4).any(|line| line.contains("#[test]") || line.contains("::test"))
+}
+
+/// What is wrong with a cell that names tests.
+fn wrong_in(cell: &str, sources: &[(PathBuf, String)]) -> Vec<String> {
+    let (mut wrong, mut names, mut kind) = (Vec::new(), Vec::new(), Named::Test);
+    let found =
+        |path: &str, text: &str| fs::read_to_string(root().join(path)).is_ok_and(|file| file.contains(text));
+    for (number, part) in cell.split('`').enumerate() {
+        if number % 2 == 0 {
+            kind = kind.by(part);
+            for link in part.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+                let file = root().join("docs").join(link);
+                if !link.starts_with('#') && !file.exists() {
+                    wrong.push(format!("{link} is not there"));
+                }
+                let source = fs::read_to_string(file).unwrap_or_default();
+                for name in names.drain(..) {
+                    if !has_test(&source, name) {
+                        wrong.push(format!("{link} has no test {name}"));
+                    }
+                }
+            }
+            continue;
+        }
+        let fine = match kind {
+            _ if part.starts_with("scripts/") => root().join(part.split(' ').next().unwrap_or(part)).exists(),
+            Named::Stage => root().join("scripts/stage").join(part).exists(),
+            Named::Trial => found("image/trial.py", &format!("\ndef {part}(")),
+            Named::Scenario => found("scripts/guest.d/scenarios.py", &format!("\ndef {part}(")),
+            Named::Fuzz => root().join("fuzz/src/bin").join(format!("{part}.rs")).exists(),
+            Named::Test => {
+                names.push(part);
+                true
+            }
+        };
+        if !fine {
+            wrong.push(format!("{part} is not there"));
+        }
+    }
+    // Named once more, without the file.
+    for name in names {
+        if !sources.iter().any(|(_, source)| has_test(source, name)) {
+            wrong.push(format!("no file has a test {name}"));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_promise_is_held_by_a_test_that_there_is() {
+    let page = fs::read_to_string(root().join("docs/hardening.md")).expect("the page is there");
+    let table = page.split("\n## ").find(|part| part.starts_with("Promises")).expect("it has a table");
+    let (mut wrong, mut held, mut untested, sources) = (Vec::new(), 0, Vec::new(), sources());
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").map(str::trim).collect();
+        let [promise, mechanism, tests] = cells.as_slice() else { panic!("three columns: {row}") };
+        assert!(!mechanism.is_empty(), "{promise}: what keeps it?");
+        if tests.starts_with("none") {
+            untested.push(*promise);
+            continue;
+        }
+        if !tests.contains('`') && !tests.contains("](") {
+            wrong.push(format!("{promise}: no test is named"));
+        }
+        wrong.extend(wrong_in(tests, &sources).into_iter().map(|what| format!("{promise}: {what}")));
+        held += 1;
+    }
+    refuse(&wrong);
+    assert!(held >= 25, "{held} promises are held");
+    assert_eq!(untested, UNTESTED.iter().map(|(promise, _)| *promise).collect::<Vec<_>>());
+
+    // Names that there are not are found to be missing.
+    for cell in [
+        "`no_such_test`",
+        "`no_such_test` ([enrolld](../appliance/enrolld/tests/walls/stolen.rs))",
+        "`it_moves_no_secret_and_nobodys_rights` ([enrolld](../appliance/enrolld/tests/peers.rs))",
+        "`it_moves_no_secret_and_nobodys_rights` ([enrolld](../appliance/enrolld/tests/walls/gone.rs))",
+        "stage `gone`",
+        "trials `decay`, `gone`",
+        "fuzz target `gone`",
+        "scenario `gone`",
+        "`scripts/gone --now`",
+    ] {
+        assert!(!wrong_in(cell, &sources).is_empty(), "{cell}");
+    }
+}

@@ -153,6 +153,30 @@ async fn said(socket: &Path, messages: Vec<String>) -> Vec<Value> {
     tokio::task::spawn_blocking(ask).await.unwrap()
 }
 
+/// A connection straight to the socket.
+fn connect(socket: &Path) -> UnixStream {
+    let stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// One message on a connection, and its answer.
+async fn asked(mut stream: UnixStream, message: String) -> (UnixStream, Value) {
+    let ask = move || {
+        stream.write_all(message.as_bytes()).unwrap();
+        stream.write_all(&[0]).unwrap();
+        let (mut all, mut bytes) = (Vec::new(), [0; 65536]);
+        while !all.contains(&0) {
+            let count = stream.read(&mut bytes).unwrap();
+            assert!(count > 0, "the daemon hung up");
+            all.extend_from_slice(&bytes[..count]);
+        }
+        let first = all.split(|byte| *byte == 0).next().unwrap();
+        (stream, serde_json::from_slice(first).unwrap())
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap()
+}
+
 fn call(method: Method, parameters: &Value) -> String {
     let method_name = format!("{}.{}", Method::INTERFACE, method.name());
     json!({ "method": method_name, "parameters": parameters, "more": true }).to_string()

@@ -1,5 +1,6 @@
 //! The calls of `org.enrollmentstation.Control`, each handed to the room that answers it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,9 +41,20 @@ impl Control for Answers {
         if panel::Fingerprint::parse(&request.host_key).is_err() {
             return Err(no(Code::InputInvalid, "a host key is told by its fingerprint, SHA256:…"));
         }
-        tracing::info!("the door listens on {}, its host key is {}", request.listen, request.host_key);
+        let addresses: Result<Vec<SocketAddr>, _> = request.listen.split(", ").map(str::parse).collect();
+        if addresses.is_err() {
+            return Err(no(Code::InputInvalid, "where it listens is told as ADDRESS:PORT"));
+        }
         let DoorOpened { host_key, listen } = request;
-        self.0.door.send_replace(Some(OpenDoor { host_key, listen }));
+        let open = OpenDoor { host_key, listen };
+        self.0.door.send_if_modified(|known| {
+            let new = known.as_ref() != Some(&open);
+            if new {
+                tracing::info!("the door listens on {}, its host key is {}", open.listen, open.host_key);
+                *known = Some(open);
+            }
+            new
+        });
         Ok(done())
     }
 

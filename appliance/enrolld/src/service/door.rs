@@ -89,6 +89,9 @@ impl Peer {
     }
 }
 
+/// The longest text of a login, in bytes. It is kept as long as the session.
+const LONGEST_NAME: usize = 128;
+
 /// A stream that a session has, as long as it lives.
 struct Streaming {
     desk: Arc<Desk>,
@@ -219,6 +222,11 @@ impl Door {
         match method {
             Some(Method::LogIn) => {
                 let request: LogIn = arguments(call.arguments())?;
+                let texts = [&request.operator, &request.address, &request.session];
+                if texts.iter().any(|text| text.len() > LONGEST_NAME) {
+                    let why = format!("a login is told in texts of at most {LONGEST_NAME} bytes");
+                    return Err(no(Code::InputInvalid, why).into());
+                }
                 let who = Caller {
                     name: request.operator.clone(),
                     role: Role::Viewer,

@@ -1,5 +1,6 @@
-//! Every call by everybody: before a login, as viewer, operator, admin, and as somebody who was removed. The calls
-//! come from the interface's table, the expected verdicts from the one below, written by hand.
+//! Every call by everybody: before a login, as viewer, operator, admin, and as somebody who was removed, before or
+//! after logging in. The calls come from the interface's table, the expected verdicts from the one below, written by
+//! hand.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,10 @@ enum Who {
     Viewer,
     Operator,
     Admin,
+    /// Who logs in after being removed.
     Removed,
+    /// Who was removed while logged in.
+    Gone,
 }
 
 /// What kind of call it is.
@@ -32,13 +36,14 @@ enum Class {
 }
 
 /// Who may make which kind of call.
-const MAY: [(Who, [bool; 4]); 5] = [
+const MAY: [(Who, [bool; 4]); 6] = [
     //              Door  Look   Deed   Rule
     (Who::Nobody, [true, false, false, false]),
     (Who::Viewer, [true, true, false, false]),
     (Who::Operator, [true, true, true, false]),
     (Who::Admin, [true, true, true, true]),
     (Who::Removed, [true, false, false, false]),
+    (Who::Gone, [true, false, false, false]),
 ];
 
 /// Which kind each call is; with a call that is new, this does not build until somebody has thought about it.
@@ -160,19 +165,25 @@ fn arguments(method: Method) -> Value {
     needed.map(|member| (member.name.to_owned(), value(&member.shape))).collect()
 }
 
+fn log_in(person: &Person, session: &str) -> String {
+    let LogIn { operator, address, session } = person.log_in(session);
+    call(Method::LogIn, &json!({ "operator": operator, "address": address, "session": session }))
+}
+
 /// Whether the daemon lets these messages end in a call.
 async fn allowed(station: &Station, login: Option<&Person>, method: Method) -> bool {
-    let log_in = |person: &Person| {
-        let LogIn { operator, address, session } = person.log_in(method.name());
-        call(Method::LogIn, &json!({ "operator": operator, "address": address, "session": session }))
-    };
-    let messages: Vec<_> = login.map(log_in).into_iter().chain([call(method, &arguments(method))]).collect();
+    let log_in = login.map(|person| log_in(person, method.name()));
+    let messages: Vec<_> = log_in.into_iter().chain([call(method, &arguments(method))]).collect();
     let count = messages.len();
     let answers = said(&station.control(), messages).await;
     assert_eq!(answers.len(), count, "{}: {answers:?}", method.name());
-    let last = answers.last().unwrap();
-    !["E3010", "E3011", "E3026"].contains(&last["parameters"]["code"].as_str().unwrap_or_default())
-        && last["error"] != "org.varlink.service.PermissionDenied"
+    made(answers.last().unwrap())
+}
+
+/// Whether an answer is one to a call that was made, whatever came of it.
+fn made(answer: &Value) -> bool {
+    !["E3010", "E3011", "E3026"].contains(&answer["parameters"]["code"].as_str().unwrap_or_default())
+        && answer["error"] != "org.varlink.service.PermissionDenied"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,10 +198,23 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
         rita.table("admin")
     );
     let station = Station::start(directory.path(), &config).await;
+    let methods = || Method::ALL.iter().copied().filter(|method| *method != Method::LogIn);
     let admin = ada.enter(&station, "admin").await;
+    // A connection for each call of somebody who is in already.
+    let mut connections = Vec::new();
+    for method in methods() {
+        let (connection, answer) = asked(connect(&station.control()), log_in(&rita, "rita")).await;
+        assert_eq!(answer["parameters"]["role"], "admin", "{answer}");
+        connections.push((method, connection));
+    }
     let remove = control::types::OperatorRemove { name: "rita".to_owned() };
     admin.operator_remove(&remove).await.unwrap();
     admin.config_commit(&control::types::ConfigCommit::default()).await.unwrap();
+    let mut observed = Observed::new();
+    for (method, connection) in connections {
+        let (_, answer) = asked(connection, call(method, &arguments(method))).await;
+        observed.insert((Who::Gone, method.name()), made(&answer));
+    }
     let everybody = [
         (Who::Nobody, None),
         (Who::Viewer, Some(&vera)),
@@ -198,8 +222,7 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
         (Who::Admin, Some(&ada)),
         (Who::Removed, Some(&rita)),
     ];
-    let mut observed = Observed::new();
-    for method in Method::ALL.iter().copied().filter(|method| *method != Method::LogIn) {
+    for method in methods() {
         for (who, person) in everybody {
             observed.insert((who, method.name()), allowed(&station, person, method).await);
         }
@@ -218,9 +241,11 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
             }
             assert!(!wrong(&observed).is_empty(), "{} for {planted}", method.name());
         }
-        let mut observed = observed.clone();
-        observed.insert((Who::Removed, method.name()), true);
-        assert_eq!(wrong(&observed).len(), 1, "{}", method.name());
+        for out in [Who::Nobody, Who::Removed, Who::Gone] {
+            let mut observed = observed.clone();
+            observed.insert((out, method.name()), true);
+            assert_eq!(wrong(&observed).len(), 1, "{} by {out:?}", method.name());
+        }
     }
 }
 

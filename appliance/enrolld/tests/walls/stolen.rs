@@ -71,24 +71,57 @@ async fn before_a_login_it_is_told_yes_or_no_and_nothing_else() {
     let [ada, eve] = ["ada", "eve"].map(Person::new);
     let station = Station::start(directory.path(), &config(&ada, 9)).await;
     let socket = station.control();
-    for method in Method::ALL.iter().copied() {
-        let nothing = json!({});
-        let answers = said(&socket, vec![call(method, &nothing)]).await;
+    // What docs/hardening.md says that it is told, word for word.
+    let door =
+        json!({ "station": "desk-1", "listen": ["[::]:22"], "idle_ms": 900_000, "post_quantum": false });
+    let opened = json!({ "host_key": format!("SHA256:{}", "x".repeat(43)), "listen": "192.0.2.9:22" });
+    let knows = json!({ "fingerprint": eve.fingerprint(), "address": "192.0.2.1" });
+    let told = [
+        (Method::Door, json!({}), door),
+        (Method::DoorKnows, knows, json!({ "known": false })),
+        (Method::DoorOpened, opened, json!({})),
+    ];
+    for (method, asked, answer) in &told {
+        let answers = said(&socket, vec![call(*method, asked)]).await;
+        assert_eq!(&answers[0]["parameters"], answer, "{}", method.name());
+    }
+    let fingerprint = ada.fingerprint();
+    let (_, base64) = fingerprint.split_at("SHA256:".len());
+    for method in Method::ALL.iter().copied().filter(|method| told.iter().all(|(other, ..)| other != method))
+    {
+        let answers = said(&socket, vec![call(method, &json!({}))]).await;
         let text = answers[0].to_string();
-        let fingerprint = ada.fingerprint();
-        let (_, base64) = fingerprint.split_at("SHA256:".len());
+        let no = answers[0]["parameters"]["code"] == "E3011"
+            || method == Method::LogIn && answers[0]["error"] == "org.varlink.service.InvalidParameter";
+        assert!(no, "{}: {text}", method.name());
         for secret in ["\"ada\"", base64, KEY] {
             assert!(!text.contains(secret), "{}: {text}", method.name());
         }
+    }
+    // Beside it, what the interface is, which is everybody's.
+    let info = json!({ "method": "org.varlink.service.GetInfo" }).to_string();
+    assert_eq!(said(&socket, vec![info]).await[0]["parameters"]["product"], "enrolld");
+    // What it says of itself is on the display and in the log: no more than a host key and an address.
+    for (host_key, listen) in
+        [("SHA256:", "192.0.2.9:22"), (fingerprint.as_str(), "come to 192.0.2.66"), ("", "")]
+    {
+        let opened = json!({ "host_key": host_key, "listen": listen });
+        let answers = said(&socket, vec![call(Method::DoorOpened, &opened)]).await;
+        assert_eq!(answers[0]["parameters"]["code"], "E3012", "{answers:?}");
     }
     let door = Client::local(&socket);
     for (who, known) in [(&ada, true), (&eve, false)] {
         let asked = DoorKnows { fingerprint: who.fingerprint(), address: "192.0.2.1".to_owned() };
         assert_eq!(door.door_knows(&asked).await.unwrap().known, known);
     }
+    // A login is no place to put a megabyte.
+    let LogIn { operator, address, .. } = ada.log_in("");
+    let asked = json!({ "operator": operator, "address": address, "session": "s".repeat(129) });
+    let answers = said(&socket, vec![call(Method::LogIn, &asked)]).await;
+    assert_eq!(answers[0]["parameters"]["code"], "E3012", "{answers:?}");
     // It is counted, for the admins to see.
     let sessions = ada.enter(&station, "s").await.sessions().await.unwrap();
-    assert_eq!((sessions.offered, sessions.unknown), (2, 1));
+    assert_eq!((sessions.offered, sessions.unknown), (3, 2));
     station.stop().await;
 }
 
@@ -118,6 +151,15 @@ async fn it_moves_no_secret_and_nobodys_rights() {
         ("more keys", vec![set("operators.1.keys", &format!("[\"{}\", \"{}\"]", ada.line(), eve.line()))]),
         ("from", vec![set("operators.1.from", "[\"192.0.2.0/24\"]")]),
         ("readers", vec![set("hand-over.to", &format!("[\"{}\"]", eve.line()))]),
+        // Nothing is encrypted here, so whoever leads packets elsewhere has what is in them.
+        (
+            "network",
+            vec![
+                set("network.address", "192.0.2.10/24"),
+                set("network.gateway", "192.0.2.66"),
+                set("network.dns", "[\"192.0.2.66\"]"),
+            ],
+        ),
         // Beside something that needs no proof.
         ("hidden", vec![set("shell.idle-minutes", "9"), set("server.url", &evil)]),
     ];
@@ -170,7 +212,7 @@ async fn it_moves_no_secret_and_nobodys_rights() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_proof_is_of_no_use_later_after_a_start_for_another_change_or_elsewhere() {
+async fn a_proof_is_of_no_use_after_a_start_for_another_change_or_elsewhere() {
     let directory = tempfile::tempdir().unwrap();
     let [ada, eve] = ["ada", "eve"].map(Person::new);
     let start = config(&ada, 9);

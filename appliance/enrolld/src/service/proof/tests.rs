@@ -1,6 +1,7 @@
 //! Signatures of keys that live here, over changes that are made up.
 
-use ssh_key::public::{Ed25519PublicKey, KeyData, SkEd25519};
+use proptest::prelude::*;
+use ssh_key::public::{EcdsaPublicKey, KeyData, SkEcdsaSha2NistP256, SkEd25519};
 use ssh_key::{
     Algorithm, EcdsaCurve, HashAlg, LineEnding, PrivateKey, PublicKey, Signature, SigningKey, SshSig,
 };
@@ -154,40 +155,75 @@ fn plainly<S: SigningKey>(key: &S, message: &[u8]) -> Signature {
     key.try_sign(message).unwrap()
 }
 
+/// The public half of a security key that has this key inside.
+fn security_key(inner: &PrivateKey) -> KeyData {
+    match inner.public_key().key_data() {
+        KeyData::Ed25519(key) => KeyData::from(SkEd25519::new(*key, "ssh:")),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP256(key)) => {
+            KeyData::from(SkEcdsaSha2NistP256::new(*key, "ssh:"))
+        }
+        other => panic!("no security key has {other:?} inside"),
+    }
+}
+
 /// What a security key signs (PROTOCOL.u2f, "SSH U2F Signatures").
 fn by_security_key(inner: &PrivateKey, flags: u8, text: &[u8]) -> Vec<String> {
     use sha2::{Digest, Sha256};
-    let public: Ed25519PublicKey = *inner.public_key().key_data().ed25519().unwrap();
-    let data = KeyData::from(SkEd25519::new(public, "ssh:"));
+    let data = security_key(inner);
     let wanted = SshSig::signed_data(signature::NAMESPACE, HashAlg::Sha512, text).unwrap();
     let counter = 7_u32.to_be_bytes();
     let message = [&Sha256::digest("ssh:")[..], &[flags], &counter, &Sha256::digest(wanted)[..]].concat();
     let plain = plainly(inner, &message);
     let bytes = [plain.as_bytes(), &[flags], &counter].concat();
-    let signature = Signature::new(Algorithm::SkEd25519, bytes).unwrap();
+    let signature = Signature::new(data.algorithm(), bytes).unwrap();
     armored(&SshSig::new(data, signature::NAMESPACE, HashAlg::Sha512, signature).unwrap())
 }
 
 #[test]
 fn a_security_key_has_to_be_touched() {
-    let (inner, otto) = (made(Algorithm::Ed25519), made(Algorithm::Ed25519));
-    let public: Ed25519PublicKey = *inner.public_key().key_data().ed25519().unwrap();
-    let public = PublicKey::from(KeyData::from(SkEd25519::new(public, "ssh:")));
-    let who = [("ada", "admin", &public), ("otto", "operator", otto.public_key())];
-    let pair =
-        Pair::new(text_with("https://pi.example.org", &who), text_with("https://new.example.org", &who));
-    let (change, admins, now) = (pair.change(Deed::Commit), &pair.configs[0], Instant::now());
-    let mut proofs = Proofs::default();
-    let text = proofs.offer(&change, "desk-1", HOST, now);
-    let untouched = proofs.redeem(&change, &by_security_key(&inner, 0, text.as_bytes()), admins, now);
-    assert!(untouched.unwrap_err().detail.contains("touched"));
-    // Who verified and did not touch has not touched.
-    assert!(proofs.redeem(&change, &by_security_key(&inner, 4, text.as_bytes()), admins, now).is_err());
-    assert!(proofs.redeem(&change, &by_security_key(&inner, 1, b"other"), admins, now).is_err());
-    assert_eq!(
-        proofs.redeem(&change, &by_security_key(&inner, 5, text.as_bytes()), admins, now).unwrap(),
-        "ada"
-    );
+    for algorithm in [Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }] {
+        let (inner, otto) = (made(algorithm.clone()), made(Algorithm::Ed25519));
+        let public = PublicKey::from(security_key(&inner));
+        let who = [("ada", "admin", &public), ("otto", "operator", otto.public_key())];
+        let pair =
+            Pair::new(text_with("https://pi.example.org", &who), text_with("https://new.example.org", &who));
+        let (change, admins, now) = (pair.change(Deed::Commit), &pair.configs[0], Instant::now());
+        let mut proofs = Proofs::default();
+        let text = proofs.offer(&change, "desk-1", HOST, now);
+        let mut redeem =
+            |flags, text: &[u8]| proofs.redeem(&change, &by_security_key(&inner, flags, text), admins, now);
+        assert!(redeem(0, text.as_bytes()).unwrap_err().detail.contains("touched"), "{algorithm}");
+        // Who verified and did not touch has not touched.
+        assert!(redeem(4, text.as_bytes()).unwrap_err().detail.contains("touched"), "{algorithm}");
+        assert!(redeem(1, b"other").unwrap_err().detail.contains("another text"), "{algorithm}");
+        assert_eq!(redeem(5, text.as_bytes()).unwrap(), "ada", "{algorithm}");
+        assert!(redeem(5, text.as_bytes()).is_err(), "{algorithm}: it is good once");
+    }
+}
+
+/// The flag is signed: nobody between can say of an untouched key that it was touched.
+#[test]
+fn the_touch_of_a_security_key_cannot_be_made_up() {
+    for algorithm in [Algorithm::Ed25519, Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }] {
+        let (inner, otto) = (made(algorithm.clone()), made(Algorithm::Ed25519));
+        let public = PublicKey::from(security_key(&inner));
+        let who = [("ada", "admin", &public), ("otto", "operator", otto.public_key())];
+        let pair =
+            Pair::new(text_with("https://pi.example.org", &who), text_with("https://new.example.org", &who));
+        let (change, now) = (pair.change(Deed::Commit), Instant::now());
+        let mut proofs = Proofs::default();
+        let text = proofs.offer(&change, "desk-1", HOST, now);
+        let untouched = by_security_key(&inner, 0, text.as_bytes()).join("\n");
+        let untouched = SshSig::from_pem(&untouched).unwrap();
+        let mut bytes = untouched.signature_bytes().to_vec();
+        let flags = bytes.len() - 5;
+        bytes[flags] = 1;
+        let forged = Signature::new(security_key(&inner).algorithm(), bytes).unwrap();
+        let forged =
+            SshSig::new(security_key(&inner), signature::NAMESPACE, HashAlg::Sha512, forged).unwrap();
+        let refusal = proofs.redeem(&change, &armored(&forged), &pair.configs[0], now).unwrap_err();
+        assert!(refusal.detail.contains("another text"), "{algorithm}: {}", refusal.detail);
+    }
 }
 
 #[test]
@@ -214,6 +250,55 @@ fn a_text_names_each_field_and_hides_nothing() {
         assert!(text.contains(wanted), "{wanted} is missing in\n{text}");
     }
     assert!(!text.contains("bbb") && !text.contains("operators"), "{text}");
+}
+
+/// Where the server's certificate says who it is, it does not matter where packets are led.
+#[test]
+fn the_network_is_protected_where_nothing_else_says_who_the_server_is() {
+    let network =
+        "[network]\naddress = \"192.0.2.10/24\"\ngateway = \"192.0.2.66\"\ndns = [\"192.0.2.66\"]\n";
+    let any = "insecure = \"accept any certificate, so that anybody in between gets the seeds\"\n";
+    let ada = made(Algorithm::Ed25519);
+    for (insecure, counts) in [("", false), (any, true)] {
+        let from = text_with("https://pi.example.org", &[("ada", "admin", ada.public_key())])
+            .replace("[profile", &format!("{insecure}[profile"));
+        let pair = Pair::new(from.clone(), format!("{from}{network}"));
+        let change = pair.change(Deed::Commit);
+        assert_eq!(protected(&change.from, "") != protected(&change.to, ""), counts, "{insecure}");
+        // It is seen in either case, once.
+        let text = Proofs::default().offer(&change, "desk-1", HOST, Instant::now());
+        assert_eq!(text.matches("192.0.2.66").count(), 2, "{text}");
+    }
+}
+
+proptest! {
+    /// Whatever stands in a field, a text is lines of printable ASCII, and says of each field what it was and what
+    /// it is to be: no value makes up a line of another field.
+    #[test]
+    fn nothing_that_cannot_be_seen_stands_in_a_text(value in any::<String>(), name in "\\PC{1,20}") {
+        let ada = made(Algorithm::Ed25519);
+        let from = text_with("https://pi.example.org", &[("ada", "admin", ada.public_key())]);
+        let mut table: toml::Table = toml::from_str(&from).unwrap();
+        let welcome = toml::Table::from_iter([
+            ("name".to_owned(), toml::Value::from(value)),
+            (name.clone(), toml::Value::from("x")),
+        ]);
+        table.insert("welcome".to_owned(), toml::Value::Array(vec![welcome.into()]));
+        let to = toml::to_string(&table).unwrap();
+        let configs = [&from, &to].map(|text| config::parse(text, &Nothing).config);
+        let pair = Pair { texts: [from, to], configs };
+        let text = Proofs::default().offer(&pair.change(Deed::Commit), "desk-1", HOST, Instant::now());
+        prop_assert!(text.bytes().all(|byte| byte == b'\n' || (b' '..=b'~').contains(&byte)), "{}", text);
+        let paragraphs: Vec<Vec<&str>> =
+            text.split("\n\n").skip(1).map(|paragraph| paragraph.trim_end().split('\n').collect()).collect();
+        prop_assert_eq!(paragraphs.len(), if name == "name" { 1 } else { 2 }, "{}", text);
+        for lines in paragraphs {
+            prop_assert_eq!(lines.len(), 3, "{}", text);
+            prop_assert!(lines[0].starts_with("welcome.1."), "{}", text);
+            prop_assert_eq!(lines[1], "  old: (nothing)");
+            prop_assert!(lines[2].starts_with("  new: \"") && lines[2].ends_with('"'), "{}", text);
+        }
+    }
 }
 
 #[test]

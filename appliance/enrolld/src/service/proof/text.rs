@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 
 use super::Change;
 use crate::config::{
-    AccessCodesSection, Config, HandOverReader, HandOverSection, Insecure, Operator, Output, ServerSection,
+    AccessCodesSection, Config, HandOverReader, HandOverSection, Insecure, NetworkSection, Operator, Output,
+    ServerSection,
 };
 
 /// A configuration on one side of a change.
@@ -93,8 +94,8 @@ pub(in crate::service) fn protected(side: &Side<'_>, salt: &str) -> Fields {
         hand_over: HandOverSection { to },
         access_codes: AccessCodesSection { table_file, fixed_file, secret_file },
         shell,
+        network,
         station: _,
-        network: _,
         log: _,
         panel: _,
         usb: _,
@@ -104,6 +105,10 @@ pub(in crate::service) fn protected(side: &Side<'_>, salt: &str) -> Fields {
         welcome: _,
     } = side.config;
     server_fields(server, side.key_withheld, salt, &mut fields);
+    // Else the server's certificate decides, wherever packets go. Without one, whoever leads them elsewhere has what is in them.
+    if server.insecure.is_some() {
+        network_fields(network, &mut fields);
+    }
     for operator in operators {
         operator_fields(operator, &mut fields);
     }
@@ -184,6 +189,23 @@ fn server_fields(server: &ServerSection, key_withheld: bool, salt: &str, fields:
         let sent = if key_withheld { "no, it was given for another" } else { "yes" };
         field("api-key is sent to this server", Some(sent.to_owned()));
     }
+}
+
+fn network_fields(network: &NetworkSection, fields: &mut Fields) {
+    // A clock that is wrong makes no certificate right where none is looked at.
+    let NetworkSection { address, gateway, dns, vlan, ntp: _ } = network;
+    let mut field = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            fields.insert(format!("network.{name}"), value);
+        }
+    };
+    field("address", address.as_ref().map(ToString::to_string));
+    field("gateway", gateway.as_ref().map(ToString::to_string));
+    field(
+        "dns",
+        (!dns.is_empty()).then(|| dns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    );
+    field("vlan", vlan.as_ref().map(|vlan| vlan.number().to_string()));
 }
 
 fn operator_fields(operator: &Operator, fields: &mut Fields) {
