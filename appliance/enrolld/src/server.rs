@@ -34,6 +34,10 @@ const ENROLLMENT: &str = "enrollment";
 /// The tokeninfo key under which the access code of a slot is kept with its token.
 const ACCESS_CODE: &str = "enrollment.access_code";
 
+/// Words in the names of notes that hold a secret: the station's own access codes, and what servers keep with tokens of
+/// other kinds (privacyIDEA: `private_key_server` of push tokens, `radius.secret`, `yubikey_access_code`).
+const SECRET_NOTES: [&str; 4] = ["access_code", "secret", "private_key", "password"];
+
 /// The tokeninfo keys under which a server keeps public ids: of tokens that it checks itself, and of those that
 /// it asks YubiCloud about (privacyIDEA, lib/tokens/yubikeytoken.py, yubicotoken.py).
 const PUBLIC_ID: [&str; 2] = ["yubikey.prefix", "yubico.tokenid"];
@@ -417,6 +421,12 @@ pub(crate) fn enrollment_of(token: &Token) -> Option<EnrollmentId> {
     // The server keeps the parameter `hotp.enrollment` under that very name.
     let named = token.info.get(&format!("{}.{ENROLLMENT}", token.kind.as_str()));
     EnrollmentId::parse(named.or_else(|| token.info.get(ENROLLMENT))?)
+}
+
+/// Whether a note of that name may hold a secret. Such a note is told to nobody.
+pub(crate) fn holds_secret(note: &str) -> bool {
+    let note = note.to_ascii_lowercase();
+    SECRET_NOTES.iter().any(|word| note.contains(word))
 }
 
 /// The access code of a slot that is kept with its token.

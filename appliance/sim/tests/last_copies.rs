@@ -102,6 +102,12 @@ async fn a_token_that_keeps_the_only_copy_of_a_code_goes_only_when_that_is_said(
         }
         let kept = client.token_show(&ByToken { serial: token.clone() }).await.unwrap();
         assert!(kept.active, "{kept:?}");
+        // That there is one is told to whoever may look, the code to nobody.
+        let list = TokenList { serial: Some(token.clone()), ..TokenList::default() };
+        let listed = client.token_list(&list).await.unwrap().tokens.remove(0);
+        for shown in [&kept, &listed] {
+            assert_eq!(shown.info["enrollment.access_code"], "(secret)", "{shown:?}");
+        }
         // Released, the key gives its code back first, so that nothing is lost.
         if serial == 7 {
             let release = Release { key: "00000007".to_owned(), ..Release::default() };

@@ -33,7 +33,7 @@ values! {
         pub failures: Option<i64>,
         /// How many it may see.
         pub most_failures: Option<i64>,
-        /// What else is noted about it.
+        /// What else is noted about it; of notes that may hold a secret, such as an access code, the names alone.
         pub info: BTreeMap<String, String>,
     }
 

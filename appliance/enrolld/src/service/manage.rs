@@ -12,7 +12,7 @@ use station::refusal::Code;
 
 use super::Desk;
 use super::refuse::{no, of_server};
-use crate::server::{code_kept_with, enrollment_of};
+use crate::server::{code_kept_with, enrollment_of, holds_secret};
 
 /// How many people are told at most.
 const MOST_PEOPLE: usize = 200;
@@ -22,6 +22,9 @@ const LONGEST_LOGIN: usize = 255;
 
 /// So many characters are told of what is only looked at.
 const BRIEF: usize = 300;
+
+/// What is told in place of a note that may hold a secret.
+const NOT_TOLD: &str = "(secret)";
 
 /// What the server has noted somewhere, for people to look at.
 fn brief(text: &str) -> String {
@@ -203,6 +206,11 @@ fn shown(token: &privacyidea::Token) -> Token {
         counter: token.count.and_then(|count| i64::try_from(count).ok()),
         failures: token.fail_count.map(i64::from),
         most_failures: token.max_fail.map(i64::from),
-        info: token.info.iter().map(|(name, value)| (brief(name), brief(value))).collect(),
+        info: token.info.iter().map(|(name, value)| (brief(name), note(name, value))).collect(),
     }
+}
+
+/// A note about a token. Whoever may look at tokens may not write to slots.
+fn note(name: &str, value: &str) -> String {
+    if holds_secret(name) { NOT_TOLD.to_owned() } else { brief(value) }
 }
