@@ -157,6 +157,7 @@ fn a_run_counts_what_was_cut_short_by_how_it_ended() {
         target: Target::Endless,
         profile: None,
         overwrite_confirmed: false,
+        factory: false,
     };
     let id = journal.run_new(&plan, &Actor::Armed, Duration::ZERO).unwrap();
     let states = [
@@ -207,6 +208,7 @@ fn lines_that_are_set_aside_stay_so_and_what_was_cut_short_sets_its_line_aside()
         target: Target::List(["ada", "bob", "cleo", "dora", "eve"].map(line).to_vec()),
         profile: None,
         overwrite_confirmed: false,
+        factory: false,
     };
     let mut journal = Journal::open(&path).unwrap();
     let id = journal.run_new(&plan, &Actor::Armed, Duration::ZERO).unwrap();

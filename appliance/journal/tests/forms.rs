@@ -223,8 +223,13 @@ fn what_is_written_now_are_the_rows_of_then() {
     }
     const RUNS: &str = "SELECT id, name, plan, operator, begun_ms FROM run ORDER BY id";
     assert_eq!(rows(&now, RUNS), rows(&then, RUNS));
-    let first =
-        RunPlan { name: "x".to_owned(), target: Target::Endless, profile: None, overwrite_confirmed: false };
+    let first = RunPlan {
+        name: "x".to_owned(),
+        target: Target::Endless,
+        profile: None,
+        overwrite_confirmed: false,
+        factory: false,
+    };
     let run = journal.run_new(&first, &Actor::Armed, Duration::ZERO).unwrap();
     let key = KeySerial { family: Family::Nitrokey3, number: 5 };
     journal.run_claim(run, key, Some(3), Duration::from_millis(9)).unwrap();

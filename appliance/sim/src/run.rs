@@ -114,6 +114,7 @@ async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
                 target: args.list.as_deref().map(list).transpose()?.unwrap_or(Target::Endless),
                 profile: Some(args.profile.clone()),
                 overwrite_confirmed: false,
+                factory: false,
             };
             let by = std::env::var("USER").unwrap_or_else(|_| "sim".to_owned());
             floor.run_start(plan, Secrets::default(), Actor::Operator(by)).await?;

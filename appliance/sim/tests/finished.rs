@@ -6,7 +6,7 @@ use enrolld::keys::device::{Kind, Slot};
 use enrolld::station::mode::Mode;
 use enrolld::station::profile::{Overwrite, Profile};
 use enrolld::station::refusal::Code;
-use enrolld::station::run::{Assignment, Target};
+use enrolld::station::run::{Assignment, RunPlan, Target};
 use enrolld::station::server::Person;
 use sim::key::SimKey;
 use twins::yubikey::{Foreign, Model, YubiKeyTwin};
@@ -113,4 +113,34 @@ async fn a_key_as_it_is_sold_is_given_up_for_and_its_receipt_says_so() {
     let log = std::fs::read_to_string(state.path().join("receipts/receipts-000001.jsonl")).unwrap();
     let given_up: Vec<&str> = log.lines().filter(|line| line.contains("\"given_up\":\"cc")).collect();
     assert!(given_up.len() == 1 && given_up[0].contains("UBOM00000141_1"), "{log}");
+}
+
+#[tokio::test]
+async fn a_run_gives_up_what_keys_are_sold_with_when_its_order_says_so() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let mut room =
+        Room::new(Some(site.port()), settings(Mode::Attended, Profile::new(Kind::Hotp)), state.path());
+    let held = |serial: u32, foreign| {
+        let mut twin = YubiKeyTwin::new(Model::new(FIRMWARE, serial).unwrap(), serial.into());
+        twin.hold(Slot(1), foreign, None);
+        SimKey::of(format!("{foreign:?}"), twin.product_id().unwrap(), Box::new(twin))
+    };
+    // What the order says, what the key holds, and how it ends.
+    let stories = [
+        (151, false, Foreign::Factory, Some(Code::SlotOccupied)),
+        (152, true, Foreign::Factory, None),
+        (153, true, Foreign::Own, Some(Code::SlotOccupied)),
+        (154, true, Foreign::Hotp, Some(Code::SlotOccupied)),
+    ];
+    for (serial, factory, foreign, ends) in stories {
+        let run = RunPlan { factory, ..plan(&format!("run {serial}"), Target::Count(1)) };
+        room.floor.run_start(run, Secrets::default(), operator()).await.unwrap();
+        let key = held(serial, foreign);
+        room.plug(&key, "1-1.1").await;
+        assert_eq!(refused(&room.over("1-1.1").await), ends, "{serial}");
+        room.pull(&key, "1-1.1").await;
+        room.floor.run_stop(None).await.unwrap();
+    }
+    room.floor.shutdown().await;
+    assert_eq!(site.counting(), ["UBOM00000152_1"]);
 }

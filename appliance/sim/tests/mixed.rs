@@ -76,6 +76,7 @@ async fn a_run_enrolls_keys_of_every_kind_side_by_side() {
         target: Target::Endless,
         profile: Some("desk".to_owned()),
         overwrite_confirmed: false,
+        factory: false,
     };
     floor.run_start(plan, Secrets::default(), Actor::Operator("test".to_owned())).await.unwrap();
 

@@ -316,6 +316,7 @@ pub fn plan(name: &str, list: &[Entry], people: &[Person]) -> Result<RunPlan, Pr
         target: Target::List(assignments(list, people)),
         profile: first,
         overwrite_confirmed: false,
+        factory: false,
     })
 }
 

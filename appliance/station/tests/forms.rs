@@ -192,6 +192,7 @@ fn a_plan_of_a_run_is_written_as_it_was() {
     for text in [
         r#"{"name":"drawer","target":{"count":5},"overwrite_confirmed":false}"#,
         r#"{"name":"drawer","target":"endless","profile":"desk","overwrite_confirmed":true}"#,
+        r#"{"name":"sold","target":{"count":200},"overwrite_confirmed":false,"factory":true}"#,
         r#"{"name":"list","target":{"list":[{"key":"12345678","person":["alice","office"]},{"key":null,"person":null,"random_pin":true}]},"overwrite_confirmed":false}"#,
     ] {
         let plan: RunPlan = serde_json::from_str(text).unwrap();

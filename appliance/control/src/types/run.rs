@@ -94,6 +94,8 @@ requests! {
         pub profile: Option<String>,
         /// Whether foreign credentials may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether the Yubico OTP that keys were sold with may be overwritten: each of them types once.
+        pub factory: Option<bool>,
         /// Whether to begin without those whom the server does not know: their lines are set aside.
         pub skip_unknown: Option<bool>,
         /// Whether to begin without looking people up at the server.
@@ -116,6 +118,8 @@ requests! {
         pub profile: Option<String>,
         /// Whether foreign credentials may be overwritten.
         pub overwrite_confirmed: bool,
+        /// Whether the Yubico OTP that keys were sold with may be overwritten: each of them types once.
+        pub factory: Option<bool>,
         /// Whether to begin without those whom the server does not know: their lines are set aside.
         pub skip_unknown: Option<bool>,
         /// Whether to begin without looking people up at the server.

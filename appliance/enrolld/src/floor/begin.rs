@@ -64,7 +64,10 @@ impl Task {
             ),
             (None, None) => (Actor::Armed, None, false, Secrets::default()),
         };
-        let factory = wish.is_some_and(|wish| wish.factory);
+        let factory = match (wish, run) {
+            (Some(wish), _) => wish.factory,
+            (None, run) => run.is_some_and(|present| present.run.plan.factory),
+        };
         let replace = match (wish.map(|wish| &wish.replace), run, info.serial) {
             (Some(Some(token)), ..) => Replace::Token(token.clone()),
             (Some(None), ..) => Replace::Unnamed,

@@ -51,6 +51,7 @@ impl Desk {
             target,
             profile: request.profile,
             overwrite_confirmed: request.overwrite_confirmed,
+            factory: request.factory.unwrap_or(false),
         };
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let by = Actor::Operator(caller.name.clone());
@@ -110,6 +111,7 @@ impl Desk {
         let mut plan = plan.map_err(|problem| no(Code::RunInvalid, problem.to_string()))?;
         plan.profile = plan.profile.or(request.profile);
         plan.overwrite_confirmed = request.overwrite_confirmed;
+        plan.factory = request.factory.unwrap_or(false);
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let by = Actor::Operator(caller.name.clone());
         let started = self.floor.run_start_without(plan, unknown, secrets, by).await;

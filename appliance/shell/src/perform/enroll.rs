@@ -298,6 +298,7 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
             skip_unknown: start.skip_unknown.then_some(true),
             unchecked: start.unchecked.then_some(true),
             unlock,
+            factory: start.factory.then_some(true),
             key_pin,
         };
         let details = context.call(station.run_start_list(&wanted)).await?;
@@ -313,6 +314,7 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
         skip_unknown: None,
         unchecked: None,
         unlock,
+        factory: start.factory.then_some(true),
         key_pin,
     };
     let details = context.call(station.run_start(&wanted)).await?;

@@ -21,6 +21,7 @@ pub(super) fn begin(disk: &mut Journal) -> Result<Run, JournalError> {
         target: Target::Endless,
         profile: None,
         overwrite_confirmed: false,
+        factory: false,
     };
     let id = disk.run_new(&plan, &Actor::Armed, Duration::ZERO)?;
     Ok(Run::new(id, plan, Actor::Armed, Duration::ZERO))
@@ -37,6 +38,7 @@ pub(super) fn begin_list(world: &mut World, people: &[&str]) -> Result<(), Journ
         target: Target::List(people.iter().map(line).collect()),
         profile: None,
         overwrite_confirmed: false,
+        factory: false,
     };
     let id = world.disk.run_new(&plan, &Actor::Armed, Duration::ZERO)?;
     world.run = Run::new(id, plan, Actor::Armed, Duration::ZERO);

@@ -147,5 +147,5 @@ pub(crate) fn operator() -> Actor {
 }
 
 pub(crate) fn plan(name: &str, target: Target) -> RunPlan {
-    RunPlan { name: name.to_owned(), target, profile: None, overwrite_confirmed: false }
+    RunPlan { name: name.to_owned(), target, profile: None, overwrite_confirmed: false, factory: false }
 }

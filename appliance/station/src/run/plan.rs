@@ -63,6 +63,9 @@ pub struct RunPlan {
     /// overwritten where the profile allows to confirm that.
     #[serde(default)]
     pub overwrite_confirmed: bool,
+    /// Whether the Yubico OTP that keys are sold with may be overwritten, as with `overwrite = "factory"`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub factory: bool,
 }
 
 impl RunPlan {

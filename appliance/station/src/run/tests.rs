@@ -9,7 +9,13 @@ fn key(number: u32) -> KeySerial {
 }
 
 fn run(target: Target) -> Run {
-    let plan = RunPlan { name: "drawer".to_owned(), target, profile: None, overwrite_confirmed: false };
+    let plan = RunPlan {
+        name: "drawer".to_owned(),
+        target,
+        profile: None,
+        overwrite_confirmed: false,
+        factory: false,
+    };
     plan.check().unwrap();
     let mut run = Run::new(RunId(1), plan, Actor::Operator("ada".to_owned()), Duration::ZERO);
     run.resume(Duration::ZERO).unwrap();
@@ -105,6 +111,7 @@ fn plans_that_cannot_be_carried_out_are_refused() {
         target,
         profile: None,
         overwrite_confirmed: false,
+        factory: false,
     };
     for wrong in [
         plan(" ", Target::Endless),

@@ -104,6 +104,9 @@ pub struct RunStart {
     /// Write over what slots hold, whosever it is
     #[arg(long)]
     pub overwrite: bool,
+    /// Write over the Yubico OTP that keys are sold with; each types once, and YubiCloud knows it no more
+    #[arg(long)]
+    pub factory: bool,
     /// Ask for the slots' access code
     #[arg(long)]
     pub unlock: bool,
