@@ -23,7 +23,7 @@ use sim::explore::world::{Beginning, World};
 use sim::explore::{check as check_world, flows};
 use sim::key::SimKey;
 use twins::line::{Listener, Pace, Server as LineServer};
-use twins::privacyidea::{ADMIN, Fault};
+use twins::privacyidea::{ADMIN, Fault, Request};
 use twins::yubikey::{Model, YubiKeyTwin};
 
 #[path = "runs/room.rs"]
@@ -58,6 +58,48 @@ async fn an_armed_station_enrolls_what_comes_and_never_overwrites() {
     assert_eq!((run.state, run.progress.done), (RunState::Finished, 1));
     room.floor.shutdown().await;
     assert_eq!(check(&state.path().join("receipts"), None).unwrap().receipts, 3);
+}
+
+/// Lets the server put a PIN that nobody is told on what is made in a realm.
+fn hide_pins(site: &Site, realm: &str) {
+    let mut twin = site.twin.lock().unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let login = serde_json::json!({"username": ADMIN.0, "password": ADMIN.1});
+    let answer = twin.handle(&Request::new("POST", "/auth").json(&login), now).json().unwrap();
+    let jwt = answer["result"]["value"]["token"].as_str().unwrap().to_owned();
+    let policy = serde_json::json!({
+        "scope": "enrollment", "action": "otp_pin_random=8", "realm": realm, "active": true,
+    });
+    let request = Request::new("POST", "/policy/hidden-pins").json(&policy).token(&jwt);
+    assert_eq!(twin.handle(&request, now).status, 200);
+}
+
+#[tokio::test]
+async fn lines_whose_pin_nobody_would_know_are_set_aside_and_their_key_serves_the_next() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    site.twin.lock().unwrap().settle("lab", &["eve", "kim"].map(str::to_owned));
+    hide_pins(&site, "lab");
+    let mut room =
+        Room::new(Some(site.port()), settings(Mode::Attended, Profile::new(Kind::Hotp)), state.path());
+    let line = |(user, realm): (&str, &str)| Assignment {
+        person: Some((user.to_owned(), realm.to_owned())),
+        ..Assignment::default()
+    };
+    let people = [("eve", "lab"), ("kim", "lab"), ("alice", "office"), ("bob", "office")];
+    let list = plan("list", Target::List(people.map(line).to_vec()));
+    room.floor.run_start(list, Secrets::default(), operator()).await.unwrap();
+    for serial in [105, 106] {
+        let key = SimKey::yubikey(FIRMWARE, serial).unwrap();
+        room.plug(&key, "1-1.1").await;
+        assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+        room.pull(&key, "1-1.1").await;
+    }
+    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    let aside: Vec<_> = run.aside.iter().map(|(line, aside)| (*line, aside.code)).collect();
+    assert_eq!(aside, [(0, Some(Code::RandomPin)), (1, Some(Code::RandomPin))]);
+    assert_eq!((run.state, run.progress.done), (RunState::Finished, 2));
+    assert_eq!((site.owner("UBOM00000105_1"), site.owner("UBOM00000106_1")), ("alice".into(), "bob".into()));
+    room.floor.shutdown().await;
 }
 
 #[tokio::test]

@@ -46,13 +46,17 @@ impl Aside {
     }
 }
 
-/// Whether a refusal is about whom a line names, and what that person may have: another line may
-/// do better with the same key.
+/// Whether a refusal is about whom a line names, what that person may have, and the PIN of the line: another line
+/// may do better with the same key.
 #[must_use]
 pub const fn is_of_the_line(code: Code) -> bool {
     matches!(
         code,
-        Code::PersonUnknown | Code::AssignRefused | Code::PolicyForbids | Code::RegistrationRefused
+        Code::PersonUnknown
+            | Code::AssignRefused
+            | Code::PolicyForbids
+            | Code::RandomPin
+            | Code::RegistrationRefused
     )
 }
 
