@@ -210,7 +210,13 @@ async fn a_verification_that_nobody_waits_for_is_called_off() {
     room.plug(&first, "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert!(ticket.report.await.unwrap().is_ok());
-    let inquiry = Inquiry { key: Selector::Next, slot: None, secrets: Secrets::default(), by: operator() };
+    let inquiry = Inquiry {
+        key: Selector::Next,
+        slot: None,
+        secrets: Secrets::default(),
+        by: operator(),
+        within: None,
+    };
     let floor = room.floor.clone();
     let asking = tokio::spawn(async move { floor.verify(inquiry).await });
     waits_for_touch(&mut room).await;
@@ -221,6 +227,64 @@ async fn a_verification_that_nobody_waits_for_is_called_off() {
     };
     assert_eq!(heard(&mut room, verdict).await, Code::Cancelled);
     assert_eq!(site.counting(), ["UBOM00000310_1"]);
+    room.floor.shutdown().await;
+}
+
+#[tokio::test]
+async fn verify_and_release_wait_for_their_key_as_long_as_they_are_told() {
+    let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
+    let mut room = attended(&site, state.path()).await;
+    let (meant, other) = (key(311), key(312));
+    let ticket = room.floor.enroll(order(Selector::Next)).await.unwrap();
+    room.plug(&meant, "1-1.1").await;
+    assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
+    assert!(ticket.report.await.unwrap().is_ok());
+    room.pull(&meant, "1-1.1").await;
+    heard(&mut room, |event| matches!(event, FloorEvent::Left { .. }).then_some(())).await;
+
+    let inquiry = |within| Inquiry {
+        key: Selector::Serial("311".to_owned()),
+        slot: None,
+        secrets: Secrets::default(),
+        by: operator(),
+        within,
+    };
+    // Who does not wait is told that it is not there, and who waits for a moment that the moment is over.
+    let short = Some(Duration::from_millis(300));
+    for (within, code) in [(None, Code::KeyAbsent), (short, Code::OrderExpired)] {
+        assert_eq!(room.floor.verify(inquiry(within)).await.err().unwrap().code, code);
+        assert_eq!(room.floor.release(inquiry(within)).await.err().unwrap().code, code);
+    }
+    // A client that goes away takes its order along.
+    let floor = room.floor.clone();
+    let gone = tokio::spawn(async move { floor.release(inquiry(Some(PATIENCE))).await });
+    waiting(&mut room, 1).await;
+    gone.abort();
+    waiting(&mut room, 0).await;
+
+    // What was ordered of this very key comes before the run, and no other key is meant.
+    let floor = room.floor.clone();
+    let verifying = tokio::spawn(async move { floor.verify(inquiry(Some(PATIENCE))).await });
+    waiting(&mut room, 1).await;
+    let shown = room.floor.snapshot().await.unwrap().orders;
+    assert_eq!((shown[0].what, &shown[0].key), ("verify", &Selector::Serial("311".to_owned())));
+    assert!(shown[0].left.is_some_and(|left| left <= PATIENCE));
+    room.floor.run_start(plan("run", Target::Count(2)), Secrets::default(), operator()).await.unwrap();
+    room.plug(&other, "1-1.2").await;
+    assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
+    room.plug(&meant, "1-1.1").await;
+    room.until("1-1.1", |doing| matches!(doing, Doing::Verified(Ok(())))).await;
+    assert!(verifying.await.unwrap().unwrap().result.is_ok());
+    assert_eq!(site.counting(), ["UBOM00000311_1", "UBOM00000312_1"]);
+
+    room.pull(&meant, "1-1.1").await;
+    let floor = room.floor.clone();
+    let releasing = tokio::spawn(async move { floor.release(inquiry(Some(PATIENCE))).await });
+    waiting(&mut room, 1).await;
+    room.plug(&meant, "1-1.3").await;
+    room.until("1-1.3", |doing| matches!(doing, Doing::Released)).await;
+    assert_eq!(releasing.await.unwrap().unwrap().outcome.ending, Ending::Released);
+    assert_eq!(site.counting(), ["UBOM00000312_1"]);
     room.floor.shutdown().await;
 }
 

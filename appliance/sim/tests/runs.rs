@@ -129,7 +129,13 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
     let report = ticket.report.await.unwrap().unwrap();
     assert!(matches!(report.outcome.ending, Ending::Enrolled(_)));
 
-    let inquiry = || Inquiry { key: Selector::Next, slot: None, secrets: Secrets::default(), by: operator() };
+    let inquiry = || Inquiry {
+        key: Selector::Next,
+        slot: None,
+        secrets: Secrets::default(),
+        by: operator(),
+        within: None,
+    };
     let floor = room.floor.clone();
     let verified = tokio::spawn(async move { floor.verify(inquiry()).await });
     room.until("1-1.1", |doing| matches!(doing, Doing::Verified(Ok(())))).await;
@@ -149,7 +155,7 @@ async fn who_asks_about_a_key_that_is_still_being_looked_at_waits_for_it() {
     room.plug(&SimKey::yubikey(FIRMWARE, 104).unwrap(), "1-1.1").await;
     assert!(matches!(room.events.recv().await.unwrap(), FloorEvent::Arrived { .. }));
     let key = Selector::Serial("104".to_owned());
-    let inquiry = Inquiry { key, slot: None, secrets: Secrets::default(), by: operator() };
+    let inquiry = Inquiry { key, slot: None, secrets: Secrets::default(), by: operator(), within: None };
     assert!(room.floor.check(inquiry, "desk".to_owned()).await.is_ok());
 }
 

@@ -235,8 +235,23 @@ async fn a_key_is_verified_and_released_again() {
     let verified = last(&client, client.verify(&verify).await.unwrap()).await;
     let verification = verified.verification.unwrap();
     assert!(verification.accepted, "{verification:?}");
-    let release = Release { key: key.clone(), ..Release::default() };
-    let released = last(&client, client.release(&release).await.unwrap()).await;
+    // It waits for its key, when it is told so.
+    client.sim_pull(&Pull::default()).await.unwrap();
+    let token = Some("UBOM12345678_1".to_owned());
+    let release = Release { key: key.clone(), token, ..Release::default() };
+    let absent = client.release(&release).await;
+    let absent = match absent {
+        Err(error) => error,
+        Ok(mut events) => events.next().await.unwrap().unwrap_err(),
+    };
+    assert_eq!(absent.refusal().map(|refusal| refusal.code.as_str()), Some("E4010"), "{absent}");
+    let mut events = client.release(&Release { wait_ms: Some(60_000), ..release }).await.unwrap();
+    let accepted = events.next().await.unwrap().unwrap();
+    let order = accepted.orders.and_then(|orders| orders.into_iter().next()).unwrap();
+    assert_eq!((order.what.as_str(), order.key.as_deref()), ("release", Some("12345678")));
+    client.sim_plug(&Plug { serial: Some(12_345_678), ..Plug::default() }).await.unwrap();
+    let released = last(&client, events).await;
+    assert!(released.port.is_some(), "{released:?}");
     assert_eq!(released.outcome.unwrap().ending, Ending::Released);
     let gone = client.token_show(&ByToken { serial: "UBOM12345678_1".to_owned() }).await.unwrap_err();
     assert_eq!(gone.refusal().map(|refusal| refusal.code.as_str()), Some("E2064"));

@@ -314,6 +314,8 @@ requests! {
         pub unlock: Option<Secret>,
         /// The key's administrator PIN.
         pub key_pin: Option<Secret>,
+        /// How long it waits for its key, in milliseconds; when missing, the key has to be plugged in.
+        pub wait_ms: Option<i64>,
     }
 
     /// A key to be asked for a code, which the server checks.
@@ -324,5 +326,7 @@ requests! {
         pub token: Option<String>,
         /// The key's administrator PIN.
         pub key_pin: Option<Secret>,
+        /// How long it waits for its key, in milliseconds; when missing, the key has to be plugged in.
+        pub wait_ms: Option<i64>,
     }
 }

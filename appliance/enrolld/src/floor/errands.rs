@@ -10,6 +10,7 @@ use station::mode::Mode;
 use station::refusal::{Code, Refusal};
 use station::verify::Verified;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::handle;
 use super::port::{Asked, Port, Postponed, Work, is_port, is_serial};
@@ -25,40 +26,49 @@ impl Task {
     pub(super) fn errand(&mut self, inquiry: Inquiry, asked: Asked) {
         match self.ready_for(&inquiry) {
             Ok((name, info)) => self.run_errand(&name, info, &inquiry, asked),
-            Err(refusal) if self.is_looked_at(&inquiry, &refusal) => {
+            Err(refusal) if self.waits(&inquiry, &refusal) => {
                 let (id, since) = (self.next_ticket(), self.monotonic());
-                self.errands.push(Postponed { id, inquiry, asked, since });
+                let until = inquiry.within.map(|within| Instant::now() + within);
+                self.errands.push(Postponed { id, inquiry, asked, since, until });
             }
             Err(refusal) => asked.refuse(refusal),
         }
     }
 
-    /// Begins what has waited for a key to be looked at.
-    pub(super) fn resume_errands(&mut self) {
+    /// Begins what has waited for its key. Whether something was refused, so that its key may be another's now.
+    pub(super) fn resume_errands(&mut self) -> bool {
+        let mut refused = false;
         for postponed in std::mem::take(&mut self.errands) {
             match self.ready_for(&postponed.inquiry) {
                 Ok((name, info)) => self.run_errand(&name, info, &postponed.inquiry, postponed.asked),
-                Err(refusal) if self.is_looked_at(&postponed.inquiry, &refusal) => {
-                    self.errands.push(postponed)
+                Err(refusal) if self.waits(&postponed.inquiry, &refusal) => self.errands.push(postponed),
+                Err(refusal) => {
+                    refused = true;
+                    postponed.asked.refuse(refusal);
                 }
-                Err(refusal) => postponed.asked.refuse(refusal),
             }
         }
+        refused
+    }
+
+    /// Whether an errand that cannot begin now waits until it can.
+    fn waits(&self, inquiry: &Inquiry, refusal: &Refusal) -> bool {
+        let may_pass = matches!(refusal.code, Code::KeyBusy | Code::KeyAbsent);
+        may_pass && (inquiry.within.is_some() || self.is_looked_at(inquiry))
     }
 
     /// Whether the key that is meant, or what may be it, is only being looked at by the station
     /// itself: that is over in a moment, and no reason to send anybody away.
-    fn is_looked_at(&self, inquiry: &Inquiry, refusal: &Refusal) -> bool {
+    fn is_looked_at(&self, inquiry: &Inquiry) -> bool {
         let may_be_meant = |name: &str, port: &Port| match &inquiry.key {
             Selector::Next => true,
             Selector::Port(wanted) => is_port(name, wanted),
             Selector::Serial(wanted) => port.serial().is_none_or(|serial| is_serial(serial, wanted)),
         };
-        matches!(refusal.code, Code::KeyBusy | Code::KeyAbsent)
-            && self.ports.iter().any(|(name, port)| {
-                matches!(port.doing, Doing::Inspecting | Doing::Settling | Doing::SameKey)
-                    && may_be_meant(name, port)
-            })
+        self.ports.iter().any(|(name, port)| {
+            matches!(port.doing, Doing::Inspecting | Doing::Settling | Doing::SameKey)
+                && may_be_meant(name, port)
+        })
     }
 
     /// The port of the key that is meant, with nothing being done there.

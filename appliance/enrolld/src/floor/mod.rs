@@ -57,6 +57,7 @@ mod view;
 mod work;
 
 pub use pace::Paced;
+pub(crate) use port::{is_port, is_serial};
 pub use view::{
     Doing, Ended, FloorEvent, Gone, OrderView, PortView, RunView, Snapshot, Tally, Touch, Unsettled,
 };
@@ -168,6 +169,17 @@ pub enum Selector {
     Next,
 }
 
+impl Selector {
+    /// The key or port as it is named, if it is.
+    #[must_use]
+    pub fn named(&self) -> Option<&str> {
+        match self {
+            Self::Next => None,
+            Self::Port(named) | Self::Serial(named) => Some(named),
+        }
+    }
+}
+
 /// An operator's word for one key.
 #[derive(Clone)]
 pub struct Wish {
@@ -193,7 +205,7 @@ pub struct Wish {
     pub within: Option<Duration>,
 }
 
-/// What an operator wants of a key that is enrolled and plugged in.
+/// What an operator wants of a key that is enrolled.
 #[derive(Clone)]
 pub struct Inquiry {
     /// Which key; [`Selector::Next`] means the only one that is there.
@@ -204,6 +216,8 @@ pub struct Inquiry {
     pub secrets: Secrets,
     /// Who wants it.
     pub by: Actor,
+    /// How long it waits for its key; without it, the key has to be there.
+    pub within: Option<Duration>,
 }
 
 /// Names a wish that was accepted.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::task::Poll;
+use std::time::Duration;
 
 use station::refusal::{Code, Refusal};
 use tokio::task;
@@ -72,17 +73,23 @@ impl Task {
 
     /// When the first order has waited for as long as it may.
     pub(super) fn first_limit(&self) -> Option<Instant> {
-        self.wishes.iter().filter_map(|pending| pending.until).min()
+        let errands = self.errands.iter().filter_map(|postponed| postponed.until);
+        self.wishes.iter().filter_map(|pending| pending.until).chain(errands).min()
     }
 
     /// Ends the orders that have waited for as long as they may.
     pub(super) fn limit_reached(&mut self) {
         let now = Instant::now();
-        let over = |pending: &mut Pending| pending.until.is_some_and(|until| until <= now);
-        for pending in self.wishes.extract_if(.., over) {
-            let waited = pending.wish.within.unwrap_or_default().as_secs();
+        let over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+        let expired = |within: Option<Duration>| {
+            Refusal::new(Code::OrderExpired, format!("after {} s", within.unwrap_or_default().as_secs()))
+        };
+        for pending in self.wishes.extract_if(.., |pending| over(pending.until)) {
             // Whoever wished it may have gone.
-            let _ = pending.waiter.send(Err(Refusal::new(Code::OrderExpired, format!("after {waited} s"))));
+            let _ = pending.waiter.send(Err(expired(pending.wish.within)));
+        }
+        for postponed in self.errands.extract_if(.., |postponed| over(postponed.until)) {
+            postponed.asked.refuse(expired(postponed.inquiry.within));
         }
     }
 
@@ -147,7 +154,7 @@ impl Task {
             person: None,
             by: postponed.inquiry.by.clone(),
             waited: now.saturating_sub(postponed.since),
-            left: None,
+            left: postponed.until.map(|until| until.saturating_duration_since(instant)),
             detached: false,
         });
         let mut orders: Vec<_> = wishes.chain(errands).collect();

@@ -88,13 +88,26 @@ pub(super) struct Pending {
     pub(super) until: Option<Instant>,
 }
 
-/// An errand that waits for its key to be looked at.
+/// An errand that waits for its key: to be plugged in, or to be looked at.
 pub(super) struct Postponed {
     pub(super) id: TicketId,
     pub(super) inquiry: Inquiry,
     pub(super) asked: Asked,
     /// Since when it waits (monotonic).
     pub(super) since: Duration,
+    /// Until when.
+    pub(super) until: Option<Instant>,
+}
+
+impl Postponed {
+    /// Whether the key in `port` is meant.
+    pub(super) fn means(&self, name: &str, port: &Port) -> bool {
+        match &self.inquiry.key {
+            Selector::Next => port.info.is_some(),
+            Selector::Port(wanted) => is_port(name, wanted),
+            Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
+        }
+    }
 }
 
 impl Pending {
@@ -109,13 +122,13 @@ impl Pending {
 }
 
 /// Whether somebody means this port: by its path, or by the number beside the socket.
-pub(super) fn is_port(name: &str, wanted: &str) -> bool {
+pub(crate) fn is_port(name: &str, wanted: &str) -> bool {
     let number = || crate::display::port(name).map(|port| port.number().to_string());
     name == wanted || number().as_deref() == Some(wanted)
 }
 
 /// Whether somebody means this key. Leading zeros are often left out, and case is nobody's concern.
-pub(super) fn is_serial(serial: KeySerial, wanted: &str) -> bool {
+pub(crate) fn is_serial(serial: KeySerial, wanted: &str) -> bool {
     let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
     plain(&serial.to_string()) == plain(wanted)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
 use station::enrollment::Ending;
-use station::mode::{Decision, Mode, Situation, Why, decide};
+use station::mode::{Decision, Mode, Situation, Wait, Why, decide};
 use station::refusal::{Code, Refusal};
 use station::step::KeyFault;
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -48,7 +48,7 @@ pub(super) struct Task {
     /// The serials that something is being done with.
     pub(super) locked: BTreeSet<KeySerial>,
     pub(super) wishes: Vec<Pending>,
-    /// Errands that wait for a key to be looked at.
+    /// Errands that wait for their keys.
     pub(super) errands: Vec<Postponed>,
     pub(super) tickets: u64,
     /// The orders that everybody was told of.
@@ -132,7 +132,9 @@ pub(super) async fn run(
             break;
         }
         floor.consider_all().await;
-        floor.resume_errands();
+        if floor.resume_errands() {
+            floor.consider_all().await;
+        }
         floor.tell_orders();
     }
     floor.close_run().await;
@@ -421,14 +423,19 @@ impl Task {
             return self.set_doing(name, Doing::SameKey);
         }
         let (settled, insertion) = (port.settled, port.insertion);
-        let claim = if wished.is_some() { None } else { self.claim(&info) };
+        // What an operator ordered of this very key comes before a run, and before what comes by itself.
+        let errand = wished.is_none() && self.errands.iter().any(|postponed| postponed.means(name, port));
+        let claim = if wished.is_some() || errand { None } else { self.claim(&info) };
         let situation = Situation {
             mode: self.settings.mode,
             server: self.server.is_some(),
             wished: wished.is_some(),
             run: claim.as_ref(),
         };
-        let decision = decide(situation);
+        let decision = match decide(situation) {
+            Decision::Enroll(_) if errand => Decision::Wait(Wait::Operator),
+            decision => decision,
+        };
         // An enrollment puts right what an earlier one left; without one it is done here.
         // Locked, or without a server, it has to wait.
         let station_works = self.server.is_some() && self.settings.mode != Mode::Locked;
@@ -450,6 +457,8 @@ impl Task {
                 let pending = wished.map(|index| self.wishes.remove(index));
                 self.begin(name, &info, why, pending, claim).await;
             }
+            // The errand begins in a moment.
+            Decision::Wait(Wait::Operator) if errand => {}
             Decision::Wait(wait) => self.set_doing(name, Doing::Waiting(wait)),
             Decision::Refuse(refusal) => {
                 if let Some(port) = self.ports.get_mut(name) {

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use control::types::{Event, EventKind, Release, Verification, Verify};
+use control::types::{Event, EventKind, Order, Release, Verification, Verify};
 use control::wire::Reply;
 use control::{Refusal, Replies};
 use futures_util::stream;
@@ -16,37 +17,59 @@ use tokio::sync::broadcast;
 use super::Desk;
 use super::credential::now;
 use super::door::Caller;
-use super::enroll::{find, secrets};
+use super::enroll::{find, secrets, waiting_time};
 use super::refuse::{no, told};
 use super::translate;
-use crate::floor::{FloorEvent, Inquiry, Secrets, Selector};
+use crate::floor::{FloorEvent, Inquiry, PortView, Secrets, Selector, is_port, is_serial};
 
 type Ending = Pin<Box<dyn Future<Output = Result<Event, Refusal>> + Send>>;
 
+/// An errand, and where its key is: nowhere yet, when the errand may wait for it.
+pub(super) struct Asked {
+    pub(super) inquiry: Inquiry,
+    port: Option<String>,
+}
+
 impl Desk {
-    /// Which key and slot are meant; the key has to be there.
+    /// Which key and slot are meant. Without `within`, the key has to be there.
     pub(super) async fn inquiry(
         &self,
         caller: &Caller,
         key: &str,
         token: Option<&str>,
         secrets: Secrets,
-    ) -> Result<(String, Inquiry), Refusal> {
+        within: Option<Duration>,
+    ) -> Result<Asked, Refusal> {
         let snapshot = self.snapshot().await?;
-        let view = find(&snapshot, key).ok_or_else(|| no(Code::KeyAbsent, key.to_owned()))?;
+        let view = find(&snapshot, key);
+        if view.is_none() && within.is_none() {
+            return Err(no(Code::KeyAbsent, key.to_owned()));
+        }
         let slot = match token {
-            Some(token) => Some(self.slot_of(view.key.as_ref().and_then(|info| info.serial), token).await?),
+            Some(token) => Some(self.slot_of(view, key, token).await?),
             None => None,
         };
         let by = Actor::Operator(caller.name.clone());
-        let port = view.port.clone();
-        Ok((port.clone(), Inquiry { key: Selector::Port(port), slot, secrets, by }))
+        let port = view.map(|view| view.port.clone());
+        let meant = match &port {
+            Some(port) => Selector::Port(port.clone()),
+            None if key.contains('-') => Selector::Port(key.to_owned()),
+            None => Selector::Serial(key.to_owned()),
+        };
+        Ok(Asked { inquiry: Inquiry { key: meant, slot, secrets, by, within }, port })
     }
 
-    async fn slot_of(&self, serial: Option<keys::device::KeySerial>, token: &str) -> Result<Slot, Refusal> {
-        let records = match serial {
-            Some(serial) => self.store.recall(serial).await.map_err(|why| no(Code::JournalFailed, why))?,
-            None => Vec::new(),
+    /// In which slot of the key in a port, or of one with that serial, a token is.
+    async fn slot_of(&self, view: Option<&PortView>, key: &str, token: &str) -> Result<Slot, Refusal> {
+        let failed = |why| no(Code::JournalFailed, why);
+        let records = match view.map(|view| view.key.as_ref().and_then(|info| info.serial)) {
+            Some(Some(serial)) => self.store.recall(serial).await.map_err(failed)?,
+            Some(None) => Vec::new(),
+            None => {
+                let mut all = self.store.with(|journal| journal.all()).await.map_err(failed)?;
+                all.retain(|record| is_serial(record.key, key));
+                all
+            }
         };
         let found = records
             .iter()
@@ -62,9 +85,10 @@ impl Desk {
         request: Verify,
     ) -> Result<Replies<Event>, Refusal> {
         let secrets = secrets(None, None, request.key_pin)?;
-        let (port, inquiry) = self.inquiry(caller, &request.key, request.token.as_deref(), secrets).await?;
+        let within = waiting_time(request.wait_ms)?;
+        let asked = self.inquiry(caller, &request.key, request.token.as_deref(), secrets, within).await?;
         let (floor, key) = (self.floor.clone(), request.key);
-        let at = port.clone();
+        let inquiry = asked.inquiry.clone();
         let ending: Ending = Box::pin(async move {
             let verified = floor.verify(inquiry).await.map_err(|refusal| told(&refusal))?;
             let serial = verified.key.as_ref().and_then(|info| info.serial);
@@ -80,13 +104,9 @@ impl Desk {
                 },
                 refusal,
             };
-            Ok(Event {
-                port: Some(at),
-                verification: Some(verification),
-                ..Event::new(now(), EventKind::Verified)
-            })
+            Ok(Event { verification: Some(verification), ..Event::new(now(), EventKind::Verified) })
         });
-        Ok(self.told_until(port, ending))
+        Ok(self.told_until("verify", asked, ending))
     }
 
     /// Takes an enrollment back, and tells what happens.
@@ -96,39 +116,102 @@ impl Desk {
         request: Release,
     ) -> Result<Replies<Event>, Refusal> {
         let secrets = secrets(None, request.unlock, request.key_pin)?;
-        let (port, inquiry) = self.inquiry(caller, &request.key, request.token.as_deref(), secrets).await?;
-        let floor = self.floor.clone();
-        let at = port.clone();
+        let within = waiting_time(request.wait_ms)?;
+        let asked = self.inquiry(caller, &request.key, request.token.as_deref(), secrets, within).await?;
+        let (floor, inquiry) = (self.floor.clone(), asked.inquiry.clone());
         let ending: Ending = Box::pin(async move {
             let report = floor.release(inquiry).await.map_err(|refusal| told(&refusal))?;
             let outcome = Some(translate::report(&report));
-            Ok(Event { port: Some(at), outcome, ..Event::new(now(), EventKind::Released) })
+            Ok(Event { outcome, ..Event::new(now(), EventKind::Released) })
         });
-        Ok(self.told_until(port, ending))
+        Ok(self.told_until("release", asked, ending))
     }
 
-    /// What happens in a port until something is over. When nobody listens any more, it is called off.
-    fn told_until(self: &Arc<Self>, port: String, ending: Ending) -> Replies<Event> {
-        let listening = (Arc::clone(self), self.floor.events(), port, Some(ending));
-        Box::pin(stream::unfold(listening, |(desk, mut events, port, running)| async move {
-            let mut running = running?;
-            loop {
-                tokio::select! {
-                    biased;
-                    event = next(&mut events) => {
-                        let event = event.and_then(|event| desk.completed(&event));
-                        if let Some(event) = event.filter(|event| event.port.as_ref() == Some(&port)) {
-                            let reply = Reply { parameters: event, continues: true };
-                            return Some((Ok(reply), (desk, events, port, Some(running))));
-                        }
-                    }
-                    ended = &mut running => {
-                        let reply = ended.map(|event| Reply { parameters: event, continues: false });
-                        return Some((reply, (desk, events, port, None)));
+    /// What happens to a key until something is over; first that it is waited for, if it is not there yet.
+    /// When nobody listens any more, it is called off.
+    fn told_until(self: &Arc<Self>, what: &str, asked: Asked, ending: Ending) -> Replies<Event> {
+        let Asked { inquiry, port } = asked;
+        let order = port.is_none().then(|| order(what, &inquiry));
+        let (key, events) = (inquiry.key, self.floor.events());
+        let listening = Listening { desk: Arc::clone(self), events, port, key, order, ending: Some(ending) };
+        Box::pin(stream::unfold(listening, |mut listening| async move {
+            let reply = listening.next().await?;
+            Some((reply, listening))
+        }))
+    }
+}
+
+/// An errand that waits for its key, as shells see it. The floor numbers it.
+fn order(what: &str, inquiry: &Inquiry) -> Order {
+    let until = inquiry.within.map(|within| jiff::SignedDuration::try_from(within).unwrap_or_default());
+    Order {
+        ticket: 0,
+        what: what.to_owned(),
+        key: inquiry.key.named().map(str::to_owned),
+        profile: None,
+        person: None,
+        operator: inquiry.by.to_string(),
+        since: now(),
+        until: until.and_then(|until| now().checked_add(until).ok()),
+        detached: false,
+    }
+}
+
+/// An errand that somebody listens to.
+struct Listening {
+    desk: Arc<Desk>,
+    events: broadcast::Receiver<FloorEvent>,
+    /// Where its key is, as far as that is known.
+    port: Option<String>,
+    key: Selector,
+    /// What is waited for, until that was told.
+    order: Option<Order>,
+    ending: Option<Ending>,
+}
+
+impl Listening {
+    async fn next(&mut self) -> Option<Result<Reply<Event>, Refusal>> {
+        if let Some(order) = self.order.take() {
+            let orders = Some(vec![order]);
+            let event = Event { orders, ..Event::new(now(), EventKind::Accepted) };
+            return Some(Ok(Reply { parameters: event, continues: true }));
+        }
+        let mut running = self.ending.take()?;
+        loop {
+            tokio::select! {
+                biased;
+                event = next(&mut self.events) => {
+                    let Some(event) = event else { continue };
+                    self.follow(&event);
+                    let told = self.desk.completed(&event);
+                    if let Some(event) = told.filter(|event| event.port.is_some() && event.port == self.port) {
+                        self.ending = Some(running);
+                        return Some(Ok(Reply { parameters: event, continues: true }));
                     }
                 }
+                ended = &mut running => {
+                    let port = self.port.take();
+                    return Some(ended.map(|event| Reply {
+                        parameters: Event { port, ..event },
+                        continues: false,
+                    }));
+                }
             }
-        }))
+        }
+    }
+
+    /// Learns where the key is that was waited for.
+    fn follow(&mut self, event: &FloorEvent) {
+        let found = match (&self.key, event) {
+            (Selector::Port(wanted), FloorEvent::Arrived { port }) if is_port(port, wanted) => port,
+            (Selector::Serial(wanted), FloorEvent::Recognised { port, key })
+                if key.serial.is_some_and(|serial| is_serial(serial, wanted)) =>
+            {
+                port
+            }
+            _ => return,
+        };
+        self.port = Some(found.clone());
     }
 }
 

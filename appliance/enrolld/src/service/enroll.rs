@@ -72,11 +72,12 @@ pub(super) fn unnamed(ports: &[PortView]) -> Vec<&PortView> {
 const WAIT: Duration = Duration::from_secs(600);
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-fn waiting_time(wait_ms: Option<i64>) -> Result<Duration, Refusal> {
-    let Some(wait) = wait_ms else { return Ok(WAIT) };
+/// For how long an order is to wait, where that is said.
+pub(super) fn waiting_time(wait_ms: Option<i64>) -> Result<Option<Duration>, Refusal> {
+    let Some(wait) = wait_ms else { return Ok(None) };
     let wait = u64::try_from(wait).map(Duration::from_millis).ok();
-    wait.filter(|wait| (Duration::from_secs(1)..=LONGEST_WAIT).contains(wait))
-        .ok_or_else(|| no(Code::InputInvalid, "an order waits for a second to seven days"))
+    let wait = wait.filter(|wait| (Duration::from_secs(1)..=LONGEST_WAIT).contains(wait));
+    wait.map(Some).ok_or_else(|| no(Code::InputInvalid, "an order waits for a second to seven days"))
 }
 
 impl Desk {
@@ -186,7 +187,7 @@ impl Desk {
                 None => Selector::Serial(text.clone()),
             },
         };
-        let within = waiting_time(request.wait_ms)?;
+        let within = waiting_time(request.wait_ms)?.unwrap_or(WAIT);
         // Before anything else: a typo shall cost nobody a touch.
         let (person, note) = match &request.person {
             None => (None, None),

@@ -26,14 +26,14 @@ impl Desk {
     /// Exchanges what is in the two slots of a key.
     pub(super) async fn swap_slots(&self, caller: &Caller, request: KeySwap) -> Result<KeyHandled, Refusal> {
         let secrets = secrets(None, request.unlock, None)?;
-        let inquiry = self.inquiry(caller, &request.key, None, secrets).await?.1;
+        let inquiry = self.inquiry(caller, &request.key, None, secrets, None).await?.inquiry;
         handled(&*self.floor.swap(inquiry).await.map_err(|refusal| told(&refusal))?)
     }
 
     /// Empties a slot.
     pub(super) async fn wipe_slot(&self, caller: &Caller, request: KeyWipe) -> Result<KeyHandled, Refusal> {
         let secrets = secrets(None, request.unlock, request.key_pin)?;
-        let inquiry = self.inquiry(caller, &request.key, None, secrets).await?.1;
+        let inquiry = self.inquiry(caller, &request.key, None, secrets, None).await?.inquiry;
         let inquiry = Inquiry { slot: Some(Slot(request.slot)), ..inquiry };
         handled(&*self.floor.wipe(inquiry).await.map_err(|refusal| told(&refusal))?)
     }
@@ -92,6 +92,7 @@ impl Desk {
             slot: None,
             secrets: Secrets::default(),
             by: Actor::Operator(caller.name.clone()),
+            within: None,
         };
         match self.floor.check(inquiry, request.profile).await {
             Ok(forecast) => foretell(&mut fit, *forecast),

@@ -5,7 +5,7 @@ use control::types::Order;
 use super::credential::now;
 use super::translate::{ago, whole};
 use super::{Desk, lock};
-use crate::floor::{OrderView, Selector, Snapshot};
+use crate::floor::{OrderView, Snapshot};
 
 impl Desk {
     /// Every order that waits, oldest first.
@@ -29,10 +29,7 @@ fn order(view: &OrderView) -> Order {
     Order {
         ticket: whole(view.ticket.0),
         what: view.what.to_owned(),
-        key: match &view.key {
-            Selector::Next => None,
-            Selector::Port(key) | Selector::Serial(key) => Some(key.clone()),
-        },
+        key: view.key.named().map(str::to_owned),
         profile: view.profile.clone(),
         person: view.person.as_ref().map(ToString::to_string),
         operator: view.by.to_string(),

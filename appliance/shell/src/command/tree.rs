@@ -94,6 +94,9 @@ pub enum Command {
         /// Ask for the key's administrator PIN
         #[arg(long)]
         key_pin: bool,
+        /// How it waits for its key
+        #[command(flatten)]
+        wait: Patience,
     },
     /// Take a finished enrollment back: delete the token, erase the slot
     Release {
@@ -109,6 +112,9 @@ pub enum Command {
         /// Ask for the key's administrator PIN
         #[arg(long)]
         key_pin: bool,
+        /// How it waits for its key
+        #[command(flatten)]
+        wait: Patience,
     },
     /// Exchange what is in the slots 1 and 2 of a key
     Swap {

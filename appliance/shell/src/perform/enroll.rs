@@ -196,10 +196,11 @@ pub(super) async fn verify(
     key: String,
     token: Option<String>,
     key_pin: bool,
+    wait_ms: Option<i64>,
 ) -> Done {
     let station = context.station;
     let key_pin = context.secret(key_pin, "Administrator PIN of the key").await?;
-    let wanted = Verify { key: key.clone(), token, key_pin };
+    let wanted = Verify { key: key.clone(), token, key_pin, wait_ms };
     let events = context.call(station.verify(&wanted)).await?;
     let (last, cancelled) = follow(context, events, Some(key), false).await?;
     match last.and_then(|event| event.verification) {
@@ -218,6 +219,7 @@ pub(super) async fn release(
     token: Option<String>,
     unlock: bool,
     key_pin: bool,
+    wait_ms: Option<i64>,
 ) -> Done {
     let station = context.station;
     let wanted = Release {
@@ -225,6 +227,7 @@ pub(super) async fn release(
         token,
         unlock: context.secret(unlock, "Access code of the slot (12 hexadecimal digits)").await?,
         key_pin: context.secret(key_pin, "Administrator PIN of the key").await?,
+        wait_ms,
     };
     let events = context.call(station.release(&wanted)).await?;
     let (last, cancelled) = follow(context, events, Some(key), false).await?;
@@ -295,10 +298,10 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
             realm: start.realm,
             profile: start.profile,
             overwrite_confirmed: start.overwrite,
+            factory: start.factory.then_some(true),
             skip_unknown: start.skip_unknown.then_some(true),
             unchecked: start.unchecked.then_some(true),
             unlock,
-            factory: start.factory.then_some(true),
             key_pin,
         };
         let details = context.call(station.run_start_list(&wanted)).await?;
@@ -311,10 +314,10 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
         list: None,
         profile: start.profile,
         overwrite_confirmed: start.overwrite,
+        factory: start.factory.then_some(true),
         skip_unknown: None,
         unchecked: None,
         unlock,
-        factory: start.factory.then_some(true),
         key_pin,
     };
     let details = context.call(station.run_start(&wanted)).await?;

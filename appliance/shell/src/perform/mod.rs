@@ -274,11 +274,11 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         Command::Sealed(command) => Box::pin(people::sealed(context, command)).await,
         Command::Cancel { key } => Box::pin(enroll::cancel(context, key)).await,
         Command::Run(command) => Box::pin(enroll::run(context, command)).await,
-        Command::Verify { key, token, key_pin } => {
-            Box::pin(enroll::verify(context, key, token, key_pin)).await
+        Command::Verify { key, token, key_pin, wait } => {
+            Box::pin(enroll::verify(context, key, token, key_pin, wait.timeout)).await
         }
-        Command::Release { key, token, unlock, key_pin } => {
-            Box::pin(enroll::release(context, key, token, unlock, key_pin)).await
+        Command::Release { key, token, unlock, key_pin, wait } => {
+            Box::pin(enroll::release(context, key, token, unlock, key_pin, wait.timeout)).await
         }
         Command::Token(command) => Box::pin(manage::token(context, command)).await,
         Command::User(command) => Box::pin(manage::user(context, command)).await,

@@ -13,6 +13,14 @@ pub struct Wait {
     pub timeout: Option<i64>,
 }
 
+/// The option of orders for a key that is enrolled.
+#[derive(Debug, Args)]
+pub struct Patience {
+    /// Wait for the key, so long at most: seconds, or 90s, 15m, 2h; it has to be plugged in when missing
+    #[arg(long, value_name = "TIME", value_parser = milliseconds)]
+    pub timeout: Option<i64>,
+}
+
 /// A time, as it is typed, in milliseconds.
 fn milliseconds(text: &str) -> Result<i64, String> {
     let text = text.trim();
