@@ -32,6 +32,11 @@ const PEOPLE: usize = 24;
 /// Reports to a key in an enrollment, about: one that is pulled out goes at one of the first so many.
 const REPORTS: u32 = 25;
 
+/// Whether a real server is there for the test of lists; else it is for the other one.
+fn of_the_list() -> bool {
+    std::env::var_os("LIST").is_some()
+}
+
 /// A server and the list of those who are to get a key.
 struct Site {
     url: String,
@@ -176,6 +181,9 @@ async fn tokens(client: &Client<Https>) -> Vec<Token> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_on_a_list_ends_with_one_token_that_answers() {
+    if std::env::var_os("PI_URL").is_some() && of_the_list() {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let (site, began) = (Site::new(directory.path()).await, Instant::now());
     let state = directory.path().join("state");
