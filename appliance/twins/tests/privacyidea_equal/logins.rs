@@ -66,3 +66,8 @@ fn names_are_taken_as_privacyidea_3_14_takes_them() {
 fn names_are_taken_as_privacyidea_3_9_3_takes_them() {
     equal(Version::V3_9_3);
 }
+
+#[test]
+fn names_are_taken_as_edumfa_2_9_5_takes_them() {
+    equal(Version::EduMfa2_9_5);
+}
