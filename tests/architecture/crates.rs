@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use cargo_metadata::{CargoOpt, Dependency, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// Which of our crates each may build with. Every crate of the workspace has a row.
 const MAY_KNOW: &[(&str, &[&str])] = &[
@@ -257,6 +257,56 @@ fn the_pure_crates_are_built_from_pure_crates() {
         assert!(!built.is_empty(), "{name} has dependencies, and none were found");
         let impure: Vec<&str> = IMPURE.iter().copied().filter(|other| built.contains(*other)).collect();
         assert!(impure.is_empty(), "{name} is built from {impure:?}, and must do no I/O");
+    }
+}
+
+const BEGIN: &str = "<!-- crates: drawn by tests/architecture/crates.rs -->\n";
+const END: &str = "<!-- end of crates -->\n";
+
+/// What each crate is built with, tests left out, and dotted what stands apart.
+fn picture() -> String {
+    let ours = ours(&workspace(CargoOpt::AllFeatures));
+    let mut text = String::from("```mermaid\nflowchart LR\n");
+    let mut draw = |package: &Package, arrow: &str| {
+        let name = &package.name;
+        let knows =
+            |known: &&Dependency| known.kind != DependencyKind::Development && ours.contains_key(&known.name);
+        let known: BTreeSet<&str> =
+            package.dependencies.iter().filter(knows).map(|known| known.name.as_str()).collect();
+        if known.is_empty() {
+            text += &format!("    {name}\n");
+        }
+        for other in known {
+            text += &format!("    {name} {arrow} {other}\n");
+        }
+    };
+    for package in ours.values().filter(|package| package.name != "architecture") {
+        draw(package, "-->");
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (path, _) in APART.iter().filter(|(path, _)| path.starts_with("appliance/")) {
+        let manifest = root.join(path).join("Cargo.toml");
+        let apart = MetadataCommand::new().manifest_path(manifest).no_deps().exec().expect("it is described");
+        apart.packages.iter().for_each(|package| draw(package, "-.->"));
+    }
+    text + "```\n"
+}
+
+/// `UPDATE_DOCS=1 cargo test -p architecture --test crates` draws it anew.
+#[test]
+fn the_picture_of_the_crates_is_what_cargo_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/architecture.md");
+    let page = fs::read_to_string(&path).expect("the page is there");
+    let (before, rest) = page.split_once(BEGIN).expect("the page has a place for the picture");
+    let (_, after) = rest.split_once(END).expect("the place for the picture ends");
+    let wanted = format!("{before}{BEGIN}{}{END}{after}", picture());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&path, &wanted).expect("the page can be written");
+    } else {
+        assert!(
+            page == wanted,
+            "docs/architecture.md is stale: UPDATE_DOCS=1 cargo test -p architecture --test crates"
+        );
     }
 }
 
