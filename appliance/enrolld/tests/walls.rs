@@ -21,6 +21,12 @@ use tokio::task::JoinHandle;
 
 #[path = "walls/crowd.rs"]
 mod crowd;
+#[path = "walls/door.rs"]
+mod door;
+#[path = "walls/kept.rs"]
+mod kept;
+#[path = "walls/refused.rs"]
+mod refused;
 #[path = "walls/roles.rs"]
 mod roles;
 #[path = "walls/stolen.rs"]

@@ -283,6 +283,13 @@ pub fn holds(path: &str) -> Option<Holds> {
     known.then_some(Holds::Plain)
 }
 
+/// Whether a path begins with the name of a section.
+#[must_use]
+pub fn in_section(path: &str) -> bool {
+    let first = path.split('.').next();
+    outline().iter().any(|(name, ..)| name.split('.').next() == first)
+}
+
 impl Config {
     /// What is no mistake and should be known all the same, a line each.
     #[must_use]

@@ -11,8 +11,9 @@ use station::record::Actor;
 use station::refusal::Code;
 
 use super::changes::Changes;
-use super::door::{Caller, redacted};
+use super::door::Caller;
 use super::manage::Change;
+use super::redact::redacted;
 use super::refuse::{no, told};
 use super::translate::mode_of;
 use super::{Desk, OpenDoor, floor_settings, lock};

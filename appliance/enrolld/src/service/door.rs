@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use control::interface::Answer;
 use control::server::{Credentials, Handler, Interface};
-use control::types::{AuditEntry, ConfigSet, LogIn, Session};
+use control::types::{AuditEntry, LogIn, Session};
 use control::wire::{Call, Fault, arguments};
 use control::{Method, Role, calls};
 use station::refusal::Code;
@@ -16,10 +16,10 @@ use tokio::sync::watch;
 
 use super::calls::Answers;
 use super::credential::now;
+use super::redact::shown;
 use super::refuse::no;
 use super::sessions::{Entered, Visitor};
 use super::{Desk, lock};
-use crate::config::{Holds, holds};
 
 /// The users who may connect.
 #[derive(Debug, Clone, Default)]
@@ -267,14 +267,14 @@ impl Door {
         if !matches!(method, Some(Method::Stay | Method::Audit)) {
             lock(&self.desk.sessions).used(caller.number, begun);
         }
-        let shown = || match method {
-            Some(method) => shown(method, call.arguments()),
+        let shown = |done| match method {
+            Some(method) => shown(method, call.arguments(), done),
             None => call.method.to_string(),
         };
         if caller.role < role {
             let fault =
                 Fault::from(no(Code::RoleMissing, format!("it takes {role}, and you are {}", caller.role)));
-            self.desk.audit.look(Self::entry(&caller, shown(), Err(&fault), begun));
+            self.desk.audit.look(Self::entry(&caller, shown(false), Err(&fault), begun));
             return Err(fault);
         }
         let deed = super::audit::is_deed(method, role);
@@ -284,11 +284,11 @@ impl Door {
         // Nothing may be written any more when the station stops.
         let last = matches!(method, Some(Method::Reboot | Method::PowerOff));
         if last {
-            let entry = Self::entry(&caller, shown(), Ok(()), begun);
+            let entry = Self::entry(&caller, shown(true), Ok(()), begun);
             self.desk.audit.deed(AuditEntry { result: "asked".to_owned(), ..entry }).await;
         }
         // Whoever goes away in the middle of a call has made it all the same.
-        let mut noting = Noting { door: self, call: deed.then(|| (caller.clone(), shown(), begun)) };
+        let mut noting = Noting { door: self, call: deed.then(|| (caller.clone(), shown(false), begun)) };
         let answer = match (method, &self.more) {
             (Some(method), _) => calls::dispatch(&self.answers, &caller, method, call.arguments()).await,
             (None, Some(more)) => more.call(&call.method, call.arguments()).await,
@@ -297,7 +297,8 @@ impl Door {
         noting.call = None;
         // What only looks is in the audit as the shell's command; the rest here, whoever made the call.
         let noted = if deed { !(last && answer.is_ok()) } else { role > Role::Viewer || answer.is_err() };
-        let entry = noted.then(|| Self::entry(&caller, shown(), answer.as_ref().map(|_| ()), begun));
+        let entry =
+            noted.then(|| Self::entry(&caller, shown(answer.is_ok()), answer.as_ref().map(|_| ()), begun));
         match entry {
             Some(entry) if deed => {
                 self.desk.audit.deed(entry).await;
@@ -330,38 +331,6 @@ impl Drop for Noting<'_> {
             self.door.desk.audit.post(Door::entry(&caller, what, Err(&gone), begun));
         }
     }
-}
-
-/// A call as the audit tells it. Of a field of the configuration, only what is known to hold no secret: somebody
-/// may have meant another field, or typed the secret itself for its name.
-fn shown(method: Method, given: &str) -> String {
-    let name = method.name();
-    if method == Method::ConfigSet {
-        let path = arguments::<ConfigSet>(given).map(|set| set.path).unwrap_or_default();
-        match holds(&path) {
-            Some(Holds::Plain) => {}
-            Some(Holds::Secret) => return format!("{name} path=\"{path}\" (secret)"),
-            None => return format!("{name} (no such field)"),
-        }
-    }
-    // Nothing can be taken out of the chain of deeds, so it is no place for the names of people.
-    format!("{name} {}", method.info().shown_without(given, &["person"])).trim().to_owned()
-}
-
-/// A command line as the audit keeps it: nothing of what follows the name of a field that holds a secret.
-pub(super) fn redacted(text: String) -> String {
-    for field in control::SECRET_FIELDS {
-        let name = field.rsplit('.').next().unwrap_or(field);
-        for name in [name.to_owned(), name.replace('-', "_")] {
-            if let Some((before, after)) = text.split_once(&name)
-                && !after.starts_with("-file")
-                && !after.trim().is_empty()
-            {
-                return format!("{before}{name} (secret)");
-            }
-        }
-    }
-    text
 }
 
 fn unknown(call: &Call<'_>) -> Fault {
@@ -423,41 +392,5 @@ impl Handler for Door {
             return Err(Fault::PermissionDenied);
         }
         self.decide(peer, &call).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Names and values that are of no field, or of one that holds a secret.
-    #[test]
-    fn of_a_field_only_what_is_known_to_hold_no_secret_is_told() {
-        const KEY: &str = "eyJ0.4711.x";
-        let told = |path: &str, value: &str| {
-            shown(Method::ConfigSet, &serde_json::json!({ "path": path, "value": value }).to_string())
-        };
-        assert_eq!(told("server.url", "https://pi"), "ConfigSet path=\"server.url\" value=\"https://pi\"");
-        let strange =
-            ["server.api_key", "server.apikey", "api-key", KEY, "server.key", "Server.api-key", "server"];
-        for path in strange.into_iter().chain(control::SECRET_FIELDS) {
-            let told = told(path, KEY);
-            assert!(!told.contains(KEY), "{path}: {told}");
-        }
-        // What does not fit the call at all is not told either.
-        let misfit = format!("{{\"path\":\"server.url\",\"valeu\":\"{KEY}\"}}");
-        assert!(!shown(Method::ConfigSet, &misfit).contains(KEY));
-        for line in [
-            format!("config set server.api-key {KEY}"),
-            format!("config set server.api_key {KEY}"),
-            format!("config set server.api-key={KEY}"),
-        ] {
-            assert!(!redacted(line.clone()).contains(KEY), "{line}");
-        }
-        for line in
-            ["config set server.api-key", "config set server.api-key-file key.txt", "config show server"]
-        {
-            assert_eq!(redacted(line.to_owned()), line);
-        }
     }
 }

@@ -44,6 +44,7 @@ mod ports;
 mod power;
 mod proof;
 mod receipts;
+mod redact;
 mod refuse;
 mod runs;
 mod sealed;

@@ -13,8 +13,8 @@ pub(super) fn document(text: &str) -> Result<DocumentMut, Refused> {
     text.parse().map_err(|_| no(Code::ConfigurationInvalid, "it is not TOML; see config check"))
 }
 
-/// Changes a field, or takes it away.
-pub(super) fn set(document: &mut DocumentMut, path: &str, value: Option<&str>) -> Result<(), Refused> {
+/// Changes a field, or takes it away; whether it was there.
+pub(super) fn set(document: &mut DocumentMut, path: &str, value: Option<&str>) -> Result<bool, Refused> {
     let parts: Vec<&str> = path.split('.').collect();
     let well_formed =
         |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
@@ -22,7 +22,7 @@ pub(super) fn set(document: &mut DocumentMut, path: &str, value: Option<&str>) -
         return Err(no(Code::InputInvalid, format!("{path} is no path such as server.url")));
     }
     let value = value.map(value_of).transpose()?;
-    let Some((last, tables)) = parts.split_last() else { return Ok(()) };
+    let Some((last, tables)) = parts.split_last() else { return Ok(false) };
     let mut table: &mut dyn TableLike = document.as_table_mut();
     let mut tables = tables.iter().peekable();
     while let Some(part) = tables.next() {
@@ -36,11 +36,11 @@ pub(super) fn set(document: &mut DocumentMut, path: &str, value: Option<&str>) -
         }
         table = step(table, part).ok_or_else(missing)?;
     }
-    match value {
-        Some(value) => drop(table.insert(last, Item::Value(value))),
-        None => drop(table.remove(last)),
-    }
-    Ok(())
+    let before = match value {
+        Some(value) => table.insert(last, Item::Value(value)),
+        None => table.remove(last),
+    };
+    Ok(before.is_some())
 }
 
 /// Adds a rule for welcome keys.

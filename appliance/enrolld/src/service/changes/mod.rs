@@ -187,7 +187,12 @@ impl Changes {
             return Err(no(Code::CardOnly, path));
         }
         let mut document = self.document()?;
-        edit::set(&mut document, path, value)?;
+        let was_there = edit::set(&mut document, path, value)?;
+        // What nobody knows may be anything, such as a secret in the wrong place.
+        let unknown = config::holds(path).is_none() && !was_there;
+        if unknown && (value.is_none() || !config::in_section(path)) {
+            return Err(no(Code::InputInvalid, format!("there is no field {path}")));
+        }
         let text = Zeroizing::new(document.to_string());
         // A name that does not exist is refused at once; what is not right yet may become so.
         let unknown = self.parse(&text).problems.into_iter().find(|problem| problem.field == path);

@@ -97,9 +97,16 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         ("station", "x"),
         ("a..b", "x"),
         ("station.name.x", "1"),
+        ("eyJ0.4711.x", "server.api-key"),
     ] {
         assert!(changes.set(path, Some(value)).is_err(), "{path}");
         assert!(!changes.shown().pending, "{path}");
+    }
+    // A field that may be there may be taken away though it is not, and what nobody knows may not.
+    changes.set("server.pin", None).unwrap();
+    for path in ["eyJ0.4711.x", "server.4711", "profile.4711"] {
+        assert!(changes.set(path, None).is_err(), "{path}");
+        assert!(!changes.document().unwrap().to_string().contains("4711"), "{path}");
     }
     changes.set("station.mode", Some("armed")).unwrap();
     changes.set("profile.desk.key-pin", Some("asked")).unwrap_err();
