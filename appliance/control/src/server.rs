@@ -71,7 +71,7 @@ pub async fn serve<H: Handler>(listener: UnixListener, handler: Arc<H>) -> std::
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return Ok(()) };
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,
-            // The other side gave up before it was accepted, or this process has no more files.
+            // The other side gave up before it was accepted.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
             Err(error) => return Err(error),
         };

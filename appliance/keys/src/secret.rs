@@ -2,7 +2,8 @@
 //!
 //! None of these types has `Debug`, `Display`, `Clone` or a serialiser; each
 //! wipes its bytes when it goes. The bytes come out through `expose`, so that
-//! `grep expose` lists every place where a secret leaves its type.
+//! `grep expose` lists every place where a secret leaves its type;
+//! [`CodeText::into_text`] hands a code over as text that still wipes itself.
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;

@@ -14,7 +14,7 @@
 //! | [`conversations`] | how they are strung together |
 //! | [`modhex`], [`yubico_otp`], [`typed`] | what comes out of a key |
 //!
-//! All codecs go both ways, so that a twin is built from the same rooms.
+//! All codecs go both ways, for round trips in tests and fuzz targets. The twins share none of them.
 
 pub mod build;
 pub mod command;
