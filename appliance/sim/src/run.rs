@@ -199,9 +199,9 @@ impl Hall<'_> {
                 Ok(FloorEvent::Ended(ended)) => self.ended(&ended)?,
                 Ok(FloorEvent::Doing { port, doing }) => self.doing(port, &doing).await?,
                 Ok(FloorEvent::Left { port }) => self.left(port).await?,
-                Ok(FloorEvent::Settled { token, left, .. }) => {
+                Ok(FloorEvent::Settled { record, left }) => {
                     let left = left.map_or_else(|| "put right".to_owned(), |refusal| refusal.to_string());
-                    self.teller.line(&format!("unfinished enrollment of {token}: {left}"));
+                    self.teller.line(&format!("unfinished enrollment of {}: {left}", record.token));
                 }
                 Ok(FloorEvent::Storage(why)) => self.teller.line(&format!("not written: {why}")),
                 Ok(_) => {}

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use keys::device::KeySerial;
 use rand::RngExt;
+use station::record::{Record, Remains, State};
 use station::recovery::Settled;
 use station::refusal::{Code, Refusal};
 use tokio::time::Instant;
 
 use super::port::Work;
 use super::task::Task;
-use super::view::{FloorEvent, Unsettled};
+use super::view::{Doing, FloorEvent, Unsettled};
 use super::work;
 
 /// How long after a failed recovery the next is tried: this, then twice as long each time, up to the other.
 const FIRST_RETRY: Duration = Duration::from_secs(10);
 const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// The word of an ending that recovery settles (`Ending::word`).
+const POSTPONED: &str = "postponed";
 
 impl Task {
     /// Begins to put right what was unfinished when the station stopped.
@@ -80,13 +84,35 @@ impl Task {
                 self.keep_unsettled(record.key, &record.token, refusal.clone());
             }
             self.run_recovered(&record).await;
-            self.emit(FloorEvent::Settled { key: record.key, token: record.token, left });
+            if left.is_none() {
+                self.show_settled(&record);
+            }
+            self.emit(FloorEvent::Settled { record: Box::new(record), left });
         }
         if self.unsettled.is_empty() {
             self.retries = 0;
         } else {
             self.retry_later();
         }
+    }
+
+    /// A key that is still plugged in shows what became of its enrollment, and not any more that it is postponed.
+    fn show_settled(&mut self, record: &Record) {
+        let shown = self.ports.iter().find_map(|(name, port)| match &port.doing {
+            Doing::Refused { ending, refusal }
+                if *ending == POSTPONED && port.serial() == Some(record.key) =>
+            {
+                Some((name.clone(), refusal.clone()))
+            }
+            _ => None,
+        });
+        let Some((name, refusal)) = shown else { return };
+        let doing = match (record.state, record.remains) {
+            (State::Done, _) => Doing::Done(record.token.clone()),
+            (_, Remains::Nothing) => Doing::Refused { ending: "undone", refusal },
+            _ => Doing::Refused { ending: "quarantined", refusal },
+        };
+        self.set_doing(&name, doing);
     }
 
     /// Notes that something is left to do for a key.

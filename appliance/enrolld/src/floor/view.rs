@@ -5,7 +5,7 @@ use std::time::Duration;
 use keys::device::{KeyInfo, KeySerial};
 use station::enrollment::Outcome;
 use station::mode::{Mode, Wait, Why};
-use station::record::Actor;
+use station::record::{Actor, Record};
 use station::refusal::Refusal;
 use station::run::{Aside, KeyResult, Progress, RunId, RunPlan, RunState};
 use station::server::Person;
@@ -282,10 +282,8 @@ pub enum FloorEvent {
     Server(bool),
     /// Recovery put an enrollment right, or could not.
     Settled {
-        /// The key.
-        key: KeySerial,
-        /// Its token.
-        token: TokenSerial,
+        /// Its newest record.
+        record: Box<Record>,
         /// What still stands in the way; `None` when all is well.
         left: Option<Refusal>,
     },

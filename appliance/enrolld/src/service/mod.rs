@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use control::server::Handler;
-use control::types::{Counts, Ending, Outcome};
+use control::types::{Counts, Outcome};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, watch};
 
@@ -194,6 +194,8 @@ pub struct OpenDoor {
 /// What happened since the start, as far as it is asked for later.
 struct Memory {
     counts: Counts,
+    /// The tokens of what was counted as postponed.
+    postponed: BTreeSet<String>,
     outcomes: BTreeMap<String, Outcome>,
     tickets: BTreeMap<String, u64>,
     /// Ports whose key waits to be touched.
@@ -231,6 +233,7 @@ impl Desk {
             keeping: Keeping::new(state, condition, unopened),
             memory: Mutex::new(Memory {
                 counts,
+                postponed: BTreeSet::new(),
                 outcomes: BTreeMap::new(),
                 tickets: BTreeMap::new(),
                 fingers: BTreeSet::new(),
@@ -351,15 +354,10 @@ impl Desk {
                 FloorEvent::Ended(ended) => {
                     let outcome =
                         Outcome { profile: Some(ended.profile.clone()), ..translate::report(&ended.report) };
-                    let counts = &mut memory.counts;
-                    match outcome.ending {
-                        Ending::Enrolled => counts.enrolled += 1,
-                        Ending::Refused => counts.refused += 1,
-                        Ending::Undone => counts.undone += 1,
-                        Ending::Quarantined => counts.quarantined += 1,
-                        Ending::Postponed => counts.postponed += 1,
-                        Ending::Released => {}
+                    for record in &ended.report.outcome.finished {
+                        memory.settled(record);
                     }
+                    memory.count(&outcome);
                     memory.tickets.remove(&ended.port);
                     memory.outcomes.insert(ended.port.clone(), outcome);
                     self.keeping.look();
@@ -367,6 +365,7 @@ impl Desk {
                 FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {
                     memory.tickets.insert(port, ticket.0);
                 }
+                FloorEvent::Settled { record, left: None } => memory.settled(&record),
                 FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
                     memory.outcomes.remove(&port);
                     memory.tickets.remove(&port);

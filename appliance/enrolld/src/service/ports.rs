@@ -1,6 +1,7 @@
 //! Ports as shells see them: what the floor knows, with what only the desk remembers.
 
-use control::types::{Activity, Event, EventKind, Port};
+use control::types::{Activity, Ending, Event, EventKind, Outcome, Port};
+use station::record::{Record, Remains, State};
 
 use super::translate::{doing, port, whole};
 use super::{Desk, Memory, lock};
@@ -27,6 +28,48 @@ impl Memory {
                 self.fingers.remove(&ended.port);
             }
             _ => {}
+        }
+    }
+
+    /// Counts how an enrollment ended.
+    pub(super) fn count(&mut self, outcome: &Outcome) {
+        self.counted(outcome.ending, 1);
+        if outcome.ending == Ending::Postponed {
+            self.postponed.extend(outcome.token.clone());
+        }
+    }
+
+    /// An enrollment that was postponed has come to its end, and is what it is now.
+    pub(super) fn settled(&mut self, record: &Record) {
+        let token = record.token.as_str();
+        if !self.postponed.remove(token) {
+            return;
+        }
+        let ending = match (record.state, record.remains) {
+            (State::Done, _) => Ending::Enrolled,
+            (_, Remains::Nothing) => Ending::Undone,
+            _ => Ending::Quarantined,
+        };
+        self.counted(Ending::Postponed, -1);
+        self.counted(ending, 1);
+        let postponed = |outcome: &&mut Outcome| {
+            outcome.ending == Ending::Postponed && outcome.token.as_deref() == Some(token)
+        };
+        for outcome in self.outcomes.values_mut().filter(postponed) {
+            outcome.ending = ending;
+            outcome.refusal = outcome.refusal.take().filter(|_| ending != Ending::Enrolled);
+        }
+    }
+
+    fn counted(&mut self, ending: Ending, more: i64) {
+        let counts = &mut self.counts;
+        match ending {
+            Ending::Enrolled => counts.enrolled += more,
+            Ending::Refused => counts.refused += more,
+            Ending::Undone => counts.undone += more,
+            Ending::Quarantined => counts.quarantined += more,
+            Ending::Postponed => counts.postponed += more,
+            Ending::Released => {}
         }
     }
 

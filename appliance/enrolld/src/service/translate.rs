@@ -349,9 +349,9 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
             ..Event::new(now(), EventKind::Mode)
         },
         FloorEvent::Server(_) => Event::new(now(), EventKind::Server),
-        FloorEvent::Settled { key, token, left } => {
+        FloorEvent::Settled { record, left } => {
             let how = left.as_ref().map_or_else(|| "put right".to_owned(), ToString::to_string);
-            let text = format!("unfinished enrollment of key {key}, token {token}: {how}");
+            let text = format!("unfinished enrollment of key {}, token {}: {how}", record.key, record.token);
             Event { text: Some(text), ..Event::new(now(), EventKind::Note) }
         }
         FloorEvent::Lost(why) => {
