@@ -26,6 +26,7 @@ mod observer;
 mod plan;
 mod play;
 mod real;
+mod request;
 mod room;
 mod runner;
 mod site;
