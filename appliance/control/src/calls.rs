@@ -20,8 +20,8 @@ interface! {
     stream Stay stay() -> Stay, Viewer;
     /// Notes a command of a shell.
     call Audit audit(Audit) -> Done, Viewer;
-    /// The newest lines of the audit.
-    call AuditList audit_list(AuditList) -> AuditEntries, Admin;
+    /// The newest lines of the audit, oldest first, some at a time.
+    stream AuditList audit_list(AuditList) -> AuditEntries, Admin;
     /// Whether the chain of deeds is whole.
     call AuditVerify audit_verify() -> ReceiptVerdict, Admin;
     /// The chain of deeds, some lines at a time.
@@ -133,8 +133,8 @@ interface! {
     /// Lets the station forget its credential.
     call ServerLogOut server_log_out() -> Server, Operator;
 
-    /// The newest receipts.
-    call ReceiptsList receipts_list(ReceiptsList) -> Receipts, Viewer;
+    /// The newest receipts, newest first, some at a time.
+    stream ReceiptsList receipts_list(ReceiptsList) -> Receipts, Viewer;
     /// A receipt whole.
     call ReceiptsShow receipts_show(ByReceipt) -> ReceiptDetails, Viewer;
     /// Whether the chain of receipts is whole.

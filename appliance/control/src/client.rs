@@ -184,6 +184,15 @@ impl<T: for<'a> Deserialize<'a>> Incoming<T> {
         Some(reply.map(|reply| reply.parameters))
     }
 
+    /// All that come, up to the last.
+    pub async fn all(mut self) -> Result<Vec<T>, CallError> {
+        let mut all = Vec::new();
+        while let Some(next) = self.next().await {
+            all.push(next?);
+        }
+        Ok(all)
+    }
+
     /// The same as a stream of the crate `futures`.
     pub fn into_stream(self) -> impl Stream<Item = Result<T, CallError>> + Send
     where

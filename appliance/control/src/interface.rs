@@ -32,6 +32,8 @@ pub type Messages = Pin<Box<dyn Stream<Item = Result<(Message, bool), Fault>> + 
 pub enum Answer {
     /// One answer.
     One(Message),
+    /// One answer, and what is held until it has gone out.
+    Held(Message, Box<dyn Send>),
     /// Several.
     Many(Messages),
 }

@@ -17,6 +17,10 @@ use crate::wire::{self, Call, Fault, Message, Receiver, WireError};
 /// How many connections there may be at a time. A shell has one for its calls and one a stream.
 const MOST_CONNECTIONS: usize = 128;
 
+/// How much may wait in the kernel to be read by the other side, in bytes; the kernel doubles it (socket(7)). Without
+/// this it is 208 KiB a connection, whoever reads it or not.
+const UNREAD: usize = 32 * 1024;
+
 /// How long a message may take that has begun, in either direction. Both ends are on this machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -75,6 +79,10 @@ pub async fn serve<H: Handler>(listener: UnixListener, handler: Arc<H>) -> std::
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
             Err(error) => return Err(error),
         };
+        // Without it everything works, too.
+        if let Err(error) = rustix::net::sockopt::set_socket_send_buffer_size(&stream, UNREAD) {
+            tracing::debug!("a connection keeps its send buffer: {error}");
+        }
         let handler = Arc::clone(&handler);
         tokio::spawn(async move {
             if let Err(error) = connection(stream, handler.as_ref()).await {
@@ -112,6 +120,10 @@ async fn connection<H: Handler>(stream: UnixStream, handler: &H) -> Result<(), W
         match answer {
             Ok(Answer::Many(_)) if !more => send(&mut writer, &wire::fault(&Fault::ExpectedMore)?).await?,
             Ok(Answer::One(reply)) if !oneway => send(&mut writer, &reply).await?,
+            Ok(Answer::Held(reply, held)) if !oneway => {
+                send(&mut writer, &reply).await?;
+                drop(held);
+            }
             Err(fault) if !oneway => send(&mut writer, &wire::fault(&fault)?).await?,
             Ok(Answer::Many(mut replies)) if !oneway => {
                 stream_out(&mut reader, &mut writer, &mut replies).await?;

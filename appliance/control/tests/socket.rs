@@ -258,3 +258,59 @@ async fn a_call_that_waits_for_its_client_ends_with_it_and_no_other_does() {
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     assert!(heard.try_recv().is_err());
 }
+
+/// Makes answers without end, and counts how many it has made.
+#[derive(Default)]
+struct Endless(Arc<AtomicUsize>);
+
+/// As long as a page of an export.
+const PAGE: usize = 16 * 1024;
+
+impl Handler for Endless {
+    type Peer = ();
+
+    fn interfaces(&self) -> Vec<Interface> {
+        Vec::new()
+    }
+
+    fn connected(&self, _: Credentials) {}
+
+    async fn handle(&self, (): &mut (), _: Call<'_>) -> Result<Answer, Fault> {
+        let made = Arc::clone(&self.0);
+        let page = move || {
+            made.fetch_add(1, Ordering::SeqCst);
+            Ok((control::wire::Message::new(vec![b' '; PAGE]), true))
+        };
+        Ok(Answer::Many(Box::pin(futures_util::stream::iter(std::iter::repeat_with(page)))))
+    }
+}
+
+/// What waits in the kernel costs memory as well.
+#[tokio::test]
+async fn what_nobody_reads_is_made_as_far_as_a_small_buffer() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("control");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let endless = Endless::default();
+    let made = Arc::clone(&endless.0);
+    tokio::spawn(control::server::serve(listener, Arc::new(endless)));
+    let mut stream = UnixStream::connect(&socket).await.unwrap();
+    stream.write_all(b"{\"method\":\"x.Y\",\"more\":true}\0").await.unwrap();
+    stream.readable().await.unwrap();
+    // Made until nothing more goes into the buffer, which is soon.
+    let mut before = 0;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let now = made.load(Ordering::SeqCst);
+        if now == before {
+            break;
+        }
+        before = now;
+    }
+    assert!(before * PAGE <= 96 * 1024, "{before} pages wait to be read");
+    // It goes on when somebody reads.
+    let mut bytes = vec![0; 4 * PAGE];
+    stream.read_exact(&mut bytes).await.unwrap();
+    stream.read_exact(&mut bytes).await.unwrap();
+    assert!(made.load(Ordering::SeqCst) > before);
+}

@@ -150,7 +150,8 @@ async fn a_phone_is_enrolled_by_its_code_and_taken_back_without() {
     let (simulation, client) = started(directory.path(), &[], "").await;
     let status = client.status().await.unwrap();
     assert_eq!(status.unsettled, [], "{status:?}");
-    let receipts = client.receipts_list(&ReceiptsList::default()).await.unwrap().receipts;
+    let pages = client.receipts_list(&ReceiptsList::default()).await.unwrap().all().await.unwrap();
+    let receipts: Vec<_> = pages.into_iter().flat_map(|page| page.receipts).collect();
     let of_phones: Vec<(&str, bool)> = receipts
         .iter()
         .filter(|one| one.token.as_deref().is_some_and(|token| token.starts_with("PHON")))

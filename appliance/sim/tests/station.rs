@@ -97,6 +97,11 @@ fn said(socket: &PathBuf, messages: &[String]) -> Vec<serde_json::Value> {
     text.split_terminator('\0').map(|part| serde_json::from_str(part).unwrap()).collect()
 }
 
+async fn audit(client: &Client) -> Vec<AuditEntry> {
+    let pages = client.audit_list(&AuditList::default()).await.unwrap().all().await.unwrap();
+    pages.into_iter().flat_map(|page| page.entries).collect()
+}
+
 fn call(method: &str, parameters: &serde_json::Value, more: bool) -> String {
     serde_json::json!({ "method": method, "parameters": parameters, "more": more }).to_string()
 }
@@ -156,7 +161,7 @@ async fn who_is_no_operator_and_who_comes_from_elsewhere_does_not_get_in() {
         assert_eq!(error.refusal().map(|refusal| refusal.code.as_str()), Some("E3011"), "{address}");
     }
     let client = Client::local(&simulation.control());
-    let entries = client.audit_list(&AuditList::default()).await.unwrap().entries;
+    let entries = audit(&client).await;
     assert_eq!(entries.iter().filter(|entry| entry.result == "E3011").count(), 3, "{entries:?}");
     simulation.stop().await.unwrap();
 }
@@ -206,8 +211,8 @@ async fn an_order_ends_with_its_session_unless_it_was_detached() {
     assert_eq!((status.counts.enrolled, status.ports[0].activity), (1, Activity::Done), "{status:?}");
     let token = fresh.token_show(&ByToken { serial: "UBOM12345678_1".to_owned() }).await.unwrap();
     assert!(token.active);
-    let receipts = fresh.receipts_list(&ReceiptsList::default()).await.unwrap();
-    assert_eq!(receipts.receipts[0].token.as_deref(), Some("UBOM12345678_1"));
+    let receipts = fresh.receipts_list(&ReceiptsList::default()).await.unwrap().all().await.unwrap();
+    assert_eq!(receipts[0].receipts[0].token.as_deref(), Some("UBOM12345678_1"));
     assert!(fresh.receipts_verify().await.unwrap().good);
     simulation.stop().await.unwrap();
 }
@@ -342,8 +347,7 @@ fn no_secret_is_in_any_log_file_or_answer() {
             }
             let set_pin = TokenSetPin { serial: "UBOM12345678_2".to_owned(), pin: secret("Pin-Geheimnis-3") };
             client.token_set_pin(&set_pin).await.unwrap();
-            let audit = client.audit_list(&AuditList::default()).await.unwrap();
-            let shown: Vec<String> = audit.entries.into_iter().map(|entry| entry.what).collect();
+            let shown: Vec<String> = audit(&client).await.into_iter().map(|entry| entry.what).collect();
             assert!(shown.iter().any(|what| what.contains("pin=(secret)")), "{shown:?}");
             simulation.stop().await.unwrap();
             typed

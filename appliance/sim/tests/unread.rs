@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::types::{Logs, ReceiptsExport};
-use enrolld::control::{CallError, Client};
+use enrolld::control::types::{Audit, AuditList, Logs, ReceiptsExport, ReceiptsList};
+use enrolld::control::{CallError, Client, Incoming};
 use enrolld::journal::receipts::{Disk, Limits, Log};
 use enrolld::service::Ring;
 use enrolld::station::receipt::{ProfileFacts, Receipt};
@@ -65,8 +65,39 @@ fn resident() -> u64 {
     text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
 }
 
+/// Asks for twelve answers that nobody reads, and measures what they cost.
+async fn costs(what: &str, mut ask: impl AsyncFnMut()) {
+    let before = resident();
+    for _ in 0..12 {
+        ask().await;
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let cost = resident().saturating_sub(before);
+    println!("12 unread {what} cost {cost} bytes");
+    assert!(cost < 2 << 20, "12 unread {what} cost {cost} bytes");
+}
+
+/// Closes answers, and waits until their places are free again: a caller has sixteen.
+async fn drop_all<T>(client: &Client, unread: &mut Vec<Incoming<T>>) {
+    unread.clear();
+    let mut all = Vec::new();
+    for _ in 0..600 {
+        match client.receipts_export(&ReceiptsExport::default()).await {
+            Ok(one) => all.push(one),
+            Err(_) => {
+                all.clear();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        if all.len() == 16 {
+            return;
+        }
+    }
+    panic!("places stay taken");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twelve_exports_of_a_full_log_that_nobody_reads_cost_a_page_each() {
+async fn twelve_answers_that_nobody_reads_cost_a_page_each() {
     let directory = tempfile::tempdir().unwrap();
     let house = directory.path().join("house");
     let lines = full_log(&house.join("state/receipts"));
@@ -80,22 +111,39 @@ async fn twelve_exports_of_a_full_log_that_nobody_reads_cost_a_page_each() {
     let simulation = Simulation::start(&station, Ring::new()).await.unwrap();
     let client = Client::local(&simulation.control());
 
+    // As many looks as are kept, each as long as may be.
+    for number in 0..200 {
+        let command = format!("{number} {}", "x".repeat(490));
+        client.audit(&Audit { command, exit: 0, took_ms: 1 }).await.unwrap();
+    }
     // The first is read, so that what a first one needs is there.
     let export = ReceiptsExport::default();
-    let mut read = 0;
-    let mut incoming = client.receipts_export(&export).await.unwrap();
-    while let Some(page) = incoming.next().await {
-        read += page.unwrap().lines.len();
-    }
+    let pages = client.receipts_export(&export).await.unwrap().all().await.unwrap();
+    let read: usize = pages.iter().map(|page| page.lines.len()).sum();
     assert_eq!(read, lines, "checkpoints are lines too");
-    let before = resident();
+    drop(pages);
+    let list = ReceiptsList { newest: Some(1000), about: None };
+    let pages = client.receipts_list(&list).await.unwrap().all().await.unwrap();
+    let numbers: Vec<i64> =
+        pages.iter().flat_map(|page| &page.receipts).map(|receipt| receipt.number).collect();
+    assert!(numbers.len() == 1000 && numbers.is_sorted_by(|one, next| one > next), "{numbers:?}");
+    assert!(pages.iter().all(|page| page.receipts.len() <= 50 && page.total >= 1000));
+    let audit = AuditList { newest: Some(1000) };
+    let pages = client.audit_list(&audit).await.unwrap().all().await.unwrap();
+    let looks: usize = pages.iter().map(|page| page.entries.len()).sum();
+    assert!(pages.len() > 5 && looks >= 200, "{} pages, {looks} looks", pages.len());
+    drop(pages);
+
     let mut unread = Vec::new();
-    for _ in 0..12 {
-        unread.push(client.receipts_export(&export).await.unwrap());
-    }
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let cost = resident().saturating_sub(before);
-    assert!(cost < 4 << 20, "12 unread exports cost {cost} bytes");
+    costs("exports", async || unread.push(client.receipts_export(&export).await.unwrap())).await;
+    let mut lists = Vec::new();
+    drop_all(&client, &mut unread).await;
+    costs("lists of receipts", async || lists.push(client.receipts_list(&list).await.unwrap())).await;
+    drop_all(&client, &mut lists).await;
+    let mut audits = Vec::new();
+    costs("lists of the audit", async || audits.push(client.audit_list(&audit).await.unwrap())).await;
+    drop_all(&client, &mut audits).await;
+    costs("exports again", async || unread.push(client.receipts_export(&export).await.unwrap())).await;
 
     // The caller's share is bounded, and there again when they are closed.
     let (mut refused, mut follow) = (None, Vec::new());
@@ -107,12 +155,8 @@ async fn twelve_exports_of_a_full_log_that_nobody_reads_cost_a_page_each() {
         }
     }
     assert_eq!((follow.len(), refused.as_deref()), (4, Some("E3030")));
-    drop((unread, follow));
-    let mut tries = 0;
-    while let Err(error) = client.receipts_export(&export).await {
-        tries += 1;
-        assert!(tries < 600, "{error}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    drop(follow);
+    drop_all(&client, &mut unread).await;
+    client.receipts_export(&export).await.unwrap();
     simulation.stop().await.unwrap();
 }

@@ -79,7 +79,7 @@ pub(super) fn is_deed(method: Option<Method>, role: Role) -> bool {
 
 /// Takes entries.
 pub(super) struct Audit {
-    deeds: Arc<Mutex<VecDeque<AuditEntry>>>,
+    deeds: Arc<Mutex<VecDeque<Arc<AuditEntry>>>>,
     looks: Mutex<Looks>,
     paces: Mutex<BTreeMap<String, Pace>>,
     /// Where the chain is; `None` where it cannot be written.
@@ -105,7 +105,8 @@ impl Audit {
             }
         };
         tell_head(Book::Audit, log.head());
-        lock(&deeds).extend(before(state, &directory, log.head().number).unwrap_or_default());
+        let earlier = before(state, &directory, log.head().number).unwrap_or_default();
+        lock(&deeds).extend(earlier.into_iter().map(Arc::new));
         let (jobs, inbox) = mpsc::channel::<Job>();
         let (kept, store) = (Arc::clone(&deeds), store.clone());
         // Fails only when the machine has no more threads.
@@ -176,7 +177,7 @@ impl Audit {
 
     /// The newest entries, oldest first. Half of the places are for deeds, as long as there are so many; the other
     /// half is shared equally by those who looked.
-    pub(super) fn newest(&self, count: usize) -> Vec<AuditEntry> {
+    pub(super) fn newest(&self, count: usize) -> Vec<Arc<AuditEntry>> {
         let (deeds, looks) = (lock(&self.deeds), lock(&self.looks));
         let share = count / 2 / looks.rings.len().max(1);
         let (mut shown, mut rest) = (Vec::new(), Vec::new());
@@ -190,12 +191,12 @@ impl Audit {
             }
         }
         shown.extend(deeds.iter().enumerate().rev().take(count.saturating_sub(shown.len())));
-        let order = |(place, entry): &(usize, &AuditEntry)| (entry.at, *place);
+        let order = |(place, entry): &(usize, &Arc<AuditEntry>)| (entry.at, *place);
         rest.sort_by_key(order);
         let left = count.saturating_sub(shown.len());
         shown.extend(rest.into_iter().rev().take(left));
         shown.sort_by_key(order);
-        shown.into_iter().map(|(_, entry)| entry.clone()).collect()
+        shown.into_iter().map(|(_, entry)| Arc::clone(entry)).collect()
     }
 }
 
@@ -225,7 +226,7 @@ impl Pace {
 /// The looks of one operator.
 #[derive(Default)]
 struct Ring {
-    kept: VecDeque<AuditEntry>,
+    kept: VecDeque<Arc<AuditEntry>>,
     pace: Pace,
     /// How many did not go to the log since the last that did.
     silent: u64,
@@ -254,7 +255,7 @@ impl Looks {
         } else {
             ring.silent += 1;
         }
-        ring.kept.push_back(entry);
+        ring.kept.push_back(Arc::new(entry));
         if ring.kept.len() > LOOKS {
             ring.kept.pop_front();
         }
@@ -279,9 +280,9 @@ fn write(log: &mut Log, store: &Store, entry: &AuditEntry) -> Result<u64, Receip
     Ok(written.number)
 }
 
-fn keep(deeds: &Mutex<VecDeque<AuditEntry>>, entry: AuditEntry) {
+fn keep(deeds: &Mutex<VecDeque<Arc<AuditEntry>>>, entry: AuditEntry) {
     let mut deeds = lock(deeds);
-    deeds.push_back(entry);
+    deeds.push_back(Arc::new(entry));
     if deeds.len() > DEEDS {
         deeds.pop_front();
     }

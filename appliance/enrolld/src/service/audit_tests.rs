@@ -17,7 +17,7 @@ fn entry(operator: &str, what: &str, second: i64) -> AuditEntry {
     }
 }
 
-fn whats(entries: &[AuditEntry]) -> Vec<&str> {
+fn whats(entries: &[Arc<AuditEntry>]) -> Vec<&str> {
     entries.iter().map(|entry| entry.what.as_str()).collect()
 }
 

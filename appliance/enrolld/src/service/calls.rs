@@ -84,9 +84,12 @@ impl Control for Answers {
         Ok(done())
     }
 
-    async fn audit_list(&self, _: &Caller, request: AuditList) -> Result<AuditEntries, Refusal> {
-        let count = usize::try_from(request.newest.unwrap_or(100).min(1000)).unwrap_or(1000);
-        Ok(AuditEntries { entries: self.0.audit.newest(count) })
+    async fn audit_list(
+        &self,
+        caller: &Caller,
+        request: AuditList,
+    ) -> Result<Replies<AuditEntries>, Refusal> {
+        self.0.audit_told(&caller.name, &request)
     }
 
     async fn audit_verify(&self, _: &Caller) -> Result<ReceiptVerdict, Refusal> {
@@ -362,8 +365,12 @@ impl Control for Answers {
         Ok(server)
     }
 
-    async fn receipts_list(&self, _: &Caller, request: ReceiptsList) -> Result<Receipts, Refusal> {
-        self.0.receipts_told(request).await
+    async fn receipts_list(
+        &self,
+        caller: &Caller,
+        request: ReceiptsList,
+    ) -> Result<Replies<Receipts>, Refusal> {
+        self.0.receipts_told(&caller.name, request).await
     }
 
     async fn receipts_show(&self, _: &Caller, request: ByReceipt) -> Result<ReceiptDetails, Refusal> {

@@ -313,6 +313,10 @@ impl Door {
                 let held = Streaming::begin(&self.desk, login.number, name);
                 Answer::Many(super::streams::until_over(messages, login.over.clone(), held))
             }
+            (Answer::One(message), _) => match self.desk.places.hold(&caller.name, message.len())? {
+                Some(place) => Answer::Held(message, Box::new(place)),
+                None => Answer::One(message),
+            },
             (answer, _) => answer,
         })
     }

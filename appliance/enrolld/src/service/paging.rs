@@ -1,14 +1,15 @@
 //! Long answers: produced as they are read, with a bound for each operator.
 //!
 //! A page is made only when the one before it has gone out. So an export that nobody reads holds one
-//! page, whatever it is an export of.
+//! page, whatever it is an export of. What cannot be made in pages, since a server or a run gives it whole, counts by its
+//! size as long as it has not gone out.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use control::types::ReceiptLines;
-use control::wire::Reply;
+use control::wire::{LONGEST, Reply};
 use control::{Refusal, Replies};
 use futures_util::stream;
 use journal::receipts::{ReceiptError, Rows, rows};
@@ -21,39 +22,64 @@ use super::refuse::no;
 /// How many bytes of text a page has; one line may be more.
 pub(super) const PAGE: usize = 16 * 1024;
 
-/// How many long answers an operator may have at a time.
+/// How many answers in pages an operator may have at a time.
 const SHARE: usize = 16;
+
+/// How many bytes of other long answers an operator may leave unread: two of the longest.
+const SHARE_BYTES: usize = 2 * LONGEST;
 
 /// How many long answers each operator has.
 #[derive(Clone, Default)]
-pub(super) struct Places(Arc<Mutex<BTreeMap<String, usize>>>);
+pub(super) struct Places(Arc<Mutex<BTreeMap<String, Taken>>>);
+
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Taken {
+    answers: usize,
+    bytes: usize,
+}
 
 /// The place of an answer, until this is dropped.
 pub(super) struct Place {
     places: Places,
     operator: String,
+    taken: Taken,
 }
 
 impl Places {
     /// A place for an answer to an operator.
     pub(super) fn take(&self, operator: &str) -> Result<Place, Refusal> {
-        let mut taken = lock(&self.0);
-        let count = taken.entry(operator.to_owned()).or_default();
-        if *count >= SHARE {
-            return Err(no(Code::TooManyAnswers, format!("{SHARE} at a time")));
+        self.add(operator, Taken { answers: 1, bytes: 0 })
+    }
+
+    /// A place for an answer that is there already, until it has gone out. A short one needs none.
+    pub(super) fn hold(&self, operator: &str, bytes: usize) -> Result<Option<Place>, Refusal> {
+        if bytes <= PAGE {
+            return Ok(None);
         }
-        *count += 1;
-        Ok(Place { places: self.clone(), operator: operator.to_owned() })
+        self.add(operator, Taken { answers: 0, bytes }).map(Some)
+    }
+
+    fn add(&self, operator: &str, more: Taken) -> Result<Place, Refusal> {
+        let mut all = lock(&self.0);
+        let taken = all.get(operator).copied().unwrap_or_default();
+        let sum = Taken { answers: taken.answers + more.answers, bytes: taken.bytes + more.bytes };
+        if sum.answers > SHARE || sum.bytes > SHARE_BYTES {
+            let most = format!("{SHARE} in pages, and {} MiB of others, at a time", SHARE_BYTES >> 20);
+            return Err(no(Code::TooManyAnswers, most));
+        }
+        all.insert(operator.to_owned(), sum);
+        Ok(Place { places: self.clone(), operator: operator.to_owned(), taken: more })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = lock(&self.places.0);
-        if let Some(count) = taken.get_mut(&self.operator) {
-            *count -= 1;
-            if *count == 0 {
-                taken.remove(&self.operator);
+        let mut all = lock(&self.places.0);
+        if let Some(taken) = all.get_mut(&self.operator) {
+            taken.answers -= self.taken.answers;
+            taken.bytes -= self.taken.bytes;
+            if *taken == Taken::default() {
+                all.remove(&self.operator);
             }
         }
     }
@@ -140,7 +166,14 @@ mod tests {
         let other = places.take("ada").unwrap();
         drop(taken);
         assert!(places.take("eve").is_ok());
-        drop(other);
+        // By their size, too, unless they are short.
+        assert!(places.hold("eve", PAGE).unwrap().is_none());
+        let held = places.hold("eve", LONGEST).unwrap().unwrap();
+        let more = places.hold("eve", LONGEST - PAGE).unwrap().unwrap();
+        assert!(places.hold("eve", PAGE + 1).is_err() && places.hold("ada", PAGE + 1).is_ok());
+        drop(held);
+        assert!(places.hold("eve", PAGE + 1).is_ok());
+        drop((more, other));
         assert!(lock(&places.0).is_empty());
     }
 

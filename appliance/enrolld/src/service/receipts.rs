@@ -1,9 +1,12 @@
 //! Receipts, as they stand on the disk.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use control::types::{
-    ByReceipt, Receipt, ReceiptDetails, ReceiptLines, ReceiptVerdict, Receipts, ReceiptsExport, ReceiptsList,
+    AuditEntries, AuditEntry, AuditList, ByReceipt, Receipt, ReceiptDetails, ReceiptLines, ReceiptVerdict,
+    Receipts, ReceiptsExport, ReceiptsList,
 };
 use control::{Refusal, Replies};
 use journal::receipts::{Entry, Known, compare, entries};
@@ -12,9 +15,12 @@ use station::refusal::Code;
 
 use super::Desk;
 use super::credential::at;
-use super::paging::{failed, lines};
+use super::paging::{PAGE, failed, lines, pages};
 use super::refuse::no;
 use super::verdict::verdict;
+
+/// How many receipts a page of a list has.
+const LISTED: usize = 50;
 
 impl Desk {
     fn receipts_in(&self) -> Result<PathBuf, Refusal> {
@@ -32,29 +38,27 @@ impl Desk {
         read.unwrap_or_else(|_| Err(no(Code::ReceiptsFailed, "reading them was given up")))
     }
 
-    pub(super) async fn receipts_told(&self, request: ReceiptsList) -> Result<Receipts, Refusal> {
+    /// The newest receipts, a page at a time. Between pages only their numbers are held.
+    pub(super) async fn receipts_told(
+        &self,
+        operator: &str,
+        request: ReceiptsList,
+    ) -> Result<Replies<Receipts>, Refusal> {
+        let place = self.places.take(operator)?;
         let newest = usize::try_from(request.newest.unwrap_or(50).clamp(1, 1000)).unwrap_or(1000);
-        self.read(move |directory| {
-            let mut kept = std::collections::VecDeque::new();
-            let mut total = 0;
-            for entry in entries(&directory).map_err(failed)? {
-                let receipt = shown(&entry.map_err(failed)?);
-                let about = |text: &str| {
-                    let same = |other: &Option<String>| {
-                        other.as_ref().is_some_and(|other| other.eq_ignore_ascii_case(text))
-                    };
-                    same(&receipt.key) || same(&receipt.token)
-                };
-                if !request.about.as_deref().is_none_or(about) {
-                    continue;
+        let listing = self.read(move |directory| {
+            let mut listing = Listing { directory, numbers: VecDeque::new(), total: 0 };
+            for entry in entries(&listing.directory).map_err(failed)? {
+                let entry = entry.map_err(failed)?;
+                if request.about.as_deref().is_none_or(|wanted| is_about(&entry, wanted)) {
+                    listing.total += 1;
+                    listing.numbers.push_front(entry.number);
+                    listing.numbers.truncate(newest);
                 }
-                total += 1;
-                kept.push_front(receipt);
-                kept.truncate(newest);
             }
-            Ok(Receipts { receipts: kept.into(), total })
-        })
-        .await
+            Ok(listing)
+        });
+        Ok(pages(listing.await?, place, Listing::page))
     }
 
     pub(super) async fn receipt_told(&self, request: ByReceipt) -> Result<ReceiptDetails, Refusal> {
@@ -114,6 +118,29 @@ impl Desk {
             .ok_or_else(|| no(Code::ReceiptsFailed, "this station keeps no chain of deeds; logs say why"))
     }
 
+    /// The newest entries of the audit, a page at a time.
+    pub(super) fn audit_told(
+        &self,
+        operator: &str,
+        request: &AuditList,
+    ) -> Result<Replies<AuditEntries>, Refusal> {
+        let place = self.places.take(operator)?;
+        let count = usize::try_from(request.newest.unwrap_or(100).min(1000)).unwrap_or(1000);
+        let entries = VecDeque::from(self.audit.newest(count));
+        Ok(pages(entries, place, |rest: &mut VecDeque<Arc<AuditEntry>>| {
+            let (mut entries, mut bytes) = (Vec::new(), 0);
+            while let Some(entry) = rest.front() {
+                // Names of members, numbers and times.
+                bytes += entry.what.len() + entry.result.len() + 300;
+                if bytes > PAGE && !entries.is_empty() {
+                    break;
+                }
+                entries.extend(rest.pop_front().map(|entry| AuditEntry::clone(&entry)));
+            }
+            Ok((AuditEntries { entries }, !rest.is_empty()))
+        }))
+    }
+
     pub(super) async fn audit_verified(&self) -> Result<ReceiptVerdict, Refusal> {
         let directory = self.audit_in()?;
         let _turn = self.turn().await;
@@ -143,6 +170,41 @@ impl Desk {
         let place = self.places.take(operator)?;
         let from = u64::try_from(request.from.unwrap_or(0)).unwrap_or(0);
         lines(Book::Receipts, &self.receipts_in()?, from, place)
+    }
+}
+
+/// Whether a receipt is about that key or token.
+fn is_about(entry: &Entry, serial: &str) -> bool {
+    let key = entry.receipt.key.as_ref().and_then(|key| key.serial.as_ref());
+    [key, entry.receipt.token.as_ref()].into_iter().flatten().any(|one| one.eq_ignore_ascii_case(serial))
+}
+
+/// Receipts that somebody lists and has not read yet.
+struct Listing {
+    directory: PathBuf,
+    /// Newest first.
+    numbers: VecDeque<u64>,
+    total: i64,
+}
+
+impl Listing {
+    /// The next ones, and whether others follow. One that was rotated away meanwhile is left out.
+    fn page(&mut self) -> Result<(Receipts, bool), Refusal> {
+        let wanted: Vec<u64> = self.numbers.drain(..self.numbers.len().min(LISTED)).collect();
+        let mut receipts = Vec::new();
+        if let (Some(last), Some(first)) = (wanted.first(), wanted.last()) {
+            for entry in entries(&self.directory).map_err(failed)?.from(*first) {
+                let entry = entry.map_err(failed)?;
+                if entry.number > *last {
+                    break;
+                }
+                if wanted.contains(&entry.number) {
+                    receipts.push(shown(&entry));
+                }
+            }
+        }
+        receipts.reverse();
+        Ok((Receipts { receipts, total: self.total }, !self.numbers.is_empty()))
     }
 }
 

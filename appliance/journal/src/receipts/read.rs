@@ -96,6 +96,14 @@ pub fn entries(directory: &Path) -> Result<Entries, ReceiptError> {
     Ok(Entries(rows(Book::Receipts, directory)?))
 }
 
+impl Entries {
+    /// Passes over the files that end before the line of that number.
+    #[must_use]
+    pub fn from(self, number: u64) -> Self {
+        Self(self.0.from(number))
+    }
+}
+
 impl Iterator for Entries {
     type Item = Result<Entry, ReceiptError>;
 

@@ -1,8 +1,9 @@
 //! Receipts and the configuration.
 
 use control::types::{
-    AuditList, ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet, ConfigShow,
-    ConfigText, ConfigToSign, ReceiptLines, ReceiptVerdict, ReceiptsExport, ReceiptsList,
+    AuditEntries, AuditList, ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet,
+    ConfigShow, ConfigText, ConfigToSign, ReceiptLines, ReceiptVerdict, Receipts, ReceiptsExport,
+    ReceiptsList,
 };
 use control::{Incoming, Secret};
 use zeroize::Zeroizing;
@@ -17,8 +18,10 @@ pub(super) async fn receipts(context: &mut Context<'_>, command: tree::Receipts)
     match command {
         tree::Receipts::List { newest, about } => {
             let wanted = ReceiptsList { newest: Some(newest), about };
-            let receipts = context.call(station.receipts_list(&wanted)).await?;
-            context.print(&receipts, render::receipts).await
+            let pages = context.call(async { station.receipts_list(&wanted).await?.all().await }).await?;
+            let total = pages.first().map_or(0, |page| page.total);
+            let receipts = pages.into_iter().flat_map(|page| page.receipts).collect();
+            context.print(&Receipts { receipts, total }, render::receipts).await
         }
         tree::Receipts::Show { number } => {
             let receipt = context.call(station.receipts_show(&ByReceipt { number })).await?;
@@ -39,8 +42,10 @@ pub(super) async fn audit(context: &mut Context<'_>, newest: u32, what: Option<t
     let station = context.station;
     match what {
         None => {
-            let audit = context.call(station.audit_list(&AuditList { newest: Some(newest) })).await?;
-            context.print(&audit, render::audit).await
+            let wanted = AuditList { newest: Some(newest) };
+            let pages = context.call(async { station.audit_list(&wanted).await?.all().await }).await?;
+            let entries = pages.into_iter().flat_map(|page| page.entries).collect();
+            context.print(&AuditEntries { entries }, render::audit).await
         }
         Some(tree::Audit::Verify) => {
             let verdict = context.call(station.audit_verify()).await?;

@@ -324,11 +324,9 @@ async fn known(station: &Client, kind: Kind, word: &str) -> Result<Vec<Known>, C
         }
         Kind::Receipt => {
             let list = ReceiptsList { newest: Some(100), about: None };
-            let receipts = station.receipts_list(&list).await?.receipts;
-            receipts
-                .into_iter()
-                .map(|one| about(one.number.to_string(), one.token.unwrap_or(one.ending)))
-                .collect()
+            let pages = station.receipts_list(&list).await?.all().await?;
+            let receipts = pages.into_iter().flat_map(|page| page.receipts);
+            receipts.map(|one| about(one.number.to_string(), one.token.unwrap_or(one.ending))).collect()
         }
         Kind::Code => {
             let all = station.explain(&Explain { code: None }).await?.refusals;
