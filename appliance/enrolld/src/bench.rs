@@ -161,6 +161,7 @@ pub fn start(
 pub fn fault(failure: Failure) -> KeyFault {
     match failure {
         Failure::Wire(WireFault::Gone) => KeyFault::Gone,
+        Failure::Wire(fault @ WireFault::Slow) => KeyFault::Slow(fault.to_string()),
         Failure::Wire(fault) => KeyFault::Unreachable(fault.to_string()),
         Failure::Key(error) => KeyFault::Protocol(error),
     }

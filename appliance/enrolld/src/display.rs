@@ -80,6 +80,7 @@ fn touch(port: Option<Port>, wanted: Touch) -> At {
             // Rounded up, so that the countdown ends at one and not at zero.
             seconds_left: u16::try_from(wanted.within.as_millis().div_ceil(1000)).unwrap_or(u16::MAX),
             attempt: Progress::new(wanted.attempt, wanted.attempts),
+            torn: wanted.torn,
         },
         line: (PortState::Touch, Some(Progress::new(4, STEPS))),
     }
@@ -146,8 +147,8 @@ impl Bench {
         let now = match &event.what {
             What::Entered(Phase::Noting) => return false,
             What::Entered(phase) => working(*phase, port),
-            What::TouchWanted { within, attempt, attempts, .. } => {
-                touch(port, Touch { within: *within, attempt: *attempt, attempts: *attempts })
+            What::TouchWanted { within, attempt, attempts, torn, .. } => {
+                touch(port, Touch { within: *within, attempt: *attempt, attempts: *attempts, torn: *torn })
             }
             What::Typed { .. } => working(Phase::Finishing, port),
             What::Enrolled(token) => done(port, token.as_str(), None),
@@ -383,8 +384,9 @@ mod tests {
 
     #[test]
     fn a_touch_is_asked_for_whatever_wants_it_and_no_longer_than_it_is_wanted() {
-        let wanted = Touch { within: Duration::from_millis(29_200), attempt: 2, attempts: 3 };
-        let asked = View::Touch { port: Port::new(3), seconds_left: 30, attempt: Progress::new(2, 3) };
+        let wanted = Touch { within: Duration::from_millis(29_200), attempt: 2, attempts: 3, torn: 1 };
+        let asked =
+            View::Touch { port: Port::new(3), seconds_left: 30, attempt: Progress::new(2, 3), torn: 1 };
         for doing in [phase(Phase::Proving), Doing::Verifying, Doing::Releasing, Doing::Rearranging] {
             let idle = || View::HostKey(fingerprint());
             let port = |touch| [shown("1-1.3", doing.clone(), touch)];

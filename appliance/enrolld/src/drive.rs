@@ -215,11 +215,11 @@ impl Station {
                 let told = |waiting| self.tell(port, What::KeyWaits { waiting });
                 StepResult::Key(key.operate(operation, told).await)
             }
-            (Step::AwaitTyped { way, until, attempt, attempts }, Some(key)) => {
+            (Step::AwaitTyped { way, until, attempt, attempts, torn }, Some(key)) => {
                 let within = until.saturating_sub(self.clock.now().monotonic);
                 // Before anybody is asked to touch it: a quick finger must not be lost.
                 key.forget_typed();
-                self.tell(port, What::TouchWanted { way, within, attempt, attempts });
+                self.tell(port, What::TouchWanted { way, within, attempt, attempts, torn });
                 let typed = tokio::select! {
                     typed = key.typed(self.clock, until) => typed,
                     () = cancel.wait() => Ok(Typed::Nothing),

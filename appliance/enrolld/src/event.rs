@@ -36,6 +36,8 @@ pub enum What {
         attempt: u8,
         /// How many there are.
         attempts: u8,
+        /// How many codes of the key have not arrived whole so far.
+        torn: u8,
     },
     /// A code came, or something that is none.
     Typed {

@@ -41,7 +41,17 @@ pub enum WireFault {
     /// It is there, but the transfer failed.
     #[error("the transfer failed: {0}")]
     Failed(String),
+    /// It answers, but each time so late that a conversation has no end in sight.
+    #[error("each of its last {MOST_LATE} answers took longer than {} s", LATE.as_secs())]
+    Slow,
 }
+
+/// A healthy key answers a report within milliseconds. Now and then one is held up for seconds: all of Linux's hidraw waits for a
+/// transfer to another key that hangs.
+const LATE: Duration = Duration::from_secs(1);
+
+/// So many late answers in a row are the key's own doing.
+const MOST_LATE: u8 = 5;
 
 /// Time, for a conversation.
 pub trait Clock {
@@ -64,7 +74,7 @@ pub enum Failure {
 }
 
 /// Carries a conversation to its end. `on_hint` hears what the person at the desk
-/// should do, each time that changes.
+/// should do, each time that changes. A key that answers late again and again is given up: [`WireFault::Slow`].
 pub fn run<T>(
     conversation: &mut (impl Conversation<Output = T> + ?Sized),
     wire: &mut (impl Wire + ?Sized),
@@ -74,31 +84,41 @@ pub fn run<T>(
     wire.ready()?;
     let mut reply = None;
     let mut hint = None;
+    let mut late = 0_u8;
     loop {
         let turn = conversation.turn(clock.now(), reply.take())?;
         if conversation.hint() != hint {
             hint = conversation.hint();
             on_hint(hint);
         }
-        reply = Some(match turn {
+        let asked = clock.now();
+        let (answer, answers) = match turn {
             Turn::Done(output) => return Ok(output),
             Turn::Do(Request::SetFeature(report)) => {
                 wire.set_feature(report.bytes())?;
-                Reply::Sent
+                (Reply::Sent, true)
             }
-            Turn::Do(Request::GetFeature { length }) => Reply::Report(wire.feature(length)?),
+            Turn::Do(Request::GetFeature { length }) => (Reply::Report(wire.feature(length)?), true),
             Turn::Do(Request::Out(packet)) => {
                 wire.output(packet.bytes())?;
-                Reply::Sent
+                (Reply::Sent, true)
             }
-            Turn::Do(Request::In { until }) => match wire.input(until.saturating_sub(clock.now()))? {
-                Some(packet) => Reply::Report(packet),
-                None => Reply::Silence,
+            Turn::Do(Request::In { until }) => match wire.input(until.saturating_sub(asked))? {
+                // A key that waits for a finger is not late.
+                Some(packet) => (Reply::Report(packet), hint.is_none()),
+                None => (Reply::Silence, false),
             },
             Turn::Do(Request::Wait { until }) => {
                 clock.wait_until(until);
-                Reply::Silence
+                (Reply::Silence, false)
             }
-        });
+        };
+        if answers {
+            late = if clock.now().saturating_sub(asked) < LATE { 0 } else { late.saturating_add(1) };
+            if late >= MOST_LATE {
+                return Err(WireFault::Slow.into());
+            }
+        }
+        reply = Some(answer);
     }
 }

@@ -18,7 +18,7 @@
 //! use std::time::Duration;
 //! use panel::{Glass, Language, Port, Progress, Scene, View, twin};
 //!
-//! let view = View::Touch { port: Port::new(3), seconds_left: 15, attempt: Progress::new(2, 3) };
+//! let view = View::Touch { port: Port::new(3), seconds_left: 15, attempt: Progress::new(2, 3), torn: 0 };
 //! let scene = Scene::new(&view, Glass::Tall, Language::English, Duration::from_secs(3));
 //! assert_eq!(scene.words(), ["Port 3", "Try 2 of 3", "Touch", "key 3", "12 s"]);
 //! print!("{}", twin::terminal(&scene.frame()));

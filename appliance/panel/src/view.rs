@@ -72,6 +72,8 @@ pub enum View {
         seconds_left: u16,
         /// Which attempt this is, and how many there are.
         attempt: Progress,
+        /// How many codes of this key have not arrived whole so far.
+        torn: u8,
     },
     /// A key is enrolled, and may be pulled out.
     Done {
@@ -311,9 +313,10 @@ impl View {
     /// another key, or for another attempt.
     pub fn calls_again(&self, before: &Self) -> bool {
         match (self, before) {
-            (Self::Touch { port, attempt, .. }, Self::Touch { port: port0, attempt: attempt0, .. }) => {
-                (port, attempt) != (port0, attempt0)
-            }
+            (
+                Self::Touch { port, attempt, torn, .. },
+                Self::Touch { port: port0, attempt: attempt0, torn: torn0, .. },
+            ) => (port, attempt, torn) != (port0, attempt0, torn0),
             _ => false,
         }
     }
@@ -371,11 +374,14 @@ mod tests {
         };
         assert!(work(3, Activity::Writing).continues(&work(2, Activity::Writing)));
         assert!(!work(3, Activity::Checking).continues(&work(3, Activity::Writing)));
-        let touch = |seconds_left| View::Touch { port: None, seconds_left, attempt: Progress::new(1, 3) };
+        let touch =
+            |seconds_left| View::Touch { port: None, seconds_left, attempt: Progress::new(1, 3), torn: 0 };
         assert!(touch(9).continues(&touch(9)));
         assert!(!touch(8).continues(&touch(9)), "the countdown starts from the new number");
         assert!(!touch(8).calls_again(&touch(9)));
-        let second = View::Touch { port: None, seconds_left: 15, attempt: Progress::new(2, 3) };
+        let second = View::Touch { port: None, seconds_left: 15, attempt: Progress::new(2, 3), torn: 0 };
         assert!(second.calls_again(&touch(1)));
+        let torn = View::Touch { port: None, seconds_left: 15, attempt: Progress::new(1, 3), torn: 1 };
+        assert!(torn.calls_again(&touch(1)));
     }
 }

@@ -184,7 +184,7 @@ fn a_lamp_shows_colours_and_can_be_active_low() {
     assert_eq!(panel.status(), None, "no display was asked for");
     until("green: its pin goes low", || pins.has_been(2, false));
     assert!(pins.is_high(1) && pins.is_high(3), "red and blue stay dark");
-    panel.show(View::Touch { port: None, seconds_left: 15, attempt: Progress::new(1, 1) });
+    panel.show(View::Touch { port: None, seconds_left: 15, attempt: Progress::new(1, 1), torn: 0 });
     until("the buzzer calls", || pins.has_been(4, true));
     until("yellow", || pins.has_been(1, false));
     until("the buzzer is silent again", || !pins.is_high(4));

@@ -161,8 +161,9 @@ struct TwinWire {
 impl TwinWire {
     /// The twin, after the time that a report takes.
     fn reach(&self) -> Guard<'_> {
-        if !self.report.is_zero() {
-            thread::sleep(self.report);
+        let time = self.report + self.twin.lock().lateness();
+        if !time.is_zero() {
+            thread::sleep(time);
         }
         self.twin.lock()
     }

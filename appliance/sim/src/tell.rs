@@ -62,8 +62,11 @@ impl Teller {
                     .unwrap_or_default();
                 self.line(&format!("    {:<20} {took}{trouble}", step.step));
             }
-            What::TouchWanted { way, within, attempt, attempts } => {
+            What::TouchWanted { way, within, attempt, attempts, torn } => {
                 let how = if *way == ProofWay::TypedLong { "for two seconds" } else { "shortly" };
+                if *torn > 0 {
+                    self.line("    the last code did not arrive whole");
+                }
                 let text = format!(
                     "touch the key {how} (port {}, within {} s, attempt {attempt} of {attempts})",
                     event.port,

@@ -1,14 +1,20 @@
 //! The crash explorer finds nothing in the engine, and finds every planted defect.
 #![cfg(test)]
 
-use enrolld::keys::device::Firmware;
+use std::time::Duration;
+
+use enrolld::keys::device::{Firmware, Kind};
 use enrolld::station::enrollment::{Ending, Order};
+use enrolld::station::errand::Errand;
+use enrolld::station::profile::Profile;
+use enrolld::station::record::Actor;
+use enrolld::station::refusal::Code;
 use sim::explore::defect::Defect;
 use sim::explore::flows::{self, FLOWS, Flow};
 use sim::explore::key::Sort;
 use sim::explore::world::{Beginning, World};
-use sim::explore::{check, exhaustive, random};
-use twins::nitrokey3;
+use sim::explore::{check, exhaustive, random, transport};
+use twins::{nitrokey3, yubikey};
 
 #[test]
 fn every_flow_of_a_yubikey_survives_one_cut_anywhere() {
@@ -46,7 +52,7 @@ fn random_worlds_end_well() {
     }
     println!("{total:#?}");
     // Each kind of fault, so that a world without one of them is noticed.
-    assert!(total.faults.len() >= 21 && total.faults.values().all(|times| *times > 3), "{total:?}");
+    assert!(total.faults.len() >= 23 && total.faults.values().all(|times| *times > 3), "{total:?}");
     assert!(total.enrollments > 2_000 && total.cuts > 100, "{total:?}");
 }
 
@@ -96,6 +102,67 @@ fn a_nitrokey_3_pulled_at_any_packet_is_enrolled_when_it_comes_again_elsewhere()
         check::settled(&world).unwrap();
     }
     assert!(left > 3);
+}
+
+/// A world whose YubiKey has faults, and what comes of an order.
+fn with_faults(
+    order: Order,
+    change: impl FnOnce(&mut yubikey::Faults),
+) -> (World, enrolld::station::enrollment::Outcome) {
+    let mut world = World::new(&Beginning::default()).unwrap();
+    let mut faults = yubikey::Faults::default();
+    change(&mut faults);
+    world.keys[0].yubikey().unwrap().set_faults(faults);
+    let outcome = world.insert(0, order).unwrap();
+    check::always(&world).unwrap();
+    (world, outcome)
+}
+
+#[test]
+fn a_torn_code_is_asked_for_again_and_never_sent() {
+    for kind in [Kind::Hotp, Kind::YubicoOtp, Kind::StaticPassword] {
+        for torn in 0..=5 {
+            let order = || flows::of(Profile { attempts: 1, ..Profile::new(kind) });
+            let (_, exchanged) = with_faults(order(), |faults| faults.exchange = torn);
+            assert!(flows::is_enrolled(&exchanged), "{kind:?} {torn}: {exchanged:?}");
+            let (mut world, outcome) = with_faults(order(), |faults| faults.tear = torn);
+            let Ending::Enrolled(proof) = &outcome.ending else { panic!("{kind:?} {torn}: {outcome:?}") };
+            assert_eq!(proof.attempts, 1, "{kind:?} {torn}");
+            // Nor when it is asked for again later.
+            if kind != Kind::StaticPassword {
+                let mut faults = yubikey::Faults::default();
+                faults.tear = torn;
+                world.keys[0].yubikey().unwrap().set_faults(faults);
+                let verified = world.verify(0, Errand::new("1-1.2", Actor::Armed)).unwrap();
+                let answered = verified.result.unwrap_or_else(|refusal| panic!("{kind:?} {torn}: {refusal}"));
+                assert!(answered.counts && answered.ours);
+            }
+            let shared = transport::lock(&world.shared);
+            assert!(shared.server.tokens().all(|token| token.failcount == 0), "{kind:?} {torn}");
+        }
+    }
+    for attempts in 1..=2 {
+        let order = flows::of(Profile { attempts, ..Profile::new(Kind::Hotp) });
+        let (world, outcome) = with_faults(order, |faults| faults.tear = u32::MAX);
+        let refusal = outcome.ending.refusal().unwrap();
+        assert_eq!(refusal.code, Code::CodeTorn);
+        assert!(refusal.detail.ends_with(&format!("{} torn codes", 5 + attempts)), "{}", refusal.detail);
+        assert!(flows::nothing_left(&world));
+    }
+}
+
+#[test]
+fn a_key_that_answers_late_each_time_is_refused_in_time() {
+    for late in [1_200, 3_000, 9_000] {
+        let (world, outcome) =
+            with_faults(flows::order(), |faults| faults.late = Duration::from_millis(late));
+        assert_eq!(outcome.ending.refusal().map(|refusal| refusal.code), Some(Code::KeySlow), "{late} ms");
+        let took = transport::lock(&world.shared).time;
+        assert!(took < Duration::from_millis(5 * late + 2_000), "{late} ms: after {took:?}");
+        assert!(flows::nothing_left(&world));
+    }
+    let (_, outcome) = with_faults(flows::order(), |faults| faults.late = Duration::from_millis(200));
+    assert!(flows::is_enrolled(&outcome), "{outcome:?}");
 }
 
 #[test]

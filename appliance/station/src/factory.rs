@@ -18,6 +18,7 @@ use crate::refusal::{Code, Refusal};
 use crate::server::ServerAnswer;
 use crate::server::ServerCall;
 use crate::step::Phase;
+use crate::torn::{self, Attempts};
 
 /// Letters of the whole OTP.
 const LETTERS: usize = 44;
@@ -68,13 +69,19 @@ pub(crate) async fn recognise(
     };
     desk.enter(Phase::Proving);
     let mut said = None;
-    for attempt in 1..=order.profile.attempts {
+    let mut why = occupied("it typed nothing, so what it holds is not known");
+    let mut attempts = Attempts::of(&order.profile);
+    while let Some(attempt) = attempts.next() {
         if desk.cancelled() {
             return Err(Refusal::new(Code::Cancelled, ""));
         }
         match proof::gather(desk, &order.profile, ability.proof, "", attempt).await {
             Err(NoProof::Gone) => return Err(Refusal::new(Code::PulledEarly, "")),
             Err(NoProof::Failed(refusal)) => return Err(refusal),
+            Ok(Gathered { text: Ok(text), .. }) if torn::is_almost(&text, &[LETTERS], true) => {
+                attempts.torn();
+                why = Refusal::new(Code::CodeTorn, attempts.in_words());
+            }
             Ok(Gathered { text: Ok(text), .. }) => {
                 said = Some(text);
                 break;
@@ -90,9 +97,7 @@ pub(crate) async fn recognise(
         return Err(Refusal::new(Code::Cancelled, ""));
     }
     desk.enter(Phase::Checking);
-    let Some(text) = said else {
-        return Err(occupied("it typed nothing, so what it holds is not known"));
-    };
+    let Some(text) = said else { return Err(why) };
     let public_id = identity(&text).map_err(occupied)?;
     match desk.holders(id, &public_id).await? {
         tokens if tokens.is_empty() => Ok(public_id),

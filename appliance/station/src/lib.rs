@@ -57,6 +57,7 @@ mod preflight;
 mod proof;
 mod register;
 mod slot;
+mod torn;
 mod trial;
 mod twostep;
 mod undo;

@@ -18,12 +18,13 @@ use crate::refusal::{Code, Refusal};
 use crate::server::{ServerCall, ServerFault, TokenView, Verdict};
 use crate::step::{KeyFault, Step, StepResult, Typed};
 use crate::token::{TokenKind, TokenSerial};
+use crate::torn::{self, Attempt, Attempts, Unfit};
 
 /// How often a machine that does not know the token is asked again: see [`crate::lag`].
 const UNHEARD: usize = 8;
 
 /// How many HOTP counters the server looks ahead (privacyIDEA, `count_window` 10).
-const LOOK_AHEAD: u64 = 10;
+pub(crate) const LOOK_AHEAD: u64 = 10;
 
 /// A code that came out of the key and fits the secret.
 pub(crate) struct Matched {
@@ -129,19 +130,34 @@ pub(crate) async fn of_key(
     let profile = &order.profile;
     let (way, label) = (way(ability, profile), order.label(&record.token));
     let mut last = Refusal::new(Code::NotTouched, "");
-    for attempt in 1..=profile.attempts {
+    let mut attempts = Attempts::of(profile);
+    while let Some(attempt) = attempts.next() {
         if desk.cancelled() {
             return Err(NoProof::Failed(Refusal::new(Code::Cancelled, "")));
         }
         let Gathered { text, step } = gather(desk, profile, way, &label, attempt).await?;
-        let fits =
-            text.and_then(|text| matching(material, &text, profile, record, step).ok_or(Code::WrongCode));
-        match fits {
-            Ok((code, moving)) => {
-                return Ok(Matched { code, moving, attempts: attempt, kind: kind_of(profile.kind) });
-            }
-            Err(code) => last = Refusal::new(code, attempts_word(attempt)),
-        }
+        let code = match text {
+            Ok(text) => match matching(material, &text, profile, record, step) {
+                Some((code, moving)) => {
+                    let kind = kind_of(profile.kind);
+                    return Ok(Matched { code, moving, attempts: attempt.number, kind });
+                }
+                None if matches!(way, ProofWay::Returned { .. }) => Code::WrongCode,
+                None => match torn::of_material(material, &text, profile, record, step) {
+                    Unfit::Wrong => Code::WrongCode,
+                    Unfit::Torn => {
+                        attempts.torn();
+                        Code::CodeTorn
+                    }
+                    Unfit::Checksum => {
+                        attempts.torn();
+                        Code::WrongCode
+                    }
+                },
+            },
+            Err(code) => code,
+        };
+        last = Refusal::new(code, attempts.in_words());
     }
     if desk.cancelled() {
         last = Refusal::new(Code::Cancelled, "");
@@ -155,7 +171,7 @@ pub(crate) async fn gather(
     profile: &Profile,
     way: ProofWay,
     label: &str,
-    attempt: u8,
+    attempt: Attempt,
 ) -> Result<Gathered, NoProof> {
     let step = desk.now().unix.as_secs() / u64::from(profile.period.max(1));
     if let ProofWay::Returned { .. } = way {
@@ -163,7 +179,8 @@ pub(crate) async fn gather(
         return Ok(Gathered { text, step });
     }
     let until = desk.now().monotonic + profile.touch;
-    let wanted = Step::AwaitTyped { way, until, attempt, attempts: profile.attempts };
+    let Attempt { number: attempt, torn } = attempt;
+    let wanted = Step::AwaitTyped { way, until, attempt, attempts: profile.attempts, torn };
     let text = match desk.ask(wanted).await {
         StepResult::Typed(Ok(Typed::Code(text))) => Ok(text),
         StepResult::Typed(Ok(Typed::Unfit)) => Err(Code::WrongCode),
@@ -206,10 +223,6 @@ async fn returned(
         Err(KeyFault::Protocol(KeyError::NotTouched)) => Ok(Err(Code::NotTouched)),
         Ok(_) | Err(_) => Ok(Err(Code::WrongCode)),
     }
-}
-
-fn attempts_word(attempts: u8) -> String {
-    if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
 /// The code in a text that came out of the key, and what it is the code of; `None` for

@@ -81,6 +81,8 @@ codes! {
     OtherToken = 1022,
     /// A token of the server has the Yubico OTP that is to be given up.
     IdentityInUse = 1023,
+    /// The key answers, but too late each time.
+    KeySlow = 1024,
 
     /// The server cannot be reached.
     ServerUnreachable = 2001,
@@ -228,6 +230,8 @@ codes! {
     NotIdentified = 4012,
     /// An order has waited for its key as long as it may.
     OrderExpired = 4013,
+    /// What the key typed did not arrive whole, again and again.
+    CodeTorn = 4014,
 
     /// The journal cannot be written.
     JournalFailed = 5001,

@@ -297,6 +297,7 @@ pub(crate) fn early_fault(fault: &KeyFault) -> Refusal {
     match fault {
         KeyFault::Gone => Refusal::new(Code::PulledEarly, ""),
         KeyFault::Unreachable(why) => Refusal::new(Code::KeySilent, why.clone()),
+        KeyFault::Slow(why) => Refusal::new(Code::KeySlow, why.clone()),
         KeyFault::Protocol(error) => {
             let code = match error {
                 KeyError::Refused => Code::WriteRefused,

@@ -43,6 +43,8 @@ pub enum Step {
         attempt: u8,
         /// How many there are.
         attempts: u8,
+        /// How many codes have not arrived whole so far. They are asked for again.
+        torn: u8,
     },
     /// Ask something of the server. Answered by [`StepResult::Server`].
     Server(ServerCall),
@@ -148,6 +150,9 @@ pub enum KeyFault {
     /// It is there, but its transport failed.
     #[error("the key cannot be reached: {0}")]
     Unreachable(String),
+    /// It answers, but too late each time.
+    #[error("the key is too slow: {0}")]
+    Slow(String),
     /// It answered, and the answer is an error.
     #[error(transparent)]
     Protocol(#[from] KeyError),

@@ -3,7 +3,7 @@
 //!
 //! A wrong code counts at the server's fail counter, so only one is sent.
 
-use keys::device::{KeyInfo, KeySerial, Kind, Occupancy, Slot};
+use keys::device::{KeyInfo, KeySerial, Kind, Occupancy, ProofWay, Slot};
 use zeroize::Zeroizing;
 
 use crate::errand::{self, Errand};
@@ -18,6 +18,7 @@ use crate::refusal::{Code, Refusal};
 use crate::server::{Right, TokenView};
 use crate::step::{Now, Phase};
 use crate::token::{TokenKind, TokenSerial};
+use crate::torn::{self, Attempts};
 
 /// What a verification found.
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ struct Question {
     token: TokenSerial,
     view: TokenView,
     profile: Profile,
+    /// The token id that the key types before its codes, where that is known.
+    token_id: Option<String>,
     id: EnrollmentId,
     ours: bool,
 }
@@ -106,7 +109,9 @@ async fn of_record(desk: &Desk, errand: &Errand, record: &Record) -> Result<Ques
     };
     let ours = view.enrollment == Some(id);
     let profile = errand.profile_of(record);
-    Ok(Question { slot: record.slot, kind: record.kind, token, view, profile, id, ours })
+    // Where the profile says something else by now, a torn code is one of another length, and not sent either.
+    let token_id = profile.token_id.as_ref().and_then(|id| id.of(record.key)).map(|id| id.text());
+    Ok(Question { slot: record.slot, kind: record.kind, token, view, profile, token_id, id, ours })
 }
 
 /// The journal knows nothing of the key: the server may, by the names that such keys' tokens have.
@@ -132,7 +137,7 @@ async fn of_server(
                 && let Some(kind) = kind_of(&view, state.abilities.iter().map(|ability| ability.kind))
             {
                 let profile = Profile { slot, ..Profile::new(kind) };
-                return Ok(Question { slot, kind, token, view, profile, id, ours: false });
+                return Ok(Question { slot, kind, token, view, profile, token_id: None, id, ours: false });
             }
             asked.push(token);
         }
@@ -146,7 +151,7 @@ fn kind_of(view: &TokenView, mut able: impl Iterator<Item = Kind>) -> Option<Kin
 }
 
 async fn ask(desk: &Desk, errand: &Errand, info: &KeyInfo, question: Question) -> Result<Answered, Refusal> {
-    let Question { slot, kind, token, view, profile, id, ours } = question;
+    let Question { slot, kind, token, view, profile, token_id, id, ours } = question;
     let ability = info
         .ability(kind, slot)
         .ok_or_else(|| Refusal::new(Code::NoSuchSlot, format!("slot {slot} of {}", info.model)))?;
@@ -156,7 +161,8 @@ async fn ask(desk: &Desk, errand: &Errand, info: &KeyInfo, question: Question) -
     let label = profile.label_of(&errand.server_name, token.as_str());
     let way = proof::way(ability.proof, &profile);
     let mut last = Refusal::new(Code::NotTouched, "");
-    for attempt in 1..=profile.attempts {
+    let mut attempts = Attempts::of(&profile);
+    while let Some(attempt) = attempts.next() {
         if desk.cancelled() {
             return Err(Refusal::new(Code::Cancelled, ""));
         }
@@ -169,13 +175,19 @@ async fn ask(desk: &Desk, errand: &Errand, info: &KeyInfo, question: Question) -
             Err(NoProof::Gone) => return Err(Refusal::new(Code::PulledEarly, "")),
             Err(NoProof::Failed(refusal)) => return Err(refusal),
         };
+        let typed = !matches!(way, ProofWay::Returned { .. });
+        if typed && torn::of_unknown(text.trim_matches('\t'), kind, view.digits, token_id.as_deref()) {
+            attempts.torn();
+            last = Refusal::new(Code::CodeTorn, attempts.in_words());
+            continue;
+        }
         let Some(code) = likely(&text, kind, view.digits) else {
             last = Refusal::new(Code::WrongCode, "");
             continue;
         };
         // Which code it is only the server knows; that it was used shows by a counter that moved on.
         let (moving, kind) = (Moving::since(kind, view.counter), proof::kind_of(kind));
-        let matched = Matched { code, moving, attempts: attempt, kind };
+        let matched = Matched { code, moving, attempts: attempt.number, kind };
         return match proof::ask(desk, id, &token, token_kind, false, &matched).await {
             Checked::Accepted => Ok(Answered { kind, counts: view.active && !view.unverified, ours }),
             Checked::Rejected(refusal) | Checked::Unknown(refusal) => Err(refusal),

@@ -97,6 +97,11 @@ pub trait KeyTwin: Send {
 
     /// Lets the key's time pass.
     fn advance(&mut self, by: Duration) -> Result<(), TwinError>;
+
+    /// How long it takes to answer each report, besides what that takes over USB. Whoever carries the reports lets so much time pass.
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 impl<T: KeyTwin + ?Sized> KeyTwin for Box<T> {
@@ -130,5 +135,9 @@ impl<T: KeyTwin + ?Sized> KeyTwin for Box<T> {
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
         (**self).advance(by)
+    }
+
+    fn lateness(&self) -> Duration {
+        (**self).lateness()
     }
 }

@@ -64,6 +64,12 @@ impl<K: KeyTwin> SharedKey<K> {
         timed.key.advance(by)
     }
 
+    /// What a late answer takes.
+    fn late(&self) -> Result<(), WireFault> {
+        let late = self.with(|key| key.lateness());
+        if late.is_zero() { Ok(()) } else { self.pass(late).map_err(fault) }
+    }
+
     /// The time that has passed.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
@@ -78,16 +84,19 @@ impl<K: KeyTwin> SharedKey<K> {
 
 impl<K: KeyTwin> Wire for SharedKey<K> {
     fn set_feature(&mut self, report: &[u8]) -> Result<(), WireFault> {
+        self.late()?;
         self.with(|key| key.set_feature(report)).map_err(fault)
     }
 
     fn feature(&mut self, length: usize) -> Result<Report, WireFault> {
+        self.late()?;
         let bytes = self.with(KeyTwin::get_feature).map_err(fault)?;
         let report = Report::new(&bytes).filter(|_| bytes.len() == length);
         report.ok_or_else(|| WireFault::Failed(format!("a report of {} bytes", bytes.len())))
     }
 
     fn output(&mut self, packet: &[u8]) -> Result<(), WireFault> {
+        self.late()?;
         self.with(|key| key.out(packet)).map_err(fault)
     }
 

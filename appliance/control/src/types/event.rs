@@ -140,6 +140,8 @@ values! {
         pub attempt: i64,
         /// How many there are.
         pub attempts: i64,
+        /// How many codes of the key have not arrived whole so far, if any; they use no attempt up.
+        pub torn: Option<i64>,
     }
 
     /// How an enrollment ended, and all that is known then.

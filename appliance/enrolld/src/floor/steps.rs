@@ -41,8 +41,12 @@ impl Task {
             return;
         };
         port.touch = match event.what {
-            What::TouchWanted { within, attempt, attempts, .. } => Some(Touch { within, attempt, attempts }),
-            What::KeyWaits { waiting: true } => Some(Touch { within: CONFIRM, attempt: 1, attempts: 1 }),
+            What::TouchWanted { within, attempt, attempts, torn, .. } => {
+                Some(Touch { within, attempt, attempts, torn })
+            }
+            What::KeyWaits { waiting: true } => {
+                Some(Touch { within: CONFIRM, attempt: 1, attempts: 1, torn: 0 })
+            }
             _ => None,
         };
         let Doing::Working { .. } = &port.doing else { return };

@@ -333,7 +333,8 @@ impl Task {
             }
             Err(fault) => {
                 port.over = true;
-                let refusal = Refusal::new(Code::KeySilent, fault.to_string());
+                let code = if matches!(fault, KeyFault::Slow(_)) { Code::KeySlow } else { Code::KeySilent };
+                let refusal = Refusal::new(code, fault.to_string());
                 self.set_doing(&name, Doing::Nothing(refusal));
             }
         }

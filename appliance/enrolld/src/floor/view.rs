@@ -113,6 +113,8 @@ pub struct Touch {
     pub attempt: u8,
     /// How many there are.
     pub attempts: u8,
+    /// How many codes of the key have not arrived whole so far.
+    pub torn: u8,
 }
 
 /// What is done in a port.

@@ -67,6 +67,7 @@ use changes::{Brought, Changes};
 use credential::Vault;
 use keeping::{Condition, Keeping};
 use paging::Places;
+use ports::Torn;
 use sealed::Drawers;
 
 /// Reads what may be an SSH signature of a change, and forgets it: for fuzzing.
@@ -200,6 +201,8 @@ struct Memory {
     tickets: BTreeMap<String, u64>,
     /// Ports whose key waits to be touched.
     fingers: BTreeSet<String>,
+    /// Codes that did not arrive whole, by port.
+    torn: BTreeMap<String, Torn>,
 }
 
 impl Desk {
@@ -237,6 +240,7 @@ impl Desk {
                 outcomes: BTreeMap::new(),
                 tickets: BTreeMap::new(),
                 fingers: BTreeSet::new(),
+                torn: BTreeMap::new(),
             }),
             server_changed,
             addresses: Mutex::new(addresses()),
@@ -350,6 +354,7 @@ impl Desk {
             };
             let mut memory = lock(&self.memory);
             memory.note_finger(&event);
+            memory.note_torn(&event);
             match event {
                 FloorEvent::Ended(ended) => {
                     let outcome =

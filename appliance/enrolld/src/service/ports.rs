@@ -3,12 +3,58 @@
 use control::types::{Activity, Ending, Event, EventKind, Outcome, Port};
 use station::record::{Record, Remains, State};
 
+use station::refusal::Code;
+
 use super::translate::{doing, port, whole};
 use super::{Desk, Memory, lock};
 use crate::event::What;
 use crate::floor::{Doing, FloorEvent, PortView};
 
+/// Codes of a port that did not arrive whole.
+#[derive(Debug, Default)]
+pub(super) struct Torn {
+    /// Since the start.
+    all: u64,
+    /// Those of the proof that goes on.
+    now: u8,
+}
+
+impl Torn {
+    /// A code is asked for, and so many of this proof were torn before it.
+    fn asked(&mut self, torn: u8) {
+        // Fewer than before: it is another proof.
+        let before = if torn < self.now { 0 } else { self.now };
+        self.all += u64::from(torn.saturating_sub(before));
+        self.now = torn;
+    }
+}
+
 impl Memory {
+    /// Counts codes that did not arrive whole.
+    pub(super) fn note_torn(&mut self, event: &FloorEvent) {
+        match event {
+            FloorEvent::Step(told) => {
+                if let What::TouchWanted { torn, .. } = told.what {
+                    self.torn.entry(told.port.clone()).or_default().asked(torn);
+                }
+            }
+            FloorEvent::Ended(ended) => {
+                // The last one, after which nothing was asked for any more.
+                let last = ended.report.outcome.ending.refusal();
+                if last.is_some_and(|refusal| refusal.code == Code::CodeTorn) {
+                    self.torn.entry(ended.port.clone()).or_default().all += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Which ports codes did not arrive whole from, and how many.
+    pub(super) fn torn(&self) -> Vec<(&str, u64)> {
+        let torn = self.torn.iter().filter(|(_, torn)| torn.all > 0);
+        torn.map(|(port, torn)| (port.as_str(), torn.all)).collect()
+    }
+
     /// Notes whether a key waits for a finger.
     pub(super) fn note_finger(&mut self, event: &FloorEvent) {
         match event {
@@ -112,5 +158,19 @@ const fn moves(event: &Event) -> bool {
         EventKind::Step => false,
         EventKind::Phase => event.now.is_some(),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn torn_codes_are_counted_over_all_proofs_of_a_port() {
+        let mut torn = Torn::default();
+        for asked in [0, 1, 2, 2, 0, 1, 0, 0, 3] {
+            torn.asked(asked);
+        }
+        assert_eq!(torn.all, 6);
     }
 }

@@ -53,7 +53,7 @@ impl Desk {
             unsettled: unsettled.collect(),
             counts: memory.counts.clone(),
             display: self.face.part(),
-            usb: usb(snapshot),
+            usb: usb(snapshot, &memory.torn()),
             door: match &door {
                 Some(door) => Part {
                     health: Health::Good,
@@ -109,8 +109,19 @@ fn is_open(run: &crate::floor::RunView) -> bool {
     matches!(run.state, RunState::Running | RunState::Paused)
 }
 
-fn usb(snapshot: &Snapshot) -> Part {
+fn usb(snapshot: &Snapshot, torn: &[(&str, u64)]) -> Part {
     match &snapshot.lost {
+        None if !torn.is_empty() => {
+            let ports: Vec<String> = torn.iter().map(|(port, count)| format!("{port}: {count}")).collect();
+            Part {
+                health: Health::Good,
+                text: format!(
+                    "The ports are watched. Codes that did not arrive whole, by port: {}.",
+                    ports.join(", ")
+                ),
+                remedy: Some(Code::CodeTorn.text(Language::English).remedy.to_owned()),
+            }
+        }
         None => Part { health: Health::Good, text: "The ports are watched.".to_owned(), remedy: None },
         Some(why) => Part {
             health: Health::Bad,

@@ -318,17 +318,24 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
                 }),
                 ..of(EventKind::Step, &told.port)
             },
-            What::TouchWanted { way, within, attempt, attempts } => Event {
+            What::TouchWanted { way, within, attempt, attempts, torn } => Event {
                 touch: Some(Touch {
                     finger: if *way == ProofWay::TypedLong { Finger::Long } else { Finger::Short },
                     within_ms: milliseconds(*within),
                     attempt: i64::from(*attempt),
                     attempts: i64::from(*attempts),
+                    torn: (*torn > 0).then(|| i64::from(*torn)),
                 }),
                 ..of(EventKind::Touch, &told.port)
             },
             What::KeyWaits { waiting: true } => Event {
-                touch: Some(Touch { finger: Finger::Confirm, within_ms: 15_000, attempt: 1, attempts: 1 }),
+                touch: Some(Touch {
+                    finger: Finger::Confirm,
+                    within_ms: 15_000,
+                    attempt: 1,
+                    attempts: 1,
+                    torn: None,
+                }),
                 ..of(EventKind::Touch, &told.port)
             },
             What::KeyWaits { waiting: false } | What::Typed { .. } => of(EventKind::Touched, &told.port),

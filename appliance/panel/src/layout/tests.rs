@@ -109,8 +109,9 @@ fn any_view() -> impl Strategy<Value = (View, Vec<Text>)> {
         (activity(), port(), progress(), first()).prop_map(|(activity, port, progress, t)| {
             (View::Work { activity, port, progress, subject: Some(t.clone()) }, vec![t])
         }),
-        (port(), any::<u16>(), progress())
-            .prop_map(|(port, seconds_left, attempt)| (View::Touch { port, seconds_left, attempt }, vec![])),
+        (port(), any::<u16>(), progress(), 0_u8..9).prop_map(|(port, seconds_left, attempt, torn)| {
+            (View::Touch { port, seconds_left, attempt, torn }, vec![])
+        }),
         (port(), first(), second()).prop_map(|(port, serial, user)| {
             (View::Done { port, serial: serial.clone(), user: Some(user.clone()) }, vec![serial, user])
         }),

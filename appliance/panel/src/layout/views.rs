@@ -80,7 +80,9 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
             bar: Some(Bar::Steps(*progress)),
             ..Hero::default()
         }),
-        View::Touch { port, seconds_left, attempt } => touch(*port, *seconds_left, *attempt, room),
+        View::Touch { port, seconds_left, attempt, torn } => {
+            touch(*port, *seconds_left, *attempt, *torn, room);
+        }
         View::Done { port, serial, user } => room.hero(Hero {
             art: Some(Art::Icon(Icon::CircleCheck)),
             heading: Some((Icon::CircleCheck, words.done.to_owned())),
@@ -195,7 +197,7 @@ fn ready(station: &Station, room: &mut Room<'_>) {
     }
 }
 
-fn touch(port: Option<Port>, seconds_left: u16, attempt: Progress, room: &mut Room<'_>) {
+fn touch(port: Option<Port>, seconds_left: u16, attempt: Progress, torn: u8, room: &mut Room<'_>) {
     let words = room.words;
     let all = u64::from(seconds_left);
     // The last value stays: whoever counts for real decides what comes after.
@@ -210,6 +212,11 @@ fn touch(port: Option<Port>, seconds_left: u16, attempt: Progress, room: &mut Ro
     room.hero(Hero {
         art: Some(Art::Key(Pose::Calling(rings))),
         title: port.map_or_else(|| words.touch.to_owned(), words.touch_port),
+        details: if torn > 0 {
+            vec![Detail::Fact(words.torn.to_owned()), Detail::Todo(words.torn_todo.to_owned())]
+        } else {
+            Vec::new()
+        },
         port,
         corner: (of > 1).then(|| ((words.attempt)(step, of), format!("{step}/{of}"))),
         count: Some(if room.glass == Glass::Flat { left.to_string() } else { format!("{left} s") }),

@@ -295,7 +295,12 @@ pub fn progress(event: &Event) -> Option<String> {
             } else {
                 String::new()
             };
-            format!("{how}{again}")
+            let torn = if touch.torn.is_some() {
+                " The last code did not arrive whole; if that goes on, use another port, or a Pi 4."
+            } else {
+                ""
+            };
+            format!("{how}{again}{torn}")
         }
         EventKind::Step => format!(
             "{}: {}",

@@ -227,7 +227,8 @@ const REPORT: Duration = Duration::from_millis(2);
 
 impl Port<'_> {
     fn pass<R>(&self, act: impl FnOnce(&mut dyn KeyTwin) -> Result<R, TwinError>) -> Result<R, WireFault> {
-        self.wait(REPORT);
+        let late = self.key.borrow_mut().plugged().lateness();
+        self.wait(REPORT + late);
         self.point()?;
         let result = act(self.key.borrow_mut().plugged()).map_err(|error| match error {
             TwinError::Gone => WireFault::Gone,

@@ -295,9 +295,15 @@ fn spoil(key: &mut Key, rng: &mut StdRng) -> &'static str {
     if let Some(key) = key.yubikey() {
         let mut faults = yubikey::Faults::default();
         faults.commit_late = late;
-        let what = match rng.random_range(0..5) {
+        let what = match rng.random_range(0..8) {
             0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
             1 => pulled(&mut faults.pull_out_after_transfers, 120, rng),
+            5 => times(&mut faults.tear, 9, rng, "key: what it types is torn"),
+            6 => times(&mut faults.exchange, 9, rng, "key: what it types is torn"),
+            7 => {
+                faults.late = Duration::from_millis(rng.random_range(50..4000));
+                "key: answers late"
+            }
             2 => times(&mut faults.refuse_writes, 2, rng, "key: refuses a write in silence"),
             3 => times(&mut faults.lose_writes, 2, rng, LOST_WRITE),
             _ => times(&mut faults.ignore_touches, 3, rng, DEAF),

@@ -93,6 +93,10 @@ impl<T: KeyTwin + 'static> Server<T> {
                     Err(error) => return refuse(&mut writer, error).await,
                 };
                 let mut reply = self.answer(&line);
+                let late = self.with(|twin| twin.lateness());
+                if self.shared.pace == Pace::Real && !late.is_zero() {
+                    tokio::time::sleep(late).await;
+                }
                 reply.push('\n');
                 writer.write_all(reply.as_bytes()).await?;
             }

@@ -80,6 +80,10 @@ pub trait Device {
     fn advance(&mut self, by: Duration);
     /// How soon it may have something to say by itself; `None` when not before a transfer.
     fn due(&self) -> Option<Duration>;
+    /// How late its answers are.
+    fn lateness(&self) -> Duration {
+        Duration::ZERO
+    }
     /// Presses its button; how many keystroke reports come of it, or why it cannot be done.
     fn touch(&mut self, press: Press) -> Result<usize, String>;
     /// Plugged in anew: its memory stays, its state does not.
@@ -129,6 +133,10 @@ impl<T: Device + ?Sized> Device for Box<T> {
 
     fn due(&self) -> Option<Duration> {
         (**self).due()
+    }
+
+    fn lateness(&self) -> Duration {
+        (**self).lateness()
     }
 
     fn touch(&mut self, press: Press) -> Result<usize, String> {

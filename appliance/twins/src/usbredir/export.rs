@@ -339,7 +339,7 @@ impl<D: Device> Exporter<D> {
     }
 
     fn answer(&mut self, id: u64, packet: Packet) {
-        let (slow, now) = (self.slow, self.told);
+        let (slow, now) = (self.slow + self.device.lateness(), self.told);
         let Some(peer) = &mut self.peer else { return };
         if slow.is_zero() {
             peer.send(id, &packet);

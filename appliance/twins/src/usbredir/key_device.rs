@@ -239,6 +239,10 @@ impl<K: KeyTwin> Device for KeyDevice<K> {
         stroke.into_iter().chain(packet).min()
     }
 
+    fn lateness(&self) -> Duration {
+        self.key.lateness()
+    }
+
     fn touch(&mut self, press: Press) -> Result<usize, String> {
         let strokes = self.key.touch(press).map_err(|error| error.to_string())?;
         let count = strokes.len();

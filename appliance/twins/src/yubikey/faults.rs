@@ -44,6 +44,12 @@ pub struct Faults {
     pub garble_every: Option<u32>,
     /// So many presses from now on do nothing.
     pub ignore_touches: u32,
+    /// What is typed does not arrive whole so many times: a stroke is lost, or comes twice.
+    pub tear: u32,
+    /// So many times two strokes of what is typed arrive in the wrong order.
+    pub exchange: u32,
+    /// Every report is answered so late.
+    pub late: Duration,
 }
 
 /// Why a fault cannot be set.
@@ -68,7 +74,10 @@ refuse-writes=N             the next N changes are refused in silence
 lose-writes=N               the next N changes are counted and not made
 stale-status                a NEO shows an empty status until a command goes through
 garble-every=N              a bit is flipped in every Nth report that is read
-ignore-touches=N            the next N touches do nothing";
+ignore-touches=N            the next N touches do nothing
+tear=N                      of what the next N touches type, a stroke is lost or comes twice
+exchange=N                  of what the next N touches type, two strokes come in the wrong order
+late=MS                     every report is answered MS late";
 
     /// Sets one fault, written as in [`Faults::KNOWN`].
     pub fn set(&mut self, text: &str) -> Result<(), UnknownFault> {
@@ -94,6 +103,9 @@ ignore-touches=N            the next N touches do nothing";
             ("stale-status", None) => self.stale_status = true,
             ("garble-every", Some(n)) if n > 0 => self.garble_every = Some(n),
             ("ignore-touches", Some(n)) => self.ignore_touches = n,
+            ("tear", Some(n)) => self.tear = n,
+            ("exchange", Some(n)) => self.exchange = n,
+            ("late", Some(n)) => self.late = Duration::from_millis(n.into()),
             _ => return Err(UnknownFault(text.to_owned())),
         }
         Ok(())
@@ -118,7 +130,7 @@ mod tests {
             let text = known.split(' ').next().unwrap().replace("=N", "=3").replace("=MS", "=250");
             faults.set(&text).unwrap_or_else(|error| panic!("{error}"));
         }
-        assert_eq!(Faults::KNOWN.lines().count(), 14);
+        assert_eq!(Faults::KNOWN.lines().count(), 17);
         assert_eq!(faults.pull_out_after_reports, Some(3));
         assert_eq!(faults.dead_after, Some(Duration::from_millis(250)));
         assert!(faults.stuck_busy && faults.commit_late);

@@ -98,6 +98,10 @@ impl KeyTwin for KeptTwin {
         self.keep(result)?
     }
 
+    fn lateness(&self) -> Duration {
+        self.twin.lateness()
+    }
+
     fn touch(&mut self, press: Press) -> Result<Vec<KeyboardReport>, TwinError> {
         let result = self.twin.touch(press);
         self.keep(result)?

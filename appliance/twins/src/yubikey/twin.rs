@@ -12,7 +12,7 @@ use super::memory::{Memory, Place};
 use super::model::{Model, interface};
 use super::output::{self, Moment};
 use super::session::Session;
-use super::typing::Keystroke;
+use super::typing::{self, Keystroke, Tear};
 
 /// A YubiKey in software.
 pub struct YubiKeyTwin {
@@ -126,8 +126,14 @@ impl YubiKeyTwin {
         let moment = self.moment(place);
         let map = self.memory.scan_map;
         let Some(slot) = self.memory.slot_mut(place) else { return Vec::new() };
-        let typed = output::type_slot(slot, &map, moment, touch);
+        let mut typed = output::type_slot(slot, &map, moment, touch);
         self.memory.revision += 1;
+        if one_of(&mut self.faults.tear) {
+            let what = if self.chance.next().is_multiple_of(2) { Tear::Lost } else { Tear::Twice };
+            typing::tear(&mut typed, what, self.chance.next());
+        } else if one_of(&mut self.faults.exchange) {
+            typing::tear(&mut typed, Tear::Exchanged, self.chance.next());
+        }
         typed
     }
 
@@ -263,6 +269,10 @@ impl KeyTwin for YubiKeyTwin {
         self.faults.stuck_busy = false;
         self.replug();
         Ok(())
+    }
+
+    fn lateness(&self) -> Duration {
+        self.faults.late
     }
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {

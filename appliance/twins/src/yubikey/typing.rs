@@ -107,6 +107,37 @@ impl<'map> Typist<'map> {
     }
 }
 
+/// What happens to strokes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tear {
+    Lost,
+    Twice,
+    Exchanged,
+}
+
+/// What arrives of strokes when a host loses or repeats reports. Never another character; the last stroke, which is ENTER
+/// mostly, arrives. `chance` says which one it is.
+pub(super) fn tear(typed: &mut Vec<Keystroke>, what: Tear, chance: u64) {
+    // A stroke is two reports, down and up.
+    let strokes = u64::try_from(typed.len() / 2).unwrap_or_default();
+    let Some(at) = chance.checked_rem(strokes.saturating_sub(2)).and_then(|at| usize::try_from(2 * at).ok())
+    else {
+        return;
+    };
+    match what {
+        Tear::Lost => drop(typed.drain(at..at + 2)),
+        Tear::Twice => {
+            let stroke: Vec<_> = typed.iter().skip(at).take(2).copied().collect();
+            drop(typed.splice(at..at, stroke));
+        }
+        Tear::Exchanged => {
+            if let Some(two) = typed.get_mut(at..at + 4) {
+                two.rotate_left(2);
+            }
+        }
+    }
+}
+
 /// Every byte as two digits of an alphabet.
 pub(super) fn modhex(bytes: &[u8]) -> Vec<u8> {
     digits(bytes, MODHEX)
@@ -134,6 +165,21 @@ mod tests {
         assert_eq!([usage(b'1'), usage(b'9'), usage(b'0')], [0x1e, 0x26, 0x27]);
         assert_eq!([usage(b'C'), usage(b'!')], [0x86, 0x9e]);
         assert_eq!([usage(b'\t'), usage(b'\r')], [0x2b, 0x28]);
+    }
+
+    #[test]
+    fn a_stroke_is_lost_comes_twice_or_after_the_next() {
+        let text = |what, chance| {
+            let mut typist = Typist::new(&US_LAYOUT, false, Duration::ZERO, Duration::ZERO);
+            typist.text(b"1234\r");
+            let mut typed = typist.done();
+            tear(&mut typed, what, chance);
+            let downs = typed.iter().map(|stroke| stroke.report[2]).filter(|usage| *usage != 0);
+            downs.map(|usage| usage.wrapping_sub(0x1d)).collect::<Vec<_>>()
+        };
+        assert_eq!(text(Tear::Lost, 0), [2, 3, 4, 11]);
+        assert_eq!(text(Tear::Twice, 4), [1, 2, 2, 3, 4, 11]);
+        assert_eq!(text(Tear::Exchanged, 2), [1, 2, 4, 3, 11]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use enrolld::station::profile::{Profile, TwoStep};
 use enrolld::station::record::Actor;
 
 use super::nitrokeys::{nitrokey3, pro, totp};
-use super::{Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order};
+use super::{Faults, Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order};
 use crate::explore::driver::Touching;
 use crate::explore::power::PowerCut;
 use crate::explore::world::{Beginning, OwnerWants, World};
@@ -53,6 +53,26 @@ pub(super) const FLOWS: &[Flow] = &[
             phones_in_two_steps(world)
         },
         act: |world| app(world, Kind::Totp, TwoStep::Force).map(drop),
+        ended_well: nothing_left,
+    },
+    Flow {
+        name: "torn-codes",
+        begin: Beginning::default,
+        prepare: |world| {
+            tear(world, 4);
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
+        ended_well: enrolled,
+    },
+    Flow {
+        name: "torn-codes-for-ever",
+        begin: || Beginning { policies: vec!["verify-enrollment"], ..Beginning::default() },
+        prepare: |world| {
+            tear(world, u32::MAX);
+            Ok(())
+        },
+        act: |world| insert(world, order()).map(drop),
         ended_well: nothing_left,
     },
     Flow {
@@ -122,6 +142,15 @@ pub(super) const FLOWS: &[Flow] = &[
         ended_well: enrolled,
     },
 ];
+
+/// Lets what key 0 types arrive torn so many times.
+fn tear(world: &mut World, times: u32) {
+    if let Some(key) = world.keys.first_mut().and_then(super::Key::yubikey) {
+        let mut faults = Faults::default();
+        faults.tear = times;
+        key.set_faults(faults);
+    }
+}
 
 fn errand(slot: Option<Slot>) -> Errand {
     Errand { slot, codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) }
