@@ -116,3 +116,7 @@ fn both(refusal: &Refusal, left: &Refusal) -> String {
     let separator = if refusal.detail.is_empty() { "" } else { "; " };
     format!("{}{separator}still to be deleted: token ({}: {})", refusal.detail, left.code, left.detail)
 }
+
+#[cfg(test)]
+#[path = "undo_tests.rs"]
+mod tests;
