@@ -9,11 +9,12 @@ use enrolld::station::errand::Errand;
 use enrolld::station::profile::Profile;
 use enrolld::station::record::Actor;
 use enrolld::station::refusal::Code;
+use sim::explore::check::{self, Violation};
 use sim::explore::defect::Defect;
 use sim::explore::flows::{self, FLOWS, Flow};
 use sim::explore::key::Sort;
 use sim::explore::world::{Beginning, World};
-use sim::explore::{check, exhaustive, random, transport};
+use sim::explore::{exhaustive, random, transport};
 use twins::{nitrokey3, yubikey};
 
 #[test]
@@ -70,6 +71,7 @@ fn every_planted_defect_is_caught() {
             Defect::RepeatStepTwo => "two-step",
             Defect::GuessPin => "pro-hotp6",
             Defect::BelieveOneLook => "reads-lag-a-minute-answers-lost",
+            Defect::OutliveClient => "client-goes-before-the-key",
             Defect::ForgetHandOver => "locked-code-handed-over",
             Defect::ReplaceUnnamed => "finished-armed",
             _ => "hotp6",
@@ -77,6 +79,44 @@ fn every_planted_defect_is_caught() {
         let caught = exhaustive::one_cut_with(flows::find(flow).unwrap(), defect).err();
         println!("{defect:?}: {caught:?}");
         assert!(caught.is_some(), "{defect:?} was not noticed");
+    }
+}
+
+#[test]
+fn whenever_its_client_goes_an_order_leaves_nothing_or_a_proven_key() {
+    for policies in [Vec::new(), vec!["verify-enrollment"]] {
+        let (mut undone, mut enrolled) = (0, 0);
+        for steps in 0..80 {
+            let begin = Beginning { policies: policies.clone(), ..Beginning::default() };
+            let mut world = World::new(&begin).unwrap();
+            world.client.goes_after(steps);
+            let outcome = world.insert(0, flows::for_alice()).unwrap();
+            check::settled(&world).unwrap();
+            let ours = world.keys[0].holds_ours();
+            assert_eq!(flows::is_enrolled(&outcome), ours, "after step {steps}: {outcome:?}");
+            // Once it is proven, it is finished whoever goes.
+            assert!(flows::is_enrolled(&outcome) || enrolled == 0, "after step {steps}: {outcome:?}");
+            undone += u32::from(!ours);
+            enrolled += u32::from(ours);
+        }
+        assert!(undone > 10 && enrolled > 10, "{undone} undone, {enrolled} enrolled");
+    }
+}
+
+#[test]
+fn an_order_that_outlives_its_client_is_caught_wherever_that_goes() {
+    for flow in flows::all().filter(|flow| flow.name.starts_with("client-goes")) {
+        let caught = exhaustive::one_cut_with(flow, Defect::OutliveClient).err();
+        println!("{}: {caught:?}", flow.name);
+        assert_eq!(caught.is_some(), flow.name != "client-goes-detached", "{}", flow.name);
+    }
+    // And by the invariant, in a world that does not know how it ought to end.
+    for steps in 0..5 {
+        let mut world = World::new(&Beginning::default()).unwrap();
+        world.defect = Some(Defect::OutliveClient);
+        world.client.goes_after(steps);
+        world.insert(0, flows::for_alice()).unwrap();
+        assert!(matches!(check::settled(&world), Err(Violation::NobodyWaited(_))), "after step {steps}");
     }
 }
 

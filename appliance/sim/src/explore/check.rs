@@ -35,6 +35,9 @@ pub enum Violation {
     /// A finished enrollment that no order named is not as it was.
     #[error("token {0} was finished, and no order named it: {1}")]
     NotKept(String, &'static str),
+    /// A token counts whose order was given by somebody who had gone before the key was proven.
+    #[error("token {0} counts, and whoever ordered it had gone before its key was proven")]
+    NobodyWaited(String),
     /// The disk holds a secret.
     #[error("the disk holds the secret of {0}")]
     SecretOnDisk(String),
@@ -142,6 +145,13 @@ pub fn always(world: &World) -> Result<(), Violation> {
         let counts = shared.server.counts(&token.serial, shared.unix());
         if counts && !answered(world, token) {
             return Err(Violation::CountsWithoutKey(token.serial.clone()));
+        }
+    }
+    let left = records.iter().filter(|record| world.client.has_left(record.enrollment));
+    for record in left.filter(|record| world.was_registered(record.enrollment)) {
+        let token = shared.server.token(record.token.as_str()).filter(|token| bears(token, record));
+        if token.is_some_and(|token| shared.server.counts(&token.serial, shared.unix())) {
+            return Err(Violation::NobodyWaited(record.token.to_string()));
         }
     }
     kept(world, &records, &shared)?;

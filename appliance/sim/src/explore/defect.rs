@@ -44,11 +44,13 @@ pub enum Defect {
     ReplaceUnnamed,
     /// One look that does not show a token is taken for a proof that there is none.
     BelieveOneLook,
+    /// An order goes on when its client has gone.
+    OutliveClient,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::WriteBeforeRegister,
         Self::ForgetDisable,
         Self::SkipUndo,
@@ -60,6 +62,7 @@ impl Defect {
         Self::ForgetHandOver,
         Self::ReplaceUnnamed,
         Self::BelieveOneLook,
+        Self::OutliveClient,
     ];
 
     /// The order that the engine gets instead.

@@ -51,7 +51,16 @@ pub fn drive<T>(world: &mut World, mut next: Next<T>, key: Option<usize>) -> Res
         }
         world.point()?;
         let words = world.tells.then(|| step_in_words(&step));
-        let result = carry_out(world, step, key, &mut known);
+        let called_off =
+            world.client.has_gone_by_now(flow.phase()) && world.defect != Some(Defect::OutliveClient);
+        if called_off {
+            flow.cancel();
+        }
+        let result = match step {
+            // Nobody is asked for a touch any more.
+            Step::AwaitTyped { .. } if called_off => Ok(StepResult::Typed(Ok(Typed::Nothing))),
+            step => carry_out(world, step, key, &mut known),
+        };
         if let Some(words) = words {
             story::step(&words, result.as_ref());
         }

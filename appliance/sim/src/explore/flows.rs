@@ -25,6 +25,7 @@ mod desk;
 mod finished;
 mod machines;
 mod nitrokeys;
+mod orders;
 
 /// One flow.
 pub struct Flow {
@@ -42,7 +43,13 @@ pub struct Flow {
 
 /// All flows, whatever the key.
 pub fn all() -> impl Iterator<Item = &'static Flow> {
-    FLOWS.iter().chain(nitrokeys::FLOWS).chain(desk::FLOWS).chain(finished::FLOWS).chain(machines::FLOWS)
+    FLOWS
+        .iter()
+        .chain(nitrokeys::FLOWS)
+        .chain(desk::FLOWS)
+        .chain(finished::FLOWS)
+        .chain(machines::FLOWS)
+        .chain(orders::FLOWS)
 }
 
 /// The flows of YubiKeys.

@@ -14,6 +14,7 @@
 //! the twins. Time is virtual, nothing sleeps, and a run is a function of its seed.
 
 pub mod check;
+pub mod client;
 pub mod command;
 pub mod defect;
 pub mod driver;

@@ -138,6 +138,8 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
     })?;
     world.tells = tells;
     let mut round = Round::default();
+    // Dice of their own, so that seeds mean what they meant before there were clients.
+    let mut clients = StdRng::seed_from_u64(!seed);
     let wrong = |violation| Found::Violation { seed, violation };
 
     for _ in 0..rng.random_range(4..=12) {
@@ -157,6 +159,11 @@ pub fn round(seed: u64, tells: bool) -> Result<Round, Found> {
         // One without is refused before anything is done.
         let order = if rng.random_bool(0.9) { pin(order) } else { order };
         let order = by_somebody(&world, key, order, &mut rng);
+        world.client.comes();
+        if clients.random_bool(0.15) {
+            world.client.goes_after(clients.random_range(0..60));
+            round.fault("person: goes away, and the order with them");
+        }
         round.enrollments += 1;
         story::insertion(&world, key, &order);
         match world.insert(key, order) {

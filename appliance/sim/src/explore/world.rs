@@ -24,6 +24,7 @@ use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
 use twins::privacyidea::{ADMIN, Lag, Options, Request, ServerTwin, Version};
 
+use super::client;
 use super::defect::Defect;
 use super::driver::{self, Touching};
 use super::flows;
@@ -62,6 +63,8 @@ pub struct World {
     pub ended: Option<&'static str>,
     /// In which phase the person at the desk calls the enrollment off.
     pub calls_off: Option<Phase>,
+    /// Whoever gave the order that is carried out, or waits.
+    pub client: client::Client,
     /// A defect that is planted to see whether it is caught.
     pub defect: Option<Defect>,
     /// What was put into the hand-over file: it survives a power cut as the disk does.
@@ -196,6 +199,7 @@ impl World {
             touching: Touching::Right,
             ended: None,
             calls_off: None,
+            client: client::Client::default(),
             defect: None,
             handed_over: Vec::new(),
             tells: false,
@@ -265,6 +269,7 @@ impl World {
 
     /// Puts a record on the disk.
     pub fn write(&mut self, record: &Record) -> Result<(), String> {
+        self.client.note(record);
         if record.state == State::Registered {
             self.registered.insert(record.enrollment);
         }
@@ -322,6 +327,7 @@ impl World {
     pub fn restart(&mut self, power: Power) {
         self.starts += 1;
         self.held_back = None;
+        self.client.comes();
         self.server = connect(&self.shared);
         for key in &mut self.keys {
             key.calm();
