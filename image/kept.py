@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import vm
+import wrong
 from whole import client
 
 STATE = 4
@@ -54,30 +55,42 @@ def started(trial, seconds, **how):
     return status, exported
 
 
+def said(status, exported):
+    """What a check that fails has to show."""
+    return f"{code(status)}, mode {status['mode']}, host key {status['host_key']}, export {exported}: {status['records']}"
+
+
 def code(status):
     """Why nothing can be enrolled."""
     return (status.get("not_ready") or {}).get("code")
 
 
-def kept(trial, check, seconds):
-    """Each fault on the card as the one before left it."""
-    public = client.keygen(trial.directory)
-    vm.put(trial.disk, {"enrollment.toml": f'[[operators]]\nname = "trial"\nrole = "admin"\nkeys = ["{public}"]\n'.encode()})
+def prepared(trial, seconds):
+    """The first start of a card without a mistake in its settings, so that what is said later is about the card; its host key."""
+    settings = wrong.GOOD.replace("{key}", client.keygen(trial.directory)).replace('ca = "ca.pem"\n', "")
+    vm.put(trial.disk, {"enrollment.toml": settings.encode()})
     first, _ = started(trial, seconds)
-    key = first["host_key"]
+    return first["host_key"]
 
+
+def kept(trial, check, seconds):
+    """What was lost in front of the file system; a card at its end."""
+    key = prepared(trial, seconds)
     with Partition(trial.disk) as state:
         state.replay()
         state.write(0, b"enrolkment state")
         state.write(1024, bytes(1024))
     status, exported = started(trial, seconds)
     check("a wrong mark and a lost superblock cost nothing, and are said",
-          status["host_key"] == key and exported == 0 and "superblock" in status["records"]["text"], str(status["records"]))
-
+          status["host_key"] == key and exported == 0 and "superblock" in status["records"]["text"], said(status, exported))
     status, exported = started(trial, seconds, readonly=True)
     check("a card that takes no writes can be read, and no key is taken",
-          code(status) == "E5014" and status["host_key"] == key and exported == 0 and status["mode"] == "locked", str(status["records"]))
+          code(status) == "E5014" and status["host_key"] == key and exported == 0 and status["mode"] == "locked", said(status, exported))
 
+
+def damaged(trial, check, seconds):
+    """A card without room, one that nothing can be read of, and the order to begin anew; each on what the one before left."""
+    key = prepared(trial, seconds)
     with Partition(trial.disk) as state:
         state.replay()
         with open(f"{trial.directory}/full", "wb") as file:
@@ -85,7 +98,7 @@ def kept(trial, check, seconds):
             file.write(b"x" * state.length)
         state.debugfs(f"write {trial.directory}/full full", write=True)
     status, exported = started(trial, seconds)
-    check("a card that is full can be read, and no key is taken", code(status) == "E5015" and status["host_key"] == key and exported == 0, str(status["records"]))
+    check("a card that is full can be read, and no key is taken", code(status) == "E5015" and status["host_key"] == key and exported == 0, said(status, exported))
 
     with Partition(trial.disk) as state:
         state.replay()
@@ -94,9 +107,9 @@ def kept(trial, check, seconds):
         block, offset = int(inode.split("located at block ")[1].split(",")[0]), int(inode.split("offset ")[1].split()[0], 16)
         size = int(state.debugfs("show_super_stats -h").split("Block size:")[1].split()[0])
         state.write(block * size + offset, b"\xff" * 128)
-    status, _ = started(trial, seconds)
+    status, exported = started(trial, seconds)
     check("where nothing can be read, nothing is made anew, and admins of the card's file get in",
-          code(status) == "E5016" and status["host_key"] != key and status["records"]["health"] == "bad", str(status["records"]))
+          code(status) == "E5016" and status["host_key"] != key and status["records"]["health"] == "bad", said(status, exported))
     vm.put(trial.disk, {"begin-anew.txt": b""})
-    status, _ = started(trial, seconds)
-    check("it is made anew by order", code(status) not in ("E5014", "E5015", "E5016") and status["records"]["health"] == "good", str(status["records"]))
+    status, exported = started(trial, seconds)
+    check("it is made anew by order", code(status) not in ("E5014", "E5015", "E5016") and status["records"]["health"] == "good", said(status, exported))

@@ -18,6 +18,8 @@ import sys
 import tempfile
 
 import board
+import clock as unclocked
+import fails as failing
 import kept as keeping
 import power
 import powers as ends
@@ -193,8 +195,23 @@ def powers(trial):
 
 
 def kept(trial):
-    """A state partition that is damaged, full, or cannot be written."""
+    """A state partition that lost what stands in front of it; a card that takes no writes."""
     keeping.kept(trial, check, SECONDS)
+
+
+def damaged(trial):
+    """A state partition without room, or of which nothing can be read, and one that is begun anew by order."""
+    keeping.damaged(trial, check, SECONDS)
+
+
+def clock(trial):
+    """A board without a clock, with and without a time server. Binds port 123 of the host."""
+    unclocked.clock(trial, check, SECONDS)
+
+
+def fails(trial):
+    """A card that takes no writes any more while the station runs."""
+    failing.fails(trial, check, SECONDS)
 
 
 def boards(trial):
@@ -212,7 +229,7 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, damaged, clock, fails, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
 TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken, enrollment_replays}

@@ -6,6 +6,7 @@
 //! 1. `/run`, `/tmp` and `/var` are empty and in memory.
 //! 2. The state partition is made or checked, and mounted at `/var/lib`; a copy in memory is there where it cannot be written
 //!    ([`crate::remember`]).
+//!    The clock is set forward to when something was last written there ([`crate::clock`]).
 //! 3. The FAT partition is read: settings go to the state partition, secrets among them are blanked on
 //!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
 //! 4. The station gets its name, networkd its files ([`crate::network`]), and netlogd its own, where log lines
@@ -26,7 +27,7 @@ use crate::log::{Log, certificates};
 use crate::network::Network;
 use crate::remember::{self, Condition};
 use crate::settings::{self, Settings};
-use crate::{name, secrets, state};
+use crate::{clock, name, secrets, state};
 
 /// Where the settings are kept, on the state partition.
 const KEPT: &str = "/var/lib/enrollment-station";
@@ -63,6 +64,13 @@ pub fn run() -> Result<String, String> {
         }
         Condition::Copy { .. } | Condition::Lost { .. } => {
             note(2, &format!("{partition}: {}", condition.cause()))
+        }
+    }
+    if let Some(newest) = clock::newest(Path::new(remember::PLACE)) {
+        match clock::forward(newest) {
+            Ok(true) => log("there is no clock here: the time goes on from what was written last"),
+            Ok(false) => {}
+            Err(error) => log(&format!("the clock is not set: {error}")),
         }
     }
     // The daemon's unit wants it to be there, whatever becomes of the settings.

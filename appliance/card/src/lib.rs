@@ -11,16 +11,18 @@
 //! Two programs use it. `card-init` is the first process there is: it finds the card, loads the few
 //! modules that needs, has the kernel verify the slot, and hands over. `card` stands in the slot: before
 //! the services it makes the state partition and takes over what the operator wrote on the FAT partition;
-//! beside them it says that a slot is good.
+//! beside them it says that a slot is good, counts what the kernel says of a card that fails, and lights the board's LED.
 //!
 //! It never computes a checksum that guards against people (the kernel verifies the slot), never
 //! looks at a key, and never talks to a network.
 
 pub mod begin;
 pub mod checksums;
+pub mod clock;
 pub mod cmdline;
 pub mod device;
 pub mod early;
+pub mod errors;
 pub mod examine;
 pub mod ext4;
 pub mod layout;
@@ -37,6 +39,7 @@ pub mod state;
 pub mod sys;
 pub mod there;
 pub mod verity;
+pub mod watch;
 
 /// A little-endian number of two, four or eight bytes at an offset; none beyond the end.
 fn le<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -18,7 +18,7 @@ use crate::state::{self, Done, Order};
 pub const CONDITION: &str = "/run/station-state";
 
 /// Where the services find it.
-const PLACE: &str = "/var/lib";
+pub const PLACE: &str = "/var/lib";
 
 /// Where the partition is while it is copied.
 const ASIDE: &str = "/run/state";
@@ -265,6 +265,8 @@ impl Copying {
         } else if about.is_file() {
             self.room = self.room.checked_sub(about.len()).ok_or(io::ErrorKind::StorageFull)?;
             fs::copy(from, to)?;
+            // The clock goes by it.
+            fs::File::options().write(true).open(to)?.set_modified(about.modified()?)?;
         } else {
             return Ok(());
         }

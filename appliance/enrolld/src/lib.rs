@@ -13,6 +13,7 @@
 pub use {control, journal, keys, panel, privacyidea, station, usb};
 
 pub mod bench;
+pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -35,3 +36,4 @@ pub mod seal;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod time;

@@ -86,6 +86,7 @@ pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
         server: outcome.server.clone(),
         took: Some(Durations::of(report.steps.iter().map(|step| (step.phase.word(), step.took)))),
         recovered: false,
+        clock_unknown: !crate::time::is_known(),
     }
 }
 
@@ -122,6 +123,7 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
         took: None,
         // A phone's are always written from the journal.
         recovered: record.key != NO_KEY,
+        clock_unknown: !crate::time::is_known(),
     }
 }
 

@@ -34,6 +34,7 @@ fn receipt(second: u64) -> Receipt {
         server: None,
         took: None,
         recovered: false,
+        clock_unknown: false,
         replaced: None,
         given_up: None,
     }

@@ -53,6 +53,7 @@ fn receipt(second: u64) -> Receipt {
             ("proving", Duration::from_millis(900)),
         ])),
         recovered: false,
+        clock_unknown: false,
     }
 }
 

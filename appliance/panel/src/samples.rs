@@ -39,6 +39,19 @@ pub fn all(language: Language) -> Vec<Sample> {
         name: "enroll-1".into(),
         address: "192.168.178.24".into(),
         state: text("12 keys today", "Heute 12 Schlüssel"),
+        warnings: Vec::new(),
+    };
+    let warned = || {
+        let cause = text(
+            "The board has no clock, and no time server has answered yet.",
+            "Das Gerät hat keine Uhr, und noch kein Zeitserver hat geantwortet.",
+        );
+        let remedy = text(
+            "Set [network] ntp on the card, or let DHCP name a time server.",
+            "[network] ntp auf der Karte setzen oder per DHCP einen Zeitserver nennen.",
+        );
+        let title = text("Time not known", "Uhrzeit unbekannt");
+        Station { warnings: vec![Notice { code: "E5017".into(), title, cause, remedy }], ..station() }
     };
     let operator = || View::Operator {
         why: Box::new(View::Locked { reason: None }),
@@ -58,6 +71,7 @@ pub fn all(language: Language) -> Vec<Sample> {
         at("ready", 400, View::Ready(station())),
         at("idle-address", 28_000, View::Ready(station())),
         at("idle-state", 31_000, View::Ready(station())),
+        at("idle-warning", 31_000, View::Ready(warned())),
         at("order", 0, View::Order { key: Some("12345678".into()) }),
         at("order-next", 0, View::Order { key: None }),
         at("reading", 0, work(Activity::Reading, 1)),
@@ -119,8 +133,7 @@ pub fn enrollment() -> Vec<(View, Duration)> {
         progress: Progress::new(step, 6),
         subject: (step > 1).then(serial),
     };
-    let station =
-        Station { name: "enroll-1".into(), address: "192.168.178.24".into(), state: Text::default() };
+    let station = Station { name: "enroll-1".into(), address: "192.168.178.24".into(), ..Station::default() };
     let list = [
         (View::Ready(station), 2_400),
         (work(Activity::Reading, 1), 700),

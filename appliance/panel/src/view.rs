@@ -145,6 +145,8 @@ pub struct Station {
     pub address: Text,
     /// Anything worth knowing, such as the server and today's count.
     pub state: Text,
+    /// What somebody should do something about although keys are taken.
+    pub warnings: Vec<Notice>,
 }
 
 impl Station {

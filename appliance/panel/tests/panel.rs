@@ -220,7 +220,7 @@ fn the_button_turns_the_page() {
     let (pins, button) = FakePins::with_button();
     let config = PanelConfig { button: Some(5), ..config() };
     let board = Breadboard::new(Glass::Tall, 0x3c);
-    let station = Station { name: "enroll-1".into(), address: "192.0.2.7".into(), state: "".into() };
+    let station = Station { name: "enroll-1".into(), address: "192.0.2.7".into(), ..Station::default() };
     let (panel, presses) =
         Panel::start(&config, board.opener(0x3c), Ok(Box::new(pins)), View::Ready(station));
     assert_eq!(panel.scene().words().concat(), "Inserta key");

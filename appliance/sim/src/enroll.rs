@@ -154,7 +154,7 @@ fn ready(server: &str) -> View {
     View::Ready(panel::Station {
         name: Text::new("station-sim"),
         address: Text::new(server),
-        state: Text::default(),
+        ..panel::Station::default()
     })
 }
 

@@ -48,6 +48,7 @@ fn full_log(directory: &Path) -> usize {
         server: Some("s".repeat(11_000)),
         took: None,
         recovered: false,
+        clock_unknown: false,
         replaced: None,
         given_up: None,
     };

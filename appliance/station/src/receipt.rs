@@ -138,6 +138,9 @@ pub struct Receipt {
     /// journal afterwards and knows less.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub recovered: bool,
+    /// Whether the time was not known then, so that `at` is a guess. The number gives the order.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub clock_unknown: bool,
 }
 
 /// A key as a receipt names it.

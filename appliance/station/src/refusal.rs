@@ -251,6 +251,14 @@ codes! {
     CardFull = 5015,
     /// What the station remembers is damaged.
     CardDamaged = 5016,
+    /// No time server has answered, and the board has no clock.
+    ClockUnknown = 5017,
+    /// The kernel tells of errors of the card.
+    CardFails = 5018,
+    /// The processor is so hot that it slows down.
+    BoardHot = 5019,
+    /// The board gets too little voltage.
+    SupplyWeak = 5020,
 }
 
 impl Code {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use card::device::{self, Card};
 use card::layout::Slot;
-use card::{begin, cmdline};
+use card::{begin, cmdline, watch};
 
 const HELP: &str = "\
 card begin     before everything else: state partition, settings, name, network
+card watch     beside the services: count errors of the card, light the board's LED
 card good      the slot that runs is good: it is started from now on
 card reboot    ask for a restart, as the daemon may; also: card poweroff
 card record    show which slot is started next, and how many attempts each has
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["begin"] => begin::run(),
         ["good"] => mark_good(),
+        ["watch"] => watch::run(),
         [what @ ("reboot" | "poweroff")] => ask_for(what),
         ["record"] => show_record(),
         ["-h" | "--help"] => Ok(HELP.to_owned()),

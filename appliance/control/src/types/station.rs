@@ -88,6 +88,10 @@ values! {
         pub door: Part,
         /// The journal and the receipts.
         pub records: Part,
+        /// Whether the time of day is known.
+        pub clock: Part,
+        /// The board: its card, its supply, how hot it is.
+        pub board: Part,
         /// The configuration.
         pub configuration: Configuration,
         /// The fingerprint of the SSH host key, once the door is open.

@@ -16,6 +16,7 @@ use station::refusal::{Code, Refusal};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
+use crate::board::{self, Board};
 use crate::clock::SystemClock;
 use crate::config::{Config, DisplayKind, Speech};
 use crate::event::Event;
@@ -26,6 +27,7 @@ use crate::service::door::{Admitted, More};
 use crate::service::keeping::{self, Condition};
 use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
 use crate::store::Store;
+use crate::time;
 
 mod scene;
 
@@ -182,6 +184,13 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
         power,
         condition,
         unopened,
+        board: Board::new(board::Places::default()),
+    });
+    let (runtime, known) = (tokio::runtime::Handle::current(), Arc::downgrade(&desk));
+    time::begin(time::Places::default(), move || {
+        if let Some(desk) = known.upgrade() {
+            drop(runtime.spawn(async move { desk.time_is_known().await }));
+        }
     });
     let listener = listen(&control, control_mode)?;
     let serving = Arc::clone(&desk).serve(listener, admitted, more);
@@ -211,6 +220,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
                 // The machine is awake anyway: a cable that was plugged in or out is seen.
                 desk.notice_addresses();
                 desk.look_at_the_card();
+                desk.look_at_the_board();
             }
         }
     };

@@ -56,13 +56,15 @@ pub(super) async fn draw(
             && !display::is_busy(language, &snapshot.ports);
         let fingerprint = its_turn.then(|| door.borrow().clone()).flatten();
         let fingerprint = fingerprint.and_then(|door| Fingerprint::parse(&door.host_key).ok());
-        face.show(fingerprint.map_or_else(
+        let view = fingerprint.map_or_else(
             || {
                 let idle = aftermath.as_ref().map(|(view, _)| view.clone());
                 display::view(language, idle.unwrap_or_else(|| idle_view(&desk, &snapshot)), &snapshot.ports)
             },
             View::HostKey,
-        ));
+        );
+        desk.board().show(&view);
+        face.show(view);
         tokio::select! {
             event = events.recv() => match event {
                 Ok(FloorEvent::Ended(ended)) => {
@@ -287,7 +289,14 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
         name: Text::new(config.station.name.as_str()),
         address: Text::new(own.first().map(String::as_str).unwrap_or_default()),
         state: Text::default(),
+        warnings: warnings(desk).into_iter().map(|code| notice(code, language)).collect(),
     })
+}
+
+/// What should be done about the station, although it takes keys.
+fn warnings(desk: &Desk) -> Vec<Code> {
+    let board = desk.board().troubles().into_iter().map(|refusal| refusal.code);
+    board.chain((!crate::time::is_known()).then_some(Code::ClockUnknown)).collect()
 }
 
 fn trouble(code: Code) -> Option<ServerTrouble> {

@@ -4,7 +4,7 @@
 //! that nobody could finish after a power cut.
 
 use std::fs::File;
-use std::io::{self, PipeWriter};
+use std::io::{self, PipeWriter, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -102,6 +102,19 @@ impl Keeping {
         let found = self.condition.refusal().or_else(|| now(self.state.as_deref()?, self.errors.as_ref()));
         // What could not be opened on a card that takes no writes is not damaged.
         found.or_else(|| self.unopened.clone())
+    }
+
+    /// Leaves a file whose date is that of now, so that the next start begins there ([`card::clock`]).
+    pub(super) fn note_time(&self) {
+        let Some(state) = &self.state else { return };
+        let note = || -> io::Result<()> {
+            let mut file = File::create(state.join("time"))?;
+            file.write_all(b"The time was known when this was written.\n")?;
+            file.sync_all()
+        };
+        if let Err(error) = note() {
+            tracing::warn!("the time is not kept: {error}");
+        }
     }
 
     /// Has it looked at.

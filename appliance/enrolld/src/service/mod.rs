@@ -17,6 +17,7 @@ use control::types::{Counts, Outcome};
 use jiff::Timestamp;
 use tokio::sync::{broadcast, watch};
 
+use crate::board::Board;
 use crate::config::{Config, Parsed, Problem};
 use crate::floor::{Doing, FloorEvent, FloorHandle, FloorSettings};
 use crate::store::Store;
@@ -152,6 +153,8 @@ pub struct Parts {
     pub condition: Condition,
     /// Why journal or receipts could not be opened, and are in memory only.
     pub unopened: Option<station::refusal::Refusal>,
+    /// The board.
+    pub board: Board,
 }
 
 /// What the answers need. Everybody shares one.
@@ -178,6 +181,7 @@ pub struct Desk {
     memory: Mutex<Memory>,
     phones: Mutex<phones::Phones>,
     keeping: Keeping,
+    board: Board,
     server_changed: broadcast::Sender<()>,
     addresses: Mutex<Vec<String>>,
     started: Timestamp,
@@ -209,7 +213,8 @@ impl Desk {
     /// Opens the desk.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened } = parts;
+        let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened, board } =
+            parts;
         let audit = Audit::open(state.as_deref(), &store, loaded.parsed.config.station.name.as_str());
         let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
         let server_changed = loaded.vault.moved();
@@ -234,6 +239,7 @@ impl Desk {
             proofs: Mutex::default(),
             phones: Mutex::default(),
             keeping: Keeping::new(state, condition, unopened),
+            board,
             memory: Mutex::new(Memory {
                 counts,
                 postponed: BTreeSet::new(),
@@ -298,6 +304,26 @@ impl Desk {
     /// Has the card looked at: whether what the station does can be kept.
     pub fn look_at_the_card(&self) {
         self.keeping.look();
+    }
+
+    /// Looks at the board; a new trouble is told.
+    pub fn look_at_the_board(&self) {
+        if self.board.look() {
+            self.server_moved();
+        }
+    }
+
+    /// The board.
+    #[must_use]
+    pub const fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The time of day has become known: it is kept, and what rested on a guess is looked at anew.
+    pub async fn time_is_known(&self) {
+        self.keeping.note_time();
+        self.server_moved();
+        self.freshen().await;
     }
 
     /// The server and its credential, without asking.

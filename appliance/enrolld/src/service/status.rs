@@ -67,6 +67,8 @@ impl Desk {
                 },
             },
             records: self.keeping.part(),
+            clock: crate::time::part(),
+            board: self.board.part(),
             configuration: lock(&self.changes).shown(),
             host_key: door.map(|door| door.host_key),
             addresses: addresses(),

@@ -22,5 +22,5 @@ pub use delta::{Window, changes};
 pub use display::{Display, DisplayConfig};
 pub use i2c::i2c;
 pub use panel::{LampPins, Panel, PanelConfig};
-pub use pins::{Edges, Level, PinError, Pins, chip_pins, memory_pins, pins};
+pub use pins::{Edges, Level, PinError, Pins, chip_pins, memory_pins, named_line, pins};
 pub use status::{DisplayStatus, Trouble};

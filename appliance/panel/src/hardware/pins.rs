@@ -89,6 +89,15 @@ pub fn pins() -> Result<Box<dyn Pins>, PinError> {
     chip_pins()
 }
 
+/// Whether the line of that name is high, whatever chip it belongs to; `None` where there is none, or somebody else has it.
+#[must_use]
+pub fn named_line(name: &str) -> Option<bool> {
+    let line = gpiocdev::find_named_line(name)?;
+    let request =
+        Request::builder().on_chip(&line.chip).with_line(line.info.offset).as_input().request().ok()?;
+    request.value(line.info.offset).ok().map(|value| value == Value::Active)
+}
+
 /// Pins through `/dev/gpiomem`.
 ///
 /// # Errors

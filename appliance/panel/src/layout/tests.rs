@@ -104,7 +104,7 @@ fn any_view() -> impl Strategy<Value = (View, Vec<Text>)> {
         first().prop_map(|t| (View::Locked { reason: Some(t.clone()) }, vec![t])),
         (first(), second(), third()).prop_map(|(name, address, state)| {
             let all = vec![name.clone(), address.clone(), state.clone()];
-            (View::Ready(Station { name, address, state }), all)
+            (View::Ready(Station { name, address, state, warnings: Vec::new() }), all)
         }),
         (activity(), port(), progress(), first()).prop_map(|(activity, port, progress, t)| {
             (View::Work { activity, port, progress, subject: Some(t.clone()) }, vec![t])

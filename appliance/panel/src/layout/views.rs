@@ -187,6 +187,9 @@ fn ready(station: &Station, room: &mut Room<'_>) {
             details: facts(Some(&station.address)),
             ..Hero::default()
         });
+        for warning in &station.warnings {
+            room.sheet(&Sheet { icon: Icon::Warning, ..refusal(warning, None) });
+        }
         if !station.state.is_empty() {
             room.hero(Hero {
                 heading: Some((Icon::Check, words.ready.to_owned())),

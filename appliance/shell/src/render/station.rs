@@ -51,6 +51,8 @@ pub fn status(status: &Status) -> String {
         ("usb", part(&status.usb)),
         ("door", part(&status.door)),
         ("records", part(&status.records)),
+        ("clock", part(&status.clock)),
+        ("board", part(&status.board)),
         ("config", configuration(&status.configuration).trim_end().to_owned()),
         ("addresses", status.addresses.iter().map(|one| clean(one)).collect::<Vec<_>>().join(", ")),
         ("host key", status.host_key.as_deref().map(clean).unwrap_or_default()),

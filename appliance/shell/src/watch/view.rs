@@ -217,7 +217,7 @@ mod tests {
                 "counts": { "enrolled": 4, "refused": 1, "undone": 0, "quarantined": 0, "postponed": 0 } },
             "unsettled": [], "orders": [],
             "counts": { "enrolled": 4, "refused": 1, "undone": 0, "quarantined": 0, "postponed": 0 },
-            "display": part, "usb": part, "door": part, "records": part,
+            "display": part, "usb": part, "door": part, "records": part, "clock": part, "board": part,
             "configuration": { "file": "enrollment.toml", "changed": false, "pending": false, "since": at },
             "addresses": ["192.0.2.7"], "host_key": "SHA256:x"
         }))
