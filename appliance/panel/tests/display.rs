@@ -52,6 +52,22 @@ fn trouble(display: &Display) -> Trouble {
 }
 
 #[test]
+fn an_sh1106_is_named_when_it_says_so_and_shown_what_it_can_show() {
+    let (frame, _) = two_pictures(Glass::Tall);
+    for (says, other) in [(0x48, true), (0x08, true), (0x43, false), (0x07, false), (0x00, false)] {
+        let (board, mut display) = connected(Glass::Tall);
+        board.says(says);
+        pass(&mut display, ms(0), ms(20), &frame);
+        assert_eq!(!display.status().is_working(), other, "{says:#04x}");
+        if other {
+            assert_eq!(trouble(&display), Trouble::Sh1106 { bus: 1, address: 0x3c });
+            assert!(display.status().remedy().is_some_and(|remedy| remedy.contains("SSD1306")));
+        }
+        assert_eq!(board.picture(), frame);
+    }
+}
+
+#[test]
 fn the_glass_shows_every_view() {
     for glass in Glass::ALL {
         let (board, mut display) = connected(glass);

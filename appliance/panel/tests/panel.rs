@@ -78,8 +78,8 @@ impl Bus for Hanging {
         }
     }
 
-    fn answers(&mut self, _: u8) -> bool {
-        false
+    fn read(&mut self, _: u8) -> Option<u8> {
+        None
     }
 }
 

@@ -19,6 +19,8 @@ struct Wires {
     /// `None` while it is unplugged.
     chip: Option<Ssd1306>,
     stuck: bool,
+    /// What a read of the display gives.
+    says: u8,
     /// Whether the bus itself is there.
     bus: bool,
     /// Bytes that still get through before one transfer fails.
@@ -37,6 +39,7 @@ impl Breadboard {
             address,
             chip: Some(Ssd1306::new(glass)),
             stuck: false,
+            says: 0x43,
             bus: true,
             until_loss: None,
             log: Vec::new(),
@@ -65,6 +68,12 @@ impl Breadboard {
     pub fn plug(&self) {
         let mut wires = self.lock();
         wires.chip = Some(Ssd1306::new(wires.glass));
+    }
+
+    /// What the display says when it is read from now on: an SSD1306 says 0x43 while it is dark, an
+    /// SH1106 0x48.
+    pub fn says(&self, byte: u8) {
+        self.lock().says = byte;
     }
 
     /// Holds SDA down, or lets go of it.
@@ -141,8 +150,9 @@ impl Bus for Plugged {
         if lost { Err(BusError::NoAnswer) } else { Ok(()) }
     }
 
-    fn answers(&mut self, address: u8) -> bool {
+    fn read(&mut self, address: u8) -> Option<u8> {
         let wires = self.board.lock();
-        wires.bus && !wires.stuck && wires.chip.is_some() && wires.address == address
+        let there = wires.bus && !wires.stuck && wires.chip.is_some() && wires.address == address;
+        there.then_some(wires.says)
     }
 }

@@ -8,9 +8,9 @@ pub trait Bus: Send {
     /// What went wrong; how many bytes arrived is unknown.
     fn write(&mut self, bytes: &[u8]) -> Result<(), BusError>;
 
-    /// Whether anything acknowledges `address`. Asks by reading one byte: a
-    /// write could change something that is no display.
-    fn answers(&mut self, address: u8) -> bool;
+    /// The byte that a read of `address` gives; `None` when nothing acknowledges it. Nothing is
+    /// written: that could change something that is no display.
+    fn read(&mut self, address: u8) -> Option<u8>;
 }
 
 /// Opens the bus, again after each failure: its node may come and go.

@@ -8,7 +8,7 @@ use ssd1306::size::{DisplaySize, DisplaySize128x32, DisplaySize128x64};
 
 use super::bus::{Bus, BusError, OpenBus};
 use super::delta::{Window, changes};
-use super::status::{DisplayStatus, Trouble};
+use super::status::{DisplayStatus, Trouble, is_sh1106};
 use super::wire::Wire;
 use crate::frame::Frame;
 use crate::glass::Glass;
@@ -48,6 +48,8 @@ pub struct Display {
     bus: Option<Box<dyn Bus>>,
     /// What the display's memory holds and how bright it is; `None` if unknown.
     shown: Option<(Frame, Brightness)>,
+    /// Whether it is an SH1106, as far as it says.
+    other: bool,
     status: DisplayStatus,
     failures: u32,
     /// When to try again after a failure.
@@ -78,6 +80,7 @@ impl Display {
             open,
             bus: None,
             shown: None,
+            other: false,
             status: DisplayStatus::Starting,
             failures: 0,
             retry_at: Duration::ZERO,
@@ -100,7 +103,13 @@ impl Display {
         match self.try_refresh(now, frame, brightness) {
             Ok(()) => {
                 self.failures = 0;
-                self.status = DisplayStatus::Working;
+                let DisplayConfig { bus, address, .. } = self.config;
+                let trouble = self.other.then_some(Trouble::Sh1106 { bus, address });
+                self.status = trouble.map_or(DisplayStatus::Working, |trouble| DisplayStatus::Troubled {
+                    trouble,
+                    failures: 0,
+                    retry_in: Duration::ZERO,
+                });
             }
             Err(error) => self.failed(now, error),
         }
@@ -131,7 +140,11 @@ impl Display {
         let config = self.config;
         let bus = match &mut self.bus {
             Some(bus) => bus,
-            None => self.bus.insert((self.open)()?),
+            None => {
+                let bus = self.bus.insert((self.open)()?);
+                self.other = bus.read(config.address).is_some_and(is_sh1106);
+                bus
+            }
         };
         // Unknown until the bytes are through.
         let shown = self.shown.take();
@@ -164,7 +177,7 @@ impl Display {
     fn failed(&mut self, now: Duration, error: BusError) {
         let DisplayConfig { bus, address, .. } = self.config;
         let mut open = self.bus.take();
-        let answers = |other| open.as_mut().is_some_and(|bus| bus.answers(other));
+        let answers = |other| open.as_mut().is_some_and(|bus| bus.read(other).is_some());
         let trouble = Trouble::from_bus(error, bus, address, answers);
         self.shown = None;
         let (first, longest) = RETRY;

@@ -42,10 +42,11 @@ impl Bus for Kernel {
         }
     }
 
-    fn answers(&mut self, address: u8) -> bool {
-        let read = self.i2c.set_slave_address(address.into()).and_then(|()| self.i2c.read(&mut [0]));
+    fn read(&mut self, address: u8) -> Option<u8> {
+        let mut byte = [0];
+        let read = self.i2c.set_slave_address(address.into()).and_then(|()| self.i2c.read(&mut byte));
         let back = self.i2c.set_slave_address(self.address.into());
-        read.is_ok() && back.is_ok()
+        (read.is_ok() && back.is_ok()).then_some(byte[0])
     }
 }
 

@@ -57,6 +57,16 @@ pub enum Trouble {
         /// The address that answers.
         other: u8,
     },
+    /// It is another controller, which takes our commands for something else.
+    #[error(
+        "The display at {address:#04x} on I2C bus {bus} has an SH1106 and no SSD1306: its picture is shifted and torn."
+    )]
+    Sh1106 {
+        /// The bus's number.
+        bus: u8,
+        /// Its address.
+        address: u8,
+    },
     /// A line of the bus is held down.
     #[error("I2C bus {bus} does not move: a line is held low.")]
     Stuck {
@@ -71,6 +81,13 @@ pub enum Trouble {
         /// In the kernel's words.
         what: String,
     },
+}
+
+/// Whether a byte that was read from a display is an SH1106's status. Both controllers have "busy" and "off" in its upper bits; below, an
+/// SH1106 has 8 and an SSD1306 something else (Meshtastic tells them apart so, `ScanI2CTwoWire.cpp`; not seen here). A bus that gives
+/// zeros says nothing.
+pub(super) const fn is_sh1106(status: u8) -> bool {
+    status & 0x0f == 0x08
 }
 
 /// The two addresses of an SSD1306 (datasheet, section 8.1.5): the module's `SA0` decides.
@@ -111,6 +128,9 @@ impl Trouble {
                     .to_owned()
             }
             Self::WrongAddress { other, .. } => format!("Set panel.i2c-address to {other:#04x}."),
+            Self::Sh1106 { .. } => {
+                "Use a display with an SSD1306; those of 1.3 inches mostly have an SH1106.".to_owned()
+            }
             Self::Stuck { .. } => {
                 "Unplug the display; if that frees the bus, check SDA and SCL for a short and plug it in again.".to_owned()
             }
