@@ -94,6 +94,31 @@ def views(trace):
     return list(dict.fromkeys(name for name in (named(one, known) for one in shown) if name != "-")), shown
 
 
+# bcm2837-rpi-3-b-plus.dts: the board's own LED is at this pin, and low is on.
+LED = 29
+
+
+def led(trial, check, seconds):
+    """A Pi 3B+ by its device tree, started without U-Boot: its own LED beats, and then says that somebody is needed."""
+    vm.put(trial.disk, {"enrollment.toml": SETTINGS.encode()})
+    with trial.start(kind="raspi3b", tree="bcm2837-rpi-3-b-plus") as machine:
+        peek = lambda: int(machine.qmp("human-monitor-command", **{"command-line": f"xp /1xw {LEVELS:#x}"})["return"].split()[-1], 16) >> LED & 1
+        changes, last, begun = [], peek(), None
+        while machine.seconds() < 3 * seconds and len(changes) < 4 and machine.read(0.05):
+            level = peek()
+            if level != last:
+                last = level
+                changes.append(machine.seconds())
+        check("the board's LED beats", len(changes) == 4, f"first {changes[0] if changes else 0:.0f} s after the start")
+        # Nobody has logged in, so the station is locked and wants somebody: five times a second by the guest's clock.
+        machine.wait_for("slot A is", within=3 * seconds)
+        begun, changes, last = machine.seconds(), 0, peek()
+        while machine.seconds() < begun + 20 and machine.read(0.02):
+            level = peek()
+            changes, last = changes + (level != last), level
+        check("then it blinks fast", changes > 40, f"{changes} changes in 20 s")
+
+
 def pi(trial, check, seconds, good):
     """Starts it; the pictures on the bus and the lamp are those of a station that starts and has no credential."""
     vm.put(trial.disk, {"enrollment.toml": SETTINGS.encode()})

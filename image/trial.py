@@ -224,17 +224,22 @@ def pi(trial):
     board.pi(trial, check, SECONDS, GOOD)
 
 
+def led(trial):
+    """A Pi 3B+ by its device tree: its own LED. Only when it is named."""
+    board.led(trial, check, SECONDS)
+
+
 def enrolls(trial):
     """First start to a proven key: TLS with a private authority, OpenSSH's client, a YubiKey on USB."""
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, damaged, clock, fails, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi)
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, damaged, clock, fails, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi, led)
 TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken, enrollment_replays}
 # QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).
-NAMED = {pi}
+NAMED = {pi, led}
 
 
 def main():

@@ -120,10 +120,10 @@ class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
     def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None,
-                 emulator="qemu-system-aarch64", network=None, readonly=False):
+                 emulator="qemu-system-aarch64", network=None, readonly=False, tree="bcm2837-rpi-3-b"):
         """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
         takes out of the card's slots is kept for the next. `network` is QEMU's word for another than its own (see lan.py). A card that is
-        `readonly` takes no writes, as one at its end."""
+        `readonly` takes no writes, as one at its end. `tree` is the device tree of an emulated Pi 3."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
@@ -152,7 +152,7 @@ class Machine:
         elif kind == "raspi3b":
             qemu += ["-M", "raspi3b", "-drive", f"{drive},if=sd", "-serial", f"file:{self.directory}/mini-uart"]
             console = "console=ttyAMA0,115200"
-            qemu += ["-dtb", self.part(disk, slot, "broadcom/bcm2837-rpi-3-b.dtb", parts)]
+            qemu += ["-dtb", self.part(disk, slot, f"broadcom/{tree}.dtb", parts)]
             # QEMU's Pi starts anew as soon as its watchdog is set.
             words += " systemd.watchdog_sec=0"
             if uboot:

@@ -11,13 +11,17 @@
 //!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
 //! 4. The station gets its name, networkd its files ([`crate::network`]), and netlogd its own, where log lines
 //!    are sent elsewhere ([`crate::log`]).
+//! 5. Random numbers are waited for, if the kernel has none yet.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Instant;
 
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
+use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::system::sethostname;
 use zeroize::Zeroizing;
 
@@ -93,7 +97,21 @@ pub fn run() -> Result<String, String> {
         log(&format!("the settings on the card were not read: {error}"));
     }
     name_and_network();
+    random();
     Ok("begun".to_owned())
+}
+
+/// Waits until the kernel has random numbers, which keys and seeds are made of: a board that was just switched on has few. Whoever
+/// needs some would wait as well, without a word.
+fn random() {
+    let mut byte = [0];
+    if getrandom(&mut byte, GetRandomFlags::NONBLOCK) != Err(Errno::AGAIN) {
+        return;
+    }
+    note(5, "waiting for random numbers: no key is made without them");
+    let begun = Instant::now();
+    while getrandom(&mut byte, GetRandomFlags::empty()) == Err(Errno::INTR) {}
+    log(&format!("there are random numbers after {:.1} s", begun.elapsed().as_secs_f32()));
 }
 
 fn memory() -> Result<(), String> {
