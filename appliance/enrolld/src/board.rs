@@ -29,8 +29,8 @@ const SUPPLY: &str = "PWR_LOW_N";
 pub struct Places {
     /// What the card's program counts ([`card::watch`]).
     pub errors: PathBuf,
-    /// The processor's temperature, in thousandths of a degree.
-    pub temperature: PathBuf,
+    /// The processor's temperature, in thousandths of a degree. How a machine that is no card does is its owner's business.
+    pub temperature: Option<PathBuf>,
     /// What the board's LED shall show is written here; nowhere else than on the card.
     pub light: Option<PathBuf>,
 }
@@ -40,7 +40,7 @@ impl Default for Places {
         let is_card = PathBuf::from(card::remember::CONDITION).exists();
         Self {
             errors: card::watch::ERRORS.into(),
-            temperature: "/sys/class/thermal/thermal_zone0/temp".into(),
+            temperature: is_card.then(|| "/sys/class/thermal/thermal_zone0/temp".into()),
             light: is_card.then(|| card::watch::LIGHT.into()),
         }
     }
@@ -76,8 +76,8 @@ impl Board {
     /// Looks at it; whether there is another trouble than before.
     pub fn look(&self) -> bool {
         let errors = fs::read_to_string(&self.places.errors).ok().and_then(|text| card::errors::read(&text));
-        let temperature =
-            fs::read_to_string(&self.places.temperature).ok().and_then(|text| text.trim().parse().ok());
+        let temperature = self.places.temperature.as_ref().and_then(|file| fs::read_to_string(file).ok());
+        let temperature = temperature.and_then(|text| text.trim().parse().ok());
         // On a Pi 3B alone, and on a machine that is no card such a line may be somebody else's.
         let weak =
             self.places.light.as_ref().and_then(|_| panel::hardware::named_line(SUPPLY)).map(|high| !high);
@@ -194,7 +194,7 @@ mod tests {
 
     fn at(root: &tempfile::TempDir) -> Places {
         let file = |name: &str| root.path().join(name);
-        Places { errors: file("errors"), temperature: file("temp"), light: Some(file("light")) }
+        Places { errors: file("errors"), temperature: Some(file("temp")), light: Some(file("light")) }
     }
 
     #[test]

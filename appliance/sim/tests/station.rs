@@ -93,8 +93,9 @@ fn said(socket: &PathBuf, messages: &[String]) -> Vec<serde_json::Value> {
             break;
         }
     }
-    let text = String::from_utf8(all).unwrap();
-    text.split_terminator('\0').map(|part| serde_json::from_str(part).unwrap()).collect()
+    // What a stream says next may have begun to come.
+    let whole = all.split_inclusive(|byte| *byte == 0).filter_map(|part| part.strip_suffix(&[0]));
+    whole.take(messages.len()).map(|part| serde_json::from_slice(part).unwrap()).collect()
 }
 
 async fn audit(client: &Client) -> Vec<AuditEntry> {
