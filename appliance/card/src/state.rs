@@ -255,11 +255,49 @@ fn keep(partition: &str, there: &There) -> io::Result<Done> {
     if !ended.is_whole() {
         return Ok(Done::Damaged(ended.said));
     }
+    if let Some(found) = mend_bitmaps(partition)? {
+        match found {
+            Ok(mended) => said = said.or(Some(mended)),
+            Err(damage) => return Ok(Done::Damaged(damage)),
+        }
+    }
     Ok(match (said, ended.has_repaired()) {
         (None, false) => Done::Checked,
         (Some(said), _) => Done::Repaired(said),
         (None, true) => Done::Repaired(ended.said),
     })
+}
+
+/// Has bitmaps made anew whose checksums are wrong although e2fsck finds nothing. It writes a bitmap when a bit of it is not what it has
+/// found itself, so one is made wrong that it looks at: the first, of a block that it always counts. What was done, or what is left.
+fn mend_bitmaps(partition: &str) -> io::Result<Option<Result<String, String>>> {
+    let wrong = checksums::wrong_bitmaps(&File::open(partition)?)?;
+    if wrong.is_empty() {
+        return Ok(None);
+    }
+    for at in wrong {
+        let device = OpenOptions::new().read(true).write(true).open(partition);
+        // A card that takes no writes is found out by whoever mounts it.
+        let turned = device.and_then(|device| {
+            let mut first = [0; SECTOR];
+            device.read_exact_at(&mut first, at)?;
+            first[0] ^= 1;
+            device.write_all_at(&first, at)?;
+            device.sync_all()
+        });
+        if let Err(error) = turned {
+            return Ok(Some(Err(format!(
+                "a bitmap of its file system is damaged, and cannot be made anew: {error}"
+            ))));
+        }
+    }
+    let ended = fsck(partition, &["-f", "-p"], None);
+    let left = checksums::wrong_bitmaps(&File::open(partition)?)?;
+    Ok(Some(if ended.is_whole() && left.is_empty() {
+        Ok("a bitmap of its file system was damaged, and is made anew".to_owned())
+    } else {
+        Err(format!("a bitmap of its file system is damaged: {}", ended.said))
+    }))
 }
 
 fn write(partition: &str, bytes: &[u8], at: u64) -> io::Result<()> {
