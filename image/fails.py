@@ -57,4 +57,13 @@ def fails(trial, check, seconds):
         check("no key is taken from then on, and the remedy is said", (status["not_ready"] or {}).get("code") == "E5014" and status["mode"] == "locked",
               f"after {took}: {said}")
         check("the kernel's words of it are in status", "vda" in status["board"]["text"], status["board"]["text"])
-        check("receipts can be exported", operator.try_to("receipts export")[0] == 0)
+        status, out, errors = operator.try_to("reboot --yes", within=120)
+        check("it can be restarted, as it says", status == 0 and "reboot" in said, f"exit {status}: {out.strip()} {errors.strip()}")
+    with trial.start(broken=True) as machine, machine.reading():
+        operator = client.Operator(machine.ssh, trial.directory)
+        operator.arrive(seconds)
+        status = operator.ask("status")
+        exported, _, errors = operator.try_to("receipts export")
+        check("a start with a card that answers each write with an error can be read, and no key is taken",
+              (status["not_ready"] or {}).get("code") == "E5014" and status["host_key"] == before["host_key"] and exported == 0,
+              f"{json.dumps(status['records'])}, export {exported} {errors.strip()}")

@@ -120,10 +120,11 @@ class Machine:
     """A running machine. To be used in a `with`: it is ended with it."""
 
     def __init__(self, disk, kind="virt", uboot=None, slot="A", ssh=0, log=None, extra=(), words="", snapshot=False, writes=None, parts=None,
-                 emulator="qemu-system-aarch64", network=None, readonly=False, tree="bcm2837-rpi-3-b"):
+                 emulator="qemu-system-aarch64", network=None, readonly=False, tree="bcm2837-rpi-3-b", broken=False):
         """`writes` names a file for all that is written to the card (see cut.py), `parts` a directory in which what a start
         takes out of the card's slots is kept for the next. `network` is QEMU's word for another than its own (see lan.py). A card that is
-        `readonly` takes no writes, as one at its end. `tree` is the device tree of an emulated Pi 3."""
+        `readonly` takes no writes, as one at its end. `tree` is the device tree of an emulated Pi 3. One
+        that is `broken` answers each write with an error, and does not say that it is read-only."""
         self.directory = tempfile.mkdtemp(prefix="station-")
         self.ssh = ssh or free_port()
         self.begin = time.monotonic()
@@ -136,6 +137,9 @@ class Machine:
         drive = f"file={disk},format=raw,cache=unsafe,snapshot={'on' if snapshot else 'off'}"
         if readonly:
             drive += ",readonly=on"
+        if broken:
+            error = ",".join(f"file.inject-error.0.{name}={value}" for name, value in (("event", "none"), ("iotype", "write"), ("errno", 5), ("once", "off")))
+            drive = f"driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename={disk},{error},werror=report"
         if writes:
             drive = cut.drive(disk, writes)
         network = network or f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh}-:22"

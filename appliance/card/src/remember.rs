@@ -170,14 +170,15 @@ pub fn mount_state(partition: &str, order: impl FnOnce() -> Order) -> Result<Con
             order => done = state::prepare_by(partition, order),
         }
     }
-    let fault = || if is_writable(partition) { Fault::Damaged } else { Fault::ReadOnly };
+    let writable = is_writable(partition) && state::takes_writes(partition);
+    let fault = || if writable { Fault::Damaged } else { Fault::ReadOnly };
     let (why, fault) = match done {
         // What e2fsck says then is about the kernel's refusal.
-        Ok(Done::Damaged(_)) if fault() == Fault::ReadOnly => {
-            ("the kernel finds it read-only".to_owned(), Fault::ReadOnly)
-        }
+        Ok(Done::Damaged(_)) if fault() == Fault::ReadOnly => (no_writes(partition), Fault::ReadOnly),
         Ok(Done::Damaged(said)) => (said, fault()),
         Err(error) => (error.to_string(), Fault::ReadOnly),
+        // Mounted for writing, Linux would close it at the first error, and nothing could be read any more.
+        Ok(_) if !writable => (no_writes(partition), Fault::ReadOnly),
         Ok(done) => {
             // A fault of the card makes it read-only, and the daemon sees that.
             let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::NOATIME;
@@ -201,6 +202,11 @@ pub fn mount_state(partition: &str, order: impl FnOnce() -> Order) -> Result<Con
 /// Whether not even SQLite's log can be begun.
 fn is_full() -> bool {
     rustix::fs::statvfs(PLACE).is_ok_and(|about| about.f_bavail.saturating_mul(about.f_frsize) < LEAST)
+}
+
+fn no_writes(partition: &str) -> String {
+    let why = if is_writable(partition) { "writes to it fail" } else { "the kernel finds it read-only" };
+    why.to_owned()
 }
 
 /// Whether the kernel would write it at all.

@@ -133,6 +133,22 @@ pub fn prepare_by(partition: &str, order: Order) -> Result<Done, NoState> {
     }
 }
 
+/// Whether the partition takes a write: a sector behind the file system is written as it is. A card at its end may not say that it is
+/// read-only, and answer each write with an error.
+#[must_use]
+pub fn takes_writes(partition: &str) -> bool {
+    let written = || -> io::Result<()> {
+        let device = OpenOptions::new().read(true).write(true).open(partition)?;
+        let length = io::Seek::seek(&mut &device, io::SeekFrom::End(0))?;
+        let at = behind_of(length).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut sector = [0; SECTOR];
+        device.read_exact_at(&mut sector, at)?;
+        device.write_all_at(&sector, at)?;
+        device.sync_all()
+    };
+    written().is_ok()
+}
+
 /// What a partition looks like before anything is done to it.
 struct There {
     length: u64,

@@ -222,6 +222,15 @@ fn what_is_no_file_system_of_ours_stays_as_it_is() {
 }
 
 #[test]
+fn a_write_is_tried_without_a_trace() {
+    let file = in_use(64 << 20);
+    let before = std::fs::read(file.path()).unwrap();
+    assert!(takes_writes(path(&file)));
+    assert_eq!(std::fs::read(file.path()).unwrap(), before);
+    assert!(!takes_writes("/dev/full") && !takes_writes("/nowhere/at/all"));
+}
+
+#[test]
 fn what_cannot_be_opened_is_said() {
     let error = prepare("/nowhere/at/all").unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all"), "{error}");
