@@ -88,7 +88,9 @@ impl StoredRun {
         let (mut put_right, mut in_work) = (Vec::new(), Vec::new());
         for (key, line, at) in claimed {
             let records = recall(key);
-            let Some(newest) = records.iter().rev().find(|record| record.at >= at) else { continue };
+            // What became of a trial says nothing of what the key holds.
+            let since = |record: &&Record| record.at >= at && !record.token.is_trial();
+            let Some(newest) = records.iter().rev().find(since) else { continue };
             match Standing::of_record(newest) {
                 Some(standing) => {
                     let code = newest.reason.filter(|_| standing != Standing::Done);

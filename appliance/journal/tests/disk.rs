@@ -183,6 +183,14 @@ fn a_run_counts_what_was_cut_short_by_how_it_ended() {
         }
         keys.push((it.key, expected));
     }
+    // Recovery had finished it, and then the power went while it was tried whether it can be replaced.
+    let mut trial = record(3);
+    trial.token = TokenSerial::new(&format!("{}_TRIAL", trial.token)).unwrap();
+    assert!(trial.token.is_trial());
+    for state in [State::Planned, State::Undoing, State::Undone] {
+        trial.state = state;
+        journal.write(&trial).unwrap();
+    }
     // Taken, and then the power went before anything was begun.
     let untouched = record(9).key;
     journal.run_claim(id, untouched, None, Duration::ZERO).unwrap();
