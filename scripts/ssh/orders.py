@@ -7,9 +7,11 @@ import subprocess
 import time
 
 from clients import check
+from login import in_terminal
 from station import PATIENCE, Tunnel, Watcher, Whole
 from story import KEY, TOKEN, arrived
 
+PROMPT = "station-sim> "
 NOTICED = 30
 """Seconds within which a client that vanished without a word is noticed."""
 
@@ -157,4 +159,64 @@ def limited(program):
         watcher.end()
 
 
-ORDERS = [gone_at_the_touch, gone_before_the_key, vanished, detached, limited]
+def key_comes_later(program):
+    """verify and release, for a key that is plugged in later."""
+    with Whole(program, "--keys", "1") as station:
+        watcher = Watcher(station)
+        watcher.finger = True
+        station.run("enroll --profile hotp6 --user alice@office")
+        station.run("pull")
+        code, out, err = station.run(f"verify {KEY}", operator="otto")
+        check("verify of a key that is not there does not wait", code == 1 and "E4010" in out + err, (code, out, err))
+        code, out, err = station.run(f"verify {KEY} --timeout 1s", operator="otto")
+        check("with --timeout it waits so long", code == 1 and f"Waiting for key {KEY}" in err and "E4013" in out + err, (code, out, err))
+        for line, shows in [(f"verify {KEY} --timeout 2m", "accepts"), (f"release {KEY} --timeout 2m --yes", "")]:
+            begun = watcher.now()
+            client = order(station, line)
+            watcher.wait("the order waits", begun, waiting(1))
+            station.run(f"plug --serial {KEY}")
+            out, err = client.communicate(timeout=PATIENCE)
+            check(f"{line.split()[0]} takes the key that comes", client.returncode == 0 and shows in out, (client.returncode, out, err))
+            station.run("pull")
+        check("and the token is gone after the release", tokens(station) == [])
+        watcher.end()
+
+
+def replaced(program):
+    """The question whether what is finished on a key may go, at terminals and where there is none."""
+    line = "enroll --profile hotp6 --user bob@office"
+    question = f"Replace token {TOKEN}? [y/N]"
+    with Whole(program, "--keys", "1") as station:
+        watcher = Watcher(station)
+        watcher.finger = True
+        station.run("enroll --profile hotp6 --user alice@office")
+
+        def owner():
+            return station.json(f"token show {TOKEN}")["person"]
+
+        for option in ["", " --yes", " --json"]:
+            code, out, err = station.run(line + option, operator="otto")
+            good = code == 1 and question not in out + err and owner() == "alice@office"
+            check(f"without a terminal nobody is asked, and it stays{' with' if option else ''}{option}", good, (code, out, err))
+        terminal = in_terminal([*station.ssh("otto"), "-tt", "127.0.0.1"])
+        terminal.prompt(PROMPT)
+        for answer in ["n\r", "\r", "\x03"]:
+            said = terminal.command(line, PROMPT, [(question, answer)])
+            named = all(text in said for text in ["alice@office", "proven", "does not come back"])
+            check(f"at a prompt it names what would go, and {answer!r} leaves it", named and owner() == "alice@office", said)
+        said = terminal.command(f"{line} --yes", PROMPT)
+        check("at a prompt --yes does not stand for the answer", question not in said and owner() == "alice@office", said)
+        said = terminal.command(line, PROMPT, [(question, "y\r")])
+        check("and the answer y replaces it", "bob@office" in said and owner() == "bob@office", said)
+        terminal.enter("exit")
+        terminal.end()
+        alone = in_terminal([*station.ssh("otto"), "-tt", "127.0.0.1", "enroll --profile hotp6 --user carol@office"])
+        said = alone.wait("the question", lambda text: question in text)
+        alone.send("y\r")
+        said += alone.wait("the end", lambda text: "carol@office (" in text)
+        status = alone.end()
+        check("ssh -tt with one command asks, too", status == 0 and owner() == "carol@office" and "bob@office" in said, (status, said))
+        watcher.end()
+
+
+ORDERS = [gone_at_the_touch, gone_before_the_key, vanished, detached, limited, key_comes_later, replaced]
