@@ -135,8 +135,12 @@ impl Task {
 
     /// Something else that was done with a key brought earlier enrollments of it to their end.
     pub(super) async fn run_finished(&mut self, records: &[Record]) {
-        for record in records.iter().filter(|record| record.state == State::Done) {
-            self.run_recovered(record).await;
+        for record in records {
+            self.unsettled.retain(|unsettled| unsettled.token != record.token);
+            if record.state == State::Done {
+                self.run_recovered(record).await;
+            }
+            self.emit(FloorEvent::Settled { record: Box::new(record.clone()), left: None });
         }
     }
 

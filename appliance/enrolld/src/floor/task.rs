@@ -347,6 +347,8 @@ impl Task {
             Ending::Refused(_) | Ending::Undone(_) => self.tally.refused += 1,
             _ => self.tally.quarantined += 1,
         }
+        // What the key's enrollments before left, before what this one leaves.
+        self.run_finished(&report.outcome.finished).await;
         if let (Some(serial), Some(token)) = (work.serial, &report.outcome.token) {
             match ending {
                 Ending::Postponed(refusal) => {
@@ -359,7 +361,6 @@ impl Task {
                 _ => {}
             }
         }
-        self.run_finished(&report.outcome.finished).await;
         let serves_another = begun.why == Why::Run && self.run_settle(work.serial, ending).await;
         let port = work.place.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
         self.emit(FloorEvent::Ended(Box::new(Ended {

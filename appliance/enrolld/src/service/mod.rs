@@ -385,9 +385,6 @@ impl Desk {
                 FloorEvent::Ended(ended) => {
                     let outcome =
                         Outcome { profile: Some(ended.profile.clone()), ..translate::report(&ended.report) };
-                    for record in &ended.report.outcome.finished {
-                        memory.settled(record);
-                    }
                     memory.count(&outcome);
                     memory.tickets.remove(&ended.port);
                     memory.outcomes.insert(ended.port.clone(), outcome);
