@@ -6,6 +6,7 @@ use std::sync::mpsc as blocking;
 use std::time::Duration;
 
 use control::types::Credential;
+use keys::device::KeySerial;
 use panel::{Fingerprint, Notice, Press, Run, ServerTrouble, Station, Text, View};
 use station::catalogue::Language;
 use station::mode::Mode;
@@ -44,6 +45,7 @@ pub(super) async fn draw(
     let (mut configs, mut door, mut server) = (desk.configs(), desk.door(), desk.server_changes());
     let mut host_key: Option<HostKey> = None;
     let mut aftermath: Option<(View, Instant)> = None;
+    let mut departed = Departed::default();
     let mut again = Again::default();
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
@@ -70,20 +72,21 @@ pub(super) async fn draw(
                 Ok(FloorEvent::Ended(ended)) => {
                     let outcome = &ended.report.outcome;
                     let serial = outcome.key.as_ref().and_then(|key| key.serial);
-                    let there = floor.snapshot().await.is_some_and(|snapshot| {
-                        let mut ports = snapshot.ports.iter().filter(|view| view.port == ended.port);
-                        ports.any(|view| view.key.as_ref().and_then(|key| key.serial) == serial)
-                    });
                     let pulled = outcome.ending.refusal().is_some_and(|refusal| {
                         matches!(refusal.code, Code::PulledWhileWriting | Code::PulledEarly)
                     });
-                    if pulled || !there {
-                        aftermath = display::aftermath(language, &ended.port, outcome)
-                            .map(|view| (view, Instant::now() + TOLD));
-                    }
+                    let told = (pulled || !ended.there) && !departed.is_over(&ended.port, serial);
+                    // What ended last is what is told, be it in a port or not any more.
+                    aftermath = display::aftermath(language, &ended.port, outcome)
+                        .filter(|_| told)
+                        .map(|view| (view, Instant::now() + TOLD));
                 }
                 // Whoever stands there has turned to something else.
-                Ok(FloorEvent::Arrived { .. }) => aftermath = None,
+                Ok(FloorEvent::Arrived { .. }) => {
+                    aftermath = None;
+                    departed.somebody_came();
+                }
+                Ok(FloorEvent::Left { port }) => departed.left(&snapshot, port),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
@@ -117,6 +120,31 @@ pub(super) async fn draw(
                 tokio::spawn(async move { desk.freshen().await });
             }
         }
+    }
+}
+
+/// The keys that have left while something was done with them, and whether somebody came with another since:
+/// what becomes of them is told to nobody then.
+#[derive(Debug, Default)]
+struct Departed(Vec<(String, Option<KeySerial>, bool)>);
+
+impl Departed {
+    fn left(&mut self, before: &Snapshot, port: String) {
+        let view = before.ports.iter().find(|view| view.port == port);
+        let worked = view.filter(|view| matches!(view.doing, Doing::Working { .. }));
+        if let Some(view) = worked {
+            self.0.push((port, view.key.as_ref().and_then(|key| key.serial), false));
+        }
+    }
+
+    fn somebody_came(&mut self) {
+        self.0.iter_mut().for_each(|(.., came)| *came = true);
+    }
+
+    /// Something has ended with a key of a port: whether it had left before somebody else came.
+    fn is_over(&mut self, port: &str, serial: Option<KeySerial>) -> bool {
+        let at = self.0.iter().position(|(place, key, _)| place == port && *key == serial);
+        at.is_some_and(|at| self.0.swap_remove(at).2)
     }
 }
 
@@ -263,7 +291,8 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
             None => View::Fault(notice(code, language)),
         });
     }
-    let orders = snapshot.orders.iter().filter(|order| order.what == "enroll");
+    // What only waits for a key to be looked at is not for the person at the desk: it has no time limit.
+    let orders = snapshot.orders.iter().filter(|order| order.what == "enroll" || order.left.is_some());
     let wanted: Vec<&Selector> = orders.map(|order| &order.key).collect();
     if !wanted.is_empty() {
         let key = match wanted.as_slice() {

@@ -363,8 +363,10 @@ impl Task {
         }
         let serves_another = begun.why == Why::Run && self.run_settle(work.serial, ending).await;
         let port = work.place.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
+        let there = self.port_of(&work).is_some();
         self.emit(FloorEvent::Ended(Box::new(Ended {
             port,
+            there,
             why: begun.why,
             by: begun.by,
             profile: begun.profile,

@@ -225,6 +225,8 @@ pub struct Tally {
 pub struct Ended {
     /// Where the key was.
     pub port: String,
+    /// Whether it is still there; else another may be in that port by now.
+    pub there: bool,
     /// Why it was enrolled.
     pub why: Why,
     /// Who let it happen.

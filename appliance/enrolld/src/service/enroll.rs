@@ -234,6 +234,7 @@ impl Desk {
             order: Order { ticket: translate::whole(ticket.id.0), ..order },
             person: person.map(|person| person.to_string()),
             note,
+            profile: None,
         };
         if let Some(port) = &following.port {
             lock(&self.memory).tickets.insert(port.clone(), ticket.id.0);
@@ -271,6 +272,8 @@ struct Following {
     person: Option<String>,
     /// What should be known of the person.
     note: Option<&'static str>,
+    /// By which profile it was done, once that is known.
+    profile: Option<String>,
 }
 
 impl Following {
@@ -334,8 +337,7 @@ impl Following {
             Some(Err(refusal)) => translate::refused(&refusal),
             None => translate::refused(&station::refusal::Refusal::new(Code::Stopping, "")),
         };
-        let known = self.port.as_ref().and_then(|port| lock(&self.desk.memory).outcomes.get(port).cloned());
-        let profile = known.and_then(|known| known.profile);
+        let profile = self.profile.clone();
         let event = Event {
             port: self.port.clone(),
             ticket: i64::try_from(self.ticket).ok(),
@@ -345,8 +347,14 @@ impl Following {
         Reply { parameters: event, continues: false }
     }
 
-    /// Learns where the enrollment is done, when that was not known.
+    /// Learns where the enrollment is done, when that was not known, and by which profile.
     fn follow(&mut self, told: &FloorEvent) {
+        if let FloorEvent::Ended(ended) = told
+            && self.port.as_ref() == Some(&ended.port)
+        {
+            // The last that is told before the report is what the report is about.
+            self.profile = Some(ended.profile.clone());
+        }
         if let FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } = told
             && ticket.0 == self.ticket
             && self.port.as_ref() != Some(port)

@@ -203,8 +203,6 @@ struct Memory {
     postponed: BTreeSet<String>,
     outcomes: BTreeMap<String, Outcome>,
     tickets: BTreeMap<String, u64>,
-    /// Ports whose key waits to be touched.
-    fingers: BTreeSet<String>,
     /// Codes that did not arrive whole, by port.
     torn: BTreeMap<String, Torn>,
 }
@@ -245,7 +243,6 @@ impl Desk {
                 postponed: BTreeSet::new(),
                 outcomes: BTreeMap::new(),
                 tickets: BTreeMap::new(),
-                fingers: BTreeSet::new(),
                 torn: BTreeMap::new(),
             }),
             server_changed,
@@ -379,15 +376,17 @@ impl Desk {
                 Err(broadcast::error::RecvError::Closed) => return,
             };
             let mut memory = lock(&self.memory);
-            memory.note_finger(&event);
             memory.note_torn(&event);
             match event {
                 FloorEvent::Ended(ended) => {
                     let outcome =
                         Outcome { profile: Some(ended.profile.clone()), ..translate::report(&ended.report) };
                     memory.count(&outcome);
-                    memory.tickets.remove(&ended.port);
-                    memory.outcomes.insert(ended.port.clone(), outcome);
+                    // What is told of a port is about the key in it.
+                    if ended.there {
+                        memory.tickets.remove(&ended.port);
+                        memory.outcomes.insert(ended.port.clone(), outcome);
+                    }
                     self.keeping.look();
                 }
                 FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {

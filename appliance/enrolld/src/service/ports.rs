@@ -55,28 +55,6 @@ impl Memory {
         torn.map(|(port, torn)| (port.as_str(), torn.all)).collect()
     }
 
-    /// Notes whether a key waits for a finger.
-    pub(super) fn note_finger(&mut self, event: &FloorEvent) {
-        match event {
-            FloorEvent::Step(told) => match told.what {
-                What::TouchWanted { .. } | What::KeyWaits { waiting: true } => {
-                    self.fingers.insert(told.port.clone());
-                }
-                What::Typed { .. } | What::KeyWaits { waiting: false } | What::Entered(_) => {
-                    self.fingers.remove(&told.port);
-                }
-                _ => {}
-            },
-            FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
-                self.fingers.remove(port);
-            }
-            FloorEvent::Ended(ended) => {
-                self.fingers.remove(&ended.port);
-            }
-            _ => {}
-        }
-    }
-
     /// Counts how an enrollment ended.
     pub(super) fn count(&mut self, outcome: &Outcome) {
         self.counted(outcome.ending, 1);
@@ -124,7 +102,7 @@ impl Memory {
         let mut port = port(view);
         port.outcome = self.outcomes.get(&view.port).cloned();
         port.ticket = self.tickets.get(&view.port).copied().map(whole);
-        if port.activity == Activity::Working && self.fingers.contains(&view.port) {
+        if port.activity == Activity::Working && view.touch.is_some() {
             port.activity = Activity::Touch;
         }
         port
