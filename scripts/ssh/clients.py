@@ -143,6 +143,56 @@ def paramiko_client(station):
     client.close()
 
 
+def programs(station):
+    """Programs that wait for a prompt (expect, Ansible's network_cli) find it by the pattern of docs/shell.md, at the end of what came."""
+    import paramiko
+
+    page = (pathlib.Path(__file__).parents[2] / "docs/shell.md").read_text()
+    pattern = re.compile(re.search(r"expect -re \{(.*)\}", page)[1])
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    client.connect("127.0.0.1", int(station.port), "ada", key_filename=str(station.directory / "ada"), allow_agent=False, look_for_keys=False)
+    for term in ("xterm-256color", "vt100", "dumb", ""):
+        channel = client.invoke_shell(term=term, width=80, height=24)
+        channel.settimeout(20)
+        said, bad = "", []
+        for line in ("", "version\r", "statsu\r", "\r", "token list\r"):
+            channel.send(line)
+            out = ""
+            try:
+                # The prompt of before is still there: what comes after it counts.
+                while not (pattern.search(out) and (not line or "\n" in out)):
+                    out += channel.recv(4096).decode()
+            except TimeoutError:
+                bad.append((line, out))
+            said += out
+        dumb = term in ("dumb", "")
+        check(f"a program finds the prompt with TERM={term}", not bad, bad)
+        check(f"and {'no' if dumb else 'an'} escape sequence", ("\x1b" in said) != dumb, said)
+        channel.send("exit\r")
+        check("and leaves", channel.recv_exit_status() == 0)
+    client.close()
+    # Without a terminal there is no prompt, and nothing but what commands print.
+    code, out, err = run(station.ssh() + ["-T", "127.0.0.1"], "version\nkeys\n")
+    check("without a terminal there is no prompt", code == 0 and "> " not in out and "\x1b" not in out + err, (code, out, err))
+
+
+def shut_out(station):
+    """Clients that docs/shell.md names: what each has, and what OpenSSH says of the first thing that is missing."""
+    nist = "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521"
+    groups = "diffie-hellman-group16-sha512,diffie-hellman-group14-sha256"
+    clients = [
+        ("in FIPS mode", [f"KexAlgorithms={nist},{groups}"], "key exchange method"),
+        ("without Ed25519", ["HostKeyAlgorithms=ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,rsa-sha2-512,rsa-sha2-256"], "host key type"),
+        ("like libssh2 1.10 and Conch", ["Ciphers=aes256-ctr,aes128-ctr", "MACs=hmac-sha2-256,hmac-sha2-512,hmac-sha1"], "MAC"),
+        ("like net-ssh 7.0", [f"KexAlgorithms={nist},diffie-hellman-group14-sha256"], "key exchange method"),
+    ]
+    for name, options, missing in clients:
+        loud = [word.replace("LogLevel=ERROR", "LogLevel=INFO") for word in station.ssh("ada", None, *options)]
+        code, _, err = run(loud + ["127.0.0.1", "version"])
+        check(f"a client {name} is told what is missing", code == 255 and f"no matching {missing} found" in err, (code, err))
+
+
 class Tmux:
     """A terminal that somebody types into."""
 
@@ -239,6 +289,8 @@ def main():
         plink(station)
         dbclient(station)
         paramiko_client(station)
+        programs(station)
+        shut_out(station)
         terminal(station)
     idle(program)
     report()
