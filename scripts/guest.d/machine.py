@@ -77,6 +77,8 @@ class Key:
 
     def __init__(self, program, place, name, *arguments):
         self.usb, desk = os.path.join(place, f"{name}.usb"), os.path.join(place, f"{name}.desk")
+        # What it holds, where it was told to keep that.
+        self.state = os.path.join(place, f"{name}.state")
         command = [program, *arguments, "--usbredir", self.usb, "--control", desk, "--unplugged"]
         self.process = subprocess.Popen(command)
         end = time.monotonic() + 20
@@ -104,6 +106,13 @@ class Key:
         if not reply.startswith("OK"):
             raise Trouble(f"{line}: {reply}")
         return reply[3:]
+
+    def seed(self):
+        """The 20 bytes in slot 1 (struct config_st of ykdef.h: 16 in `key`, 4 in `uid`)."""
+        with open(self.state) as file:
+            (slot,) = [line.split()[1] for line in file if line.startswith("slot1 ")]
+        config = bytes.fromhex(slot)
+        return config[22:38] + config[16:20]
 
     def end(self):
         self.process.terminate()

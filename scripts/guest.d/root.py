@@ -194,7 +194,7 @@ def build(machine, programs, settings, out):
     add("etc/group", 0o100644, "\n".join(groups).encode() + b"\n")
     add("etc/nsswitch.conf", 0o100644, b"passwd: files\ngroup: files\n")
     take("bin/busybox", os.path.join(tree, "usr/bin/busybox"))
-    applets = "sh mount mkdir insmod sed sleep stty ip cat grep ls start-stop-daemon dmesg kill wc cut tr awk pidof poweroff head ps find readlink echo chown chmod touch stat timeout date".split()
+    applets = "sh mount mkdir insmod sed sleep stty ip cat grep ls start-stop-daemon dmesg kill wc cut tr awk pidof poweroff head ps find readlink echo chown chmod touch stat timeout date dd nc".split()
     for applet in applets:
         entries[f"bin/{applet}"] = (0o120777, b"busybox")
     udevadm = os.path.join(tree, "usr/bin/udevadm")

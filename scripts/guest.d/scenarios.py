@@ -9,8 +9,11 @@ import re
 import time
 from datetime import datetime
 
+import scan
 from stage import PATIENCE
 
+# Within so many seconds after pulling keys and logging out, nothing of them is left in the daemon (docs/hardening.md).
+GONE = 20
 SCENARIOS = {}
 
 
@@ -267,6 +270,46 @@ def hostile(stage, count=200):
     stage.settled_soon(lambda: not left(), lambda: f"tokens of liars are left: {left()}")
     stage.kernel_is_well()
     stage.is_alive()
+
+
+@scenario("virt")
+def memory(stage):
+    """after keys were enrolled and pulled out and the server was logged out, the daemon's memory holds no seed and no password"""
+    with open(os.environ["PI_PASSWORD_FILE"]) as file:
+        password = file.read().strip()
+    stage.operator.say(f"server login {os.environ['PI_USER']}", f"{password}\n")
+    numbers = list(range(1, 5))
+    stage.operator.say(f"run start --count {len(numbers)} --profile desk --name memory")
+    mark = stage.mark()
+    ports = stage.plug(numbers)
+    stage.touched(stage.keys[1], ports[1], mark)
+    stage.enrolled(ports[1], mark)
+    # The others wait for a touch: seeds are written, and nothing is over.
+    for number in numbers[1:]:
+        stage.event("touch", mark, port=ports[number])
+    secrets = {f"the seed of {stage.serial(number)}": stage.keys[number].seed() for number in numbers}
+    secrets["the password"] = password
+    # What stays as long as the daemon runs shows that one finds what there is.
+    stays = {"the API key": stage.server.api_key}
+    during = stage.dump()
+    for number in numbers[1:]:
+        stage.touched(stage.keys[number], ports[number], mark)
+    for number in numbers[1:]:
+        stage.enrolled(ports[number], mark)
+    stage.pull(ports)
+    stage.operator.say("server logout --yes")
+    begun = time.monotonic()
+    while True:
+        after, dump = time.monotonic() - begun, stage.dump()
+        left = scan.found(dump, secrets)
+        scan.tell(f"{after:.0f} s after the logout", left)
+        if not left:
+            break
+        assert after < GONE, f"{len(left)} copies are left after {after:.0f} s"
+        time.sleep(1)
+    copies = scan.found(during, secrets | stays)
+    scan.tell("while three keys waited for a touch", copies)
+    assert any(what == "the API key" for what, *_ in copies), "not even the API key is found"
 
 
 @scenario("virt")

@@ -69,7 +69,8 @@ class Server:
             authority = file.read()
         made = subprocess.run([FIXTURE, "apikey"], check=True, capture_output=True, text=True).stdout
         text = SETTINGS.format(url=self.there, port=port, key=public, realm=self.realm) + more
-        return {"enrollment.toml": text.encode(), "ca.pem": authority, "api.key": json.loads(made)["token"].encode() + b"\n"}
+        self.api_key = json.loads(made)["token"]
+        return {"enrollment.toml": text.encode(), "ca.pem": authority, "api.key": self.api_key.encode() + b"\n"}
 
 
 def twin():

@@ -2,9 +2,12 @@
 
 import random
 import re
+import socket
+import threading
 import time
 
 import client
+import scan
 from machine import Trouble
 
 FIRST_SERIAL = 7_000_001
@@ -120,6 +123,26 @@ class Stage:
             if (after[0] <= before[0] and after[1] <= before[1]) or time.monotonic() > until:
                 return after
             time.sleep(2)
+
+    def dump(self):
+        """The daemon's memory that can be written: (name and range of a mapping, its bytes). It stands still meanwhile."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            listener.settimeout(PATIENCE)
+            host, port = "10.0.2.2", listener.getsockname()[1]
+            heads = 'echo "$HEAD $range ${name:--}"; dd if=/proc/$pid/mem bs=4096 skip=$((start / 4096)) count=$(((end - start) / 4096)) 2>/dev/null'
+            loop = (
+                f"while read -r range rights _ _ _ name; do case $rights in rw*) start=$((0x${{range%-*}})) end=$((0x${{range#*-}})); {heads};; esac; "
+                "done </proc/$pid/maps"
+            )
+            command = f"pid={self.pid} HEAD={scan.HEAD}; kill -STOP $pid; {{ {loop}; }} | nc {host} {port}; kill -CONT $pid"
+            parts = []
+            taker = threading.Thread(target=lambda: parts.extend(scan.received(listener)))
+            taker.start()
+            self.machine.run(command, PATIENCE)
+            taker.join(PATIENCE)
+        return scan.mappings(b"".join(parts))
 
     def switches(self):
         lines = self.machine.run(f"cat /proc/{self.pid}/task/*/status | grep '^voluntary_ctxt'")

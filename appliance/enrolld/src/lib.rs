@@ -36,4 +36,5 @@ pub mod seal;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod sys;
 pub mod time;

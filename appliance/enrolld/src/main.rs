@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use enrolld::sys::Wiping;
+
+#[global_allocator]
+static MEMORY: Wiping = Wiping;
+
 fn main() -> ExitCode {
     enrolld::cli::main()
 }

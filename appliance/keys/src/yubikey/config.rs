@@ -314,6 +314,14 @@ impl SlotConfig {
         Self { fixed: [0; 16], fixed_length: 0, uid: [0; 6], key: [0; 16], new_code: [0; 6], ext, tkt, cfg }
     }
 
+    /// Takes it out and leaves a blank in its place: what is only moved leaves its bytes behind.
+    pub(super) fn taken(from: &mut Option<Self>) -> Option<Self> {
+        let blank = Self::blank(ExtFlags::NONE, TktFlags::NONE, CfgFlags::NONE);
+        let taken = from.as_mut().map(|config| core::mem::replace(config, blank));
+        *from = None;
+        taken
+    }
+
     pub(super) fn set_fixed(&mut self, fixed: &[u8]) -> Result<(), ConfigError> {
         self.fixed = padded(fixed).ok_or(ConfigError::FixedTooLong(fixed.len()))?;
         self.fixed_length = fixed.len() as u8;

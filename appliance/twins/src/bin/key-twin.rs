@@ -325,23 +325,33 @@ fn run(arguments: &YubiKey) -> Result<(), Box<dyn Error>> {
     }
     let new = new_key(arguments, &model)?;
     let pace = arguments.clock.pace();
-    if let Some(sockets) = arguments.usb.sockets() {
-        let mut twin = new;
-        twin.set_faults(faults);
-        let product = model.product_id(model.interfaces).ok_or("no YubiKey has these interfaces")?;
-        let product = UsbProduct::YubiKey(product, model.bcd_device(), twin.usb_serial());
-        return usb::export(KeyDevice::new(twin, product), &sockets);
-    }
-    match &arguments.state {
-        Some(path) => {
+    let sockets = arguments.usb.sockets();
+    let product = model.product_id(model.interfaces).ok_or("no YubiKey has these interfaces");
+    let on_usb = |twin: &YubiKeyTwin| {
+        product.map(|product| UsbProduct::YubiKey(product, model.bcd_device(), twin.usb_serial()))
+    };
+    match (&arguments.state, sockets) {
+        (Some(path), sockets) => {
             let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
             kept.twin().set_faults(faults);
-            serve(Server::new(kept, pace), arguments.listen.as_deref())
+            match sockets {
+                Some(sockets) => {
+                    let product = on_usb(kept.twin())?;
+                    usb::export(KeyDevice::new(kept, product), &sockets)
+                }
+                None => serve(Server::new(kept, pace), arguments.listen.as_deref()),
+            }
         }
-        None => {
+        (None, sockets) => {
             let mut twin = new;
             twin.set_faults(faults);
-            serve(Server::new(twin, pace), arguments.listen.as_deref())
+            match sockets {
+                Some(sockets) => {
+                    let product = on_usb(&twin)?;
+                    usb::export(KeyDevice::new(twin, product), &sockets)
+                }
+                None => serve(Server::new(twin, pace), arguments.listen.as_deref()),
+            }
         }
     }
 }

@@ -102,7 +102,7 @@ impl Write {
                 return Err(KeyError::Empty);
             }
         }
-        let write = match self.config.take() {
+        let write = match SlotConfig::taken(&mut self.config) {
             Some(config) if self.change == Change::Update => {
                 let update = SlotWrite::configure(config.known_to(firmware), &self.current);
                 return Ok(Some(Exchange::new(command::update(self.slot, &update), opened.status)));
