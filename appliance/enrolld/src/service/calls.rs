@@ -15,7 +15,7 @@ use super::door::Caller;
 use super::manage::Change;
 use super::redact::redacted;
 use super::refuse::{no, told};
-use super::translate::mode_of;
+use super::translate::{mode_of, problem};
 use super::{Desk, OpenDoor, floor_settings, lock};
 use crate::config::{Holds, holds};
 
@@ -416,15 +416,8 @@ impl Control for Answers {
 
     async fn config_check(&self, _: &Caller, request: ConfigCheck) -> Result<Problems, Refusal> {
         let (problems, notices) = lock(&self.0.changes).check(request.text.as_deref());
-        let told = |problem: crate::config::Problem| Problem {
-            line: problem.place.and_then(|(line, _)| i64::try_from(line).ok()),
-            column: problem.place.and_then(|(_, column)| i64::try_from(column).ok()),
-            field: Some(problem.field).filter(|field| !field.is_empty()),
-            text: problem.text,
-            remedy: problem.remedy,
-        };
         let notices = Some(notices).filter(|notices| !notices.is_empty());
-        Ok(Problems { problems: problems.into_iter().map(told).collect(), notices })
+        Ok(Problems { problems: problems.into_iter().map(problem).collect(), notices })
     }
 
     async fn config_load(&self, _: &Caller, request: ConfigLoad) -> Result<ConfigText, Refusal> {

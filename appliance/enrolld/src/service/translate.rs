@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use control::types::{
     Activity, Counts, Ending as Ended, Event, EventKind, Finger, Finished, Key, KeyEnrollment, Mode as Told,
-    Outcome, Port, Run, RunState as RunTold, Slot, SlotContent, Step, Touch,
+    Outcome, Port, Problem, Run, RunState as RunTold, Slot, SlotContent, Step, Touch,
 };
 use jiff::Timestamp;
 use keys::device::{KeyInfo, Occupancy, ProofWay};
@@ -32,6 +32,17 @@ pub(super) fn mode_of(mode: Told) -> Mode {
         Told::Armed => Mode::Armed,
         Told::Attended => Mode::Attended,
         Told::Locked => Mode::Locked,
+    }
+}
+
+/// What is wrong with a configuration, and where.
+pub(super) fn problem(found: crate::config::Problem) -> Problem {
+    Problem {
+        line: found.place.and_then(|(line, _)| i64::try_from(line).ok()),
+        column: found.place.and_then(|(_, column)| i64::try_from(column).ok()),
+        field: Some(found.field).filter(|field| !field.is_empty()),
+        text: found.text,
+        remedy: found.remedy,
     }
 }
 
