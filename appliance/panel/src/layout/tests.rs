@@ -277,7 +277,10 @@ fn all_own_words_fit_their_places() {
             for sample in crate::samples::all(language) {
                 let scene = Scene::new(&sample.view, glass, language, sample.elapsed);
                 let page = scene.page();
-                assert!(page.count <= 5, "{} takes {} pages", sample.name, page.count);
+                // A warning has its pages behind the three that an idle display shows in any case.
+                let warned = matches!(&sample.view, View::Ready(station) if !station.warnings.is_empty());
+                let most = if warned { 3 + 5 } else { 5 };
+                assert!(page.count <= most, "{} takes {} pages", sample.name, page.count);
                 let titles = scene.items.iter().filter_map(|item| match item {
                     Item::Text { face, .. } => Some(*face),
                     _ => None,
