@@ -19,7 +19,15 @@ NOTICED = 30
 def order(station, line, port=None, options=()):
     """A command of otto's, running."""
     command = station.ssh("otto", port) + [*options, "127.0.0.1", line]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals
+    )
+
+
+def heed_signals():
+    """A program that is started under nohup or in the background ignores signals, and so would its children."""
+    for one in [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]:
+        signal.signal(one, signal.SIG_DFL)
 
 
 def wants_touch(event):
