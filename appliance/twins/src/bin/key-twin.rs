@@ -330,29 +330,25 @@ fn run(arguments: &YubiKey) -> Result<(), Box<dyn Error>> {
     let on_usb = |twin: &YubiKeyTwin| {
         product.map(|product| UsbProduct::YubiKey(product, model.bcd_device(), twin.usb_serial()))
     };
-    match (&arguments.state, sockets) {
-        (Some(path), sockets) => {
-            let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
-            kept.twin().set_faults(faults);
-            match sockets {
-                Some(sockets) => {
-                    let product = on_usb(kept.twin())?;
-                    usb::export(KeyDevice::new(kept, product), &sockets)
-                }
-                None => serve(Server::new(kept, pace), arguments.listen.as_deref()),
+    let Some(path) = &arguments.state else {
+        let mut twin = new;
+        twin.set_faults(faults);
+        return match sockets {
+            Some(sockets) => {
+                let product = on_usb(&twin)?;
+                usb::export(KeyDevice::new(twin, product), &sockets)
             }
+            None => serve(Server::new(twin, pace), arguments.listen.as_deref()),
+        };
+    };
+    let mut kept = KeptTwin::open(path, &model, arguments.seed, move || new)?;
+    kept.twin().set_faults(faults);
+    match sockets {
+        Some(sockets) => {
+            let product = on_usb(kept.twin())?;
+            usb::export(KeyDevice::new(kept, product), &sockets)
         }
-        (None, sockets) => {
-            let mut twin = new;
-            twin.set_faults(faults);
-            match sockets {
-                Some(sockets) => {
-                    let product = on_usb(&twin)?;
-                    usb::export(KeyDevice::new(twin, product), &sockets)
-                }
-                None => serve(Server::new(twin, pace), arguments.listen.as_deref()),
-            }
-        }
+        None => serve(Server::new(kept, pace), arguments.listen.as_deref()),
     }
 }
 
