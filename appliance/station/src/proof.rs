@@ -366,7 +366,7 @@ pub(crate) async fn ask(
 
 #[cfg(test)]
 #[path = "proof_tests.rs"]
-mod what_counts;
+pub(crate) mod what_counts;
 
 #[cfg(test)]
 mod tests {

@@ -23,7 +23,8 @@ const PUBLIC: [u8; 6] = [1, 2, 3, 4, 5, 6];
 const PRIVATE: [u8; 6] = [11, 12, 13, 14, 15, 16];
 const AES: [u8; 16] = [7; 16];
 
-fn record(kind: Kind) -> Record {
+/// What is written down of an enrollment whose slot has been written.
+pub(crate) fn record(kind: Kind) -> Record {
     let (key, slot) = (KeySerial { family: Family::YubiKeyOtp, number: 12_345_678 }, Slot(1));
     Record {
         enrollment: EnrollmentId::parse("000102030405060708090a0b").unwrap(),

@@ -1,7 +1,5 @@
 //! What is taken back, and what is left alone: a server and a key that are played by a few lines.
 
-use core::time::Duration;
-
 use keys::device::Firmware;
 use keys::device::{
     Ability, Answer, Family, HashAlgorithm, KeyInfo, KeySerial, Kind, Lock, Occupancy, Operation, ProofWay,
@@ -14,11 +12,11 @@ use crate::lag::{LAG, Patience};
 use crate::outcome::{Ending, Order, Replace};
 use crate::preflight::{Ground, ground, in_the_way};
 use crate::profile::Profile;
+use crate::proof::what_counts;
 use crate::record::{Actor, EnrollmentId, Record, Remains, State};
 use crate::refusal::{Code, Refusal};
 use crate::server::{ServerAnswer, ServerCall, TokenView};
 use crate::step::{KeyFault, Now, Step, StepResult};
-use crate::token::TokenSerial;
 
 const KEY: KeySerial = KeySerial { family: Family::YubiKeyOtp, number: 12_345_678 };
 
@@ -27,22 +25,7 @@ fn id(text: &str) -> EnrollmentId {
 }
 
 fn record(state: State) -> Record {
-    Record {
-        enrollment: id("000102030405060708090a0b"),
-        state,
-        at: Duration::ZERO,
-        key: KEY,
-        slot: Number(1),
-        kind: Kind::Hotp,
-        remains: Remains::Perhaps,
-        token: TokenSerial::of(KEY, Kind::Hotp, Number(1)),
-        profile: "desk".to_owned(),
-        person: None,
-        actor: Actor::Armed,
-        port: "1-1".to_owned(),
-        reason: None,
-        given_up: None,
-    }
+    Record { state, ..what_counts::record(Kind::Hotp) }
 }
 
 fn order(replace: Replace) -> Order {
