@@ -107,7 +107,8 @@ pub(crate) fn of_material(
             let id = id.map(|id| id.text()).unwrap_or_default();
             let wanted = id.len().saturating_add(usize::from(profile.digits.count()));
             is_almost(text, &[wanted], !id.is_empty())
-                || codes(seed, profile, step).any(|code| is_torn(&(id.clone() + &code), text))
+                || codes(seed, profile, step)
+                    .any(|code| is_torn(&Zeroizing::new([id.as_str(), &code].concat()), text))
         }
         Material::Yubico { public_id, .. } => {
             let id = modhex::encode(public_id);
