@@ -24,7 +24,6 @@ pub struct Report {
 
 impl Report {
     /// Takes up to 64 bytes; longer input is no report.
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         let mut own = Zeroizing::new([0; 64]);
         own.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -32,7 +31,6 @@ impl Report {
     }
 
     /// A report of eight bytes, as YubiKeys use.
-    #[must_use]
     pub fn short(bytes: &[u8; 8]) -> Self {
         let mut own = Zeroizing::new([0; 64]);
         for (to, from) in own.iter_mut().zip(bytes) {
@@ -42,7 +40,6 @@ impl Report {
     }
 
     /// The bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }

@@ -36,7 +36,6 @@ pub struct Firmware {
 
 impl Family {
     /// The PIN that unlocks slots of a key as it is sold; `None` where there is none.
-    #[must_use]
     pub const fn factory_pin(self) -> Option<&'static str> {
         match self {
             Self::NitrokeyPro => Some("12345678"),
@@ -46,7 +45,6 @@ impl Family {
 
     /// What a family is called where access codes are derived for it. Keys in the field are locked
     /// with what comes out, so that these words never change, whatever the families are called elsewhere.
-    #[must_use]
     pub const fn in_derivations(self) -> &'static str {
         match self {
             Self::YubiKeyOtp => "YubiKeyOtp",
@@ -56,7 +54,6 @@ impl Family {
     }
 
     /// Whether its slots can have access codes.
-    #[must_use]
     pub const fn has_access_codes(self) -> bool {
         matches!(self, Self::YubiKeyOtp)
     }
@@ -64,7 +61,6 @@ impl Family {
 
 impl Firmware {
     /// A version from its three numbers.
-    #[must_use]
     pub const fn new(major: u8, minor: u8, build: u8) -> Self {
         Self { major, minor, build }
     }
@@ -134,7 +130,6 @@ pub enum Digits {
 
 impl Digits {
     /// 6 or 8.
-    #[must_use]
     pub const fn count(self) -> u8 {
         match self {
             Self::Six => 6,
@@ -213,7 +208,6 @@ pub struct SlotState {
 
 impl SlotState {
     /// How it would hold a credential of that kind; `None` when it cannot.
-    #[must_use]
     pub fn ability(&self, kind: Kind) -> Option<&Ability> {
         self.abilities.iter().find(|ability| ability.kind == kind)
     }
@@ -271,26 +265,22 @@ pub struct KeyInfo {
 
 impl KeyInfo {
     /// The first slot of that number.
-    #[must_use]
     pub fn slot(&self, slot: Slot) -> Option<&SlotState> {
         self.slots.iter().find(|state| state.slot == slot)
     }
 
     /// The slot of that number for that kind of credential. Some keys count the
     /// slots of each kind by themselves.
-    #[must_use]
     pub fn slot_for(&self, kind: Kind, slot: Slot) -> Option<&SlotState> {
         self.slots.iter().find(|state| state.slot == slot && state.ability(kind).is_some())
     }
 
     /// Whether there is a slot of that number at all.
-    #[must_use]
     pub fn has_slot(&self, slot: Slot) -> bool {
         self.named.is_some() || self.slot(slot).is_some()
     }
 
     /// How it would hold a credential of that kind in that slot; `None` when it cannot.
-    #[must_use]
     pub fn ability(&self, kind: Kind, slot: Slot) -> Option<&Ability> {
         match &self.named {
             Some(named) => named.abilities.iter().find(|ability| ability.kind == kind),
@@ -299,7 +289,6 @@ impl KeyInfo {
     }
 
     /// Whether something is where a credential of that kind, slot and name would go.
-    #[must_use]
     pub fn occupancy(&self, kind: Kind, slot: Slot, label: &str) -> Occupancy {
         let occupied = match &self.named {
             Some(named) => named.names.iter().any(|name| name == label),
@@ -310,7 +299,6 @@ impl KeyInfo {
 
     /// Whether credentials of both kinds, in slots of the same number, are in each
     /// other's place.
-    #[must_use]
     pub fn share_slots(&self, one: Kind, other: Kind) -> bool {
         one == other
             || self.slots.iter().any(|state| state.ability(one).is_some() && state.ability(other).is_some())
@@ -373,7 +361,6 @@ pub enum Credential {
 
 impl Credential {
     /// Its kind.
-    #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Hotp { .. } | Self::HotpBehindId { .. } => Kind::Hotp,

@@ -58,7 +58,6 @@ const BOOTLOADER: &str = "it waits for new firmware; finish its update, or pull 
 const NITROKEY_3: UsbIds = (NITROKEY, 0x42b2);
 
 /// What the device with these ids is; `None` when it is no security key that is known.
-#[must_use]
 pub fn identify(ids: UsbIds) -> Option<Device> {
     if let Some((_, name, why)) = REFUSED.into_iter().find(|(known, ..)| *known == ids) {
         return Some(Device { name: name.to_owned(), verdict: Verdict::Refused(why) });

@@ -7,7 +7,6 @@ use crate::device::{Digits, HashAlgorithm};
 use crate::secret::Seed;
 
 /// The HOTP value of `seed` at `counter`, as decimal digits with leading zeros.
-#[must_use]
 pub fn hotp(seed: &Seed, counter: u64, digits: Digits, hash: HashAlgorithm) -> String {
     let message = counter.to_be_bytes();
     let code = match hash {
@@ -19,7 +18,6 @@ pub fn hotp(seed: &Seed, counter: u64, digits: Digits, hash: HashAlgorithm) -> S
 }
 
 /// The code of an HMAC that a key computed (RFC 4226, section 5.3).
-#[must_use]
 pub fn code_of_mac(mac: &[u8], digits: Digits) -> String {
     decimal(truncate(mac), digits)
 }
@@ -32,7 +30,6 @@ fn decimal(code: u32, digits: Digits) -> String {
 }
 
 /// The TOTP value of `seed` at `unix_seconds` with steps of `period` seconds.
-#[must_use]
 pub fn totp(seed: &Seed, unix_seconds: u64, period: u16, digits: Digits, hash: HashAlgorithm) -> String {
     hotp(seed, unix_seconds / u64::from(period.max(1)), digits, hash)
 }

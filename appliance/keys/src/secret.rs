@@ -57,7 +57,6 @@ impl Seed {
     }
 
     /// The bytes.
-    #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -87,7 +86,6 @@ macro_rules! fixed_secret {
             }
 
             /// Takes an array of the right length.
-            #[must_use]
             pub fn from_array(bytes: &[u8; $len]) -> Self {
                 Self(Zeroizing::new(*bytes))
             }
@@ -100,7 +98,6 @@ macro_rules! fixed_secret {
             }
 
             /// The bytes.
-            #[must_use]
             pub fn expose(&self) -> &[u8; $len] {
                 &self.0
             }
@@ -140,7 +137,6 @@ fixed_secret!(
 
 impl AccessCode {
     /// Whether this is the all-zero code, by which keys mean "no code".
-    #[must_use]
     pub fn is_none(&self) -> bool {
         bool::from(self.expose().as_slice().ct_eq(&[0; 6]))
     }
@@ -163,7 +159,6 @@ impl Pin {
     }
 
     /// The text.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -174,19 +169,16 @@ pub struct CodeText(Zeroizing<String>);
 
 impl CodeText {
     /// Takes `text` as a code.
-    #[must_use]
     pub fn new(text: Zeroizing<String>) -> Self {
         Self(text)
     }
 
     /// The text.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// The text, still to be wiped.
-    #[must_use]
     pub fn into_text(self) -> Zeroizing<String> {
         self.0
     }

@@ -47,7 +47,6 @@ impl StatusWord {
     }
 
     /// Splits an answer into its status word and its data.
-    #[must_use]
     pub fn split(answer: &[u8]) -> Option<(Self, &[u8])> {
         let mut rest = answer;
         let word = take(&mut rest)?;
@@ -68,7 +67,6 @@ pub struct Selected {
 
 impl Selected {
     /// Reads it.
-    #[must_use]
     pub fn parse(data: &[u8]) -> Option<Self> {
         let find = |tag| Reader::find(data, tag).ok();
         let [major, minor, build] = find(Tag::Version)??.try_into().ok()?;
@@ -99,7 +97,6 @@ pub struct Listed {
 
 impl Listed {
     /// Reads a whole list.
-    #[must_use]
     pub fn parse_all(data: &[u8]) -> Option<Vec<Self>> {
         Reader::new(data)
             .map(|entry| {
@@ -115,7 +112,6 @@ impl Listed {
 
 /// Reads the code in an answer to [`calculate`](super::apdu::calculate): digits,
 /// then 31 bits (RFC 4226, section 5.3).
-#[must_use]
 pub fn code(data: &[u8]) -> Option<(Digits, String)> {
     let value: [u8; 5] = Reader::find(data, Tag::Code).ok()??.try_into().ok()?;
     let [digits, number @ ..] = value;
@@ -130,7 +126,6 @@ pub fn code(data: &[u8]) -> Option<(Digits, String)> {
 /// Reads the firmware's version, as text (`1.8.3`, `1.9.0-rc.1+git`) or packed into
 /// 32 bits (10 major, 16 minor, 6 patch). What is before a release counts as its
 /// release.
-#[must_use]
 pub fn version(data: &[u8]) -> Option<Firmware> {
     if let Ok(packed) = <[u8; 4]>::try_from(data) {
         let packed = u32::from_be_bytes(packed);

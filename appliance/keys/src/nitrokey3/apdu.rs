@@ -26,7 +26,6 @@ impl Apdu {
     }
 
     /// The bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -42,13 +41,11 @@ impl Label {
     pub const LONGEST: usize = 127;
 
     /// Takes text as a label; `None` when it is empty or too long.
-    #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         (1..=Self::LONGEST).contains(&text.len()).then(|| Self(text.to_owned()))
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,14 +67,12 @@ pub enum Moving {
 }
 
 /// SELECT: asks for [`Selected`](super::answer::Selected), and forgets a verified PIN.
-#[must_use]
 pub fn select() -> Option<Apdu> {
     Apdu::new(0xa4, [4, 0], &AID)
 }
 
 /// PUT: adds a credential. `None` when it does not fit a command. The application
 /// never replaces one of the same name.
-#[must_use]
 pub fn put(
     label: &Label,
     moving: Moving,
@@ -119,19 +114,16 @@ const fn hash_bits(hash: HashAlgorithm) -> Option<u8> {
 }
 
 /// LIST: asks for all names, with kinds and properties.
-#[must_use]
 pub fn list() -> Option<Apdu> {
     Apdu::new(0xa1, [0, 0], &[1])
 }
 
 /// SEND REMAINING: asks for the rest of a long answer.
-#[must_use]
 pub fn send_remaining() -> Option<Apdu> {
     Apdu::new(0xa5, [0, 0], &[])
 }
 
 /// CALCULATE: asks for a code. HOTP looks at no step.
-#[must_use]
 pub fn calculate(label: &Label, step: u64) -> Option<Apdu> {
     let data = Writer::default()
         .entry(Tag::Name, &[label.bytes()])
@@ -141,13 +133,11 @@ pub fn calculate(label: &Label, step: u64) -> Option<Apdu> {
 }
 
 /// DELETE: takes a credential away. The key wants a touch for it.
-#[must_use]
 pub fn delete(label: &Label) -> Option<Apdu> {
     Apdu::new(0x02, [0, 0], &Writer::default().entry(Tag::Name, &[label.bytes()]).finish())
 }
 
 /// VERIFY CODE: has the key check a code of reverse HOTP.
-#[must_use]
 pub fn verify_code(label: &Label, code: u32) -> Option<Apdu> {
     let data = Writer::default()
         .entry(Tag::Name, &[label.bytes()])
@@ -157,19 +147,16 @@ pub fn verify_code(label: &Label, code: u32) -> Option<Apdu> {
 }
 
 /// VERIFY PIN: opens what the next command needs the PIN for.
-#[must_use]
 pub fn verify_pin(pin: &Pin) -> Option<Apdu> {
     Apdu::new(0xb2, [0, 0], &pins(&[(Tag::Pin, pin)]))
 }
 
 /// SET PIN: gives the application its first PIN.
-#[must_use]
 pub fn set_pin(pin: &Pin) -> Option<Apdu> {
     Apdu::new(0xb4, [0, 0], &pins(&[(Tag::Pin, pin)]))
 }
 
 /// CHANGE PIN.
-#[must_use]
 pub fn change_pin(old: &Pin, new: &Pin) -> Option<Apdu> {
     Apdu::new(0xb3, [0, 0], &pins(&[(Tag::Pin, old), (Tag::NewPin, new)]))
 }

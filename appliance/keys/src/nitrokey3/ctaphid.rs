@@ -46,14 +46,12 @@ pub struct Message {
 
 impl Message {
     /// A message; `None` when it is too long.
-    #[must_use]
     pub fn new(command: Command, data: &[u8]) -> Option<Self> {
         let data = Zeroizing::new(data.to_vec());
         (data.len() <= LONGEST).then_some(Self { command: command as u8, data })
     }
 
     /// Its packets on a channel.
-    #[must_use]
     pub fn packets(&self, channel: u32) -> Vec<Zeroizing<[u8; PACKET]>> {
         let (first, rest) = self.data.split_at(self.data.len().min(FIRST_DATA));
         let length = u16::try_from(self.data.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -96,7 +94,6 @@ pub struct Assembler {
 
 impl Assembler {
     /// For packets of `channel`.
-    #[must_use]
     pub const fn new(channel: u32) -> Self {
         Self { channel, begun: None }
     }
@@ -144,7 +141,6 @@ impl Assembler {
 
 /// The channel that an answer to [`Command::Init`] gives out, when it is the answer
 /// to this nonce: nonce, channel, protocol, version, capabilities.
-#[must_use]
 pub fn channel_given(data: &[u8], nonce: &[u8; 8]) -> Option<u32> {
     let mut rest = data;
     let echoed: [u8; 8] = take(&mut rest)?;
@@ -171,7 +167,6 @@ pub enum HidError {
 
 impl HidError {
     /// What the byte says.
-    #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
         match byte {
             0x01 => Self::UnknownCommand,

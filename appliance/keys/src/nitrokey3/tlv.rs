@@ -61,7 +61,6 @@ impl Writer {
     }
 
     /// The bytes.
-    #[must_use]
     pub fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
@@ -79,7 +78,6 @@ pub struct NotWellFormed;
 
 impl<'a> Reader<'a> {
     /// Reads `bytes`.
-    #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }

@@ -19,7 +19,6 @@ pub struct Status {
 
 impl Status {
     /// Reads it.
-    #[must_use]
     pub fn parse(result: &[u8; RESULT]) -> Option<Self> {
         let mut rest: &[u8] = result;
         let [minor, major] = take(&mut rest)?;
@@ -63,7 +62,6 @@ pub enum Job {
 }
 
 /// How far a Storage is with the command of that byte.
-#[must_use]
 pub fn job(result: &[u8; RESULT], command: u8) -> Job {
     let mut rest: &[u8] = result;
     let state = take_slice(&mut rest, 13).and_then(|_| take::<3>(&mut rest));
@@ -82,7 +80,6 @@ pub fn job(result: &[u8; RESULT], command: u8) -> Job {
 impl DeviceStatus {
     /// Reads it, when it is there: it comes once, in the first report that is read
     /// after the Storage is through.
-    #[must_use]
     pub fn parse(result: &[u8; RESULT]) -> Option<Self> {
         let mut rest: &[u8] = result;
         take_slice(&mut rest, 18)?;
@@ -116,7 +113,6 @@ pub struct SlotContent {
 
 impl SlotContent {
     /// Reads it; `form` is how this key writes counters.
-    #[must_use]
     pub fn parse(slot: OtpSlot, form: CounterForm, result: &[u8; RESULT]) -> Option<Self> {
         let mut rest: &[u8] = result;
         let name = SlotName::from_wire(take(&mut rest)?);
@@ -151,7 +147,6 @@ pub struct Code {
 
 impl Code {
     /// Reads it.
-    #[must_use]
     pub fn parse(result: &[u8; RESULT]) -> Option<Self> {
         let mut rest: &[u8] = result;
         let number = u32::from_le_bytes(take(&mut rest)?);
@@ -160,7 +155,6 @@ impl Code {
     }
 
     /// The code as it is typed; `None` when the number has more digits than the slot.
-    #[must_use]
     pub fn text(&self) -> Option<String> {
         match self.config.digits {
             Digits::Six if self.number < 1_000_000 => Some(format!("{:06}", self.number)),
@@ -173,7 +167,6 @@ impl Code {
 /// How often a PIN may still be wrong, as an answer says it; `None` when the smart
 /// card did not say. OpenPGP cards count from 3; the Pro says 255 and the Storage
 /// 88 when they could not ask (`CcidLocalAccess.c`, `report_protocol.c`).
-#[must_use]
 pub fn retries(answer: &Answer) -> Option<u8> {
     let [count, ..] = *answer.result();
     (answer.status() == super::report::CommandStatus::Ok && count <= 15).then_some(count)

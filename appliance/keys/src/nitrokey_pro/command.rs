@@ -18,7 +18,6 @@ pub struct TemporaryPassword(Zeroizing<[u8; PASSWORD]>);
 
 impl TemporaryPassword {
     /// Makes one of random bytes.
-    #[must_use]
     pub fn from_random(random: &[u8; 24]) -> Self {
         let mut password = Zeroizing::new([0; PASSWORD]);
         for (to, from) in password.iter_mut().zip(random) {
@@ -29,7 +28,6 @@ impl TemporaryPassword {
     }
 
     /// Takes up to 25 bytes.
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         crate::bytes::padded(bytes).map(Zeroizing::new).map(Self)
     }
@@ -45,33 +43,28 @@ pub struct FittingPin<'a>(&'a [u8]);
 
 impl<'a> FittingPin<'a> {
     /// `None` when it is too long.
-    #[must_use]
     pub fn new(pin: &'a Pin) -> Option<Self> {
         let bytes = pin.expose().as_bytes();
         (bytes.len() <= PASSWORD).then_some(Self(bytes))
     }
 
     /// How many bytes it has.
-    #[must_use]
     pub const fn length(self) -> usize {
         self.0.len()
     }
 }
 
 /// Asks for [`Status`](super::answer::Status).
-#[must_use]
 pub fn get_status() -> Query {
     Query::new(Command::GetStatus, &[])
 }
 
 /// Asks a Storage for [`DeviceStatus`](super::answer::DeviceStatus).
-#[must_use]
 pub fn get_device_status() -> Query {
     Query::new(Command::GetDeviceStatus, &[])
 }
 
 /// Asks what a slot is called.
-#[must_use]
 pub fn read_slot_name(slot: OtpSlot) -> Query {
     Query::new(Command::ReadSlotName, &[(&[slot.wire()], 1)])
 }
@@ -86,7 +79,6 @@ pub enum CounterForm {
 }
 
 /// Asks for [`SlotContent`](super::answer::SlotContent).
-#[must_use]
 pub fn read_slot(slot: OtpSlot, form: CounterForm) -> Query {
     let form = match form {
         CounterForm::Digits => 0,
@@ -98,7 +90,6 @@ pub fn read_slot(slot: OtpSlot, form: CounterForm) -> Query {
 /// Asks for a code. A key that wants its user's PIN for that gets the temporary
 /// password (newer firmware). Time and interval are looked at by some firmware
 /// of the Storage only; it divides by the interval.
-#[must_use]
 pub fn get_code(slot: OtpSlot, time: u64, interval: u8, user: Option<&TemporaryPassword>) -> Query {
     let challenge = time.checked_div(interval.into()).unwrap_or_default();
     Query::new(
@@ -115,61 +106,51 @@ pub fn get_code(slot: OtpSlot, time: u64, interval: u8, user: Option<&TemporaryP
 
 /// Sets the clock to seconds since 1970. Without `force` the key does not let it
 /// go back.
-#[must_use]
 pub fn set_time(unix: u64, force: bool) -> Query {
     Query::new(Command::SetTime, &[(&[force.into()], 1), (&unix.to_le_bytes(), 8)])
 }
 
 /// Asks how often the administrator's PIN may still be wrong.
-#[must_use]
 pub fn admin_retries() -> Query {
     Query::new(Command::AdminRetries, &[])
 }
 
 /// Asks how often the user's PIN may still be wrong.
-#[must_use]
 pub fn user_retries() -> Query {
     Query::new(Command::UserRetries, &[])
 }
 
 /// Presents the administrator's PIN and agrees on a temporary password.
-#[must_use]
 pub fn first_authenticate(pin: FittingPin<'_>, password: &TemporaryPassword) -> Query {
     Query::new(Command::FirstAuthenticate, &[(pin.0, PASSWORD), (password.bytes(), PASSWORD)])
 }
 
 /// Presents the user's PIN and agrees on a temporary password.
-#[must_use]
 pub fn user_authenticate(pin: FittingPin<'_>, password: &TemporaryPassword) -> Query {
     Query::new(Command::UserAuthenticate, &[(pin.0, PASSWORD), (password.bytes(), PASSWORD)])
 }
 
 /// Authorizes `next`, which must be the next but one report (older firmware).
-#[must_use]
 pub fn authorize(next: &Query, password: &TemporaryPassword) -> Query {
     Query::new(Command::Authorize, &[(&next.crc().to_le_bytes(), 4), (password.bytes(), PASSWORD)])
 }
 
 /// The same for [`get_code`] (older firmware).
-#[must_use]
 pub fn user_authorize(next: &Query, password: &TemporaryPassword) -> Query {
     Query::new(Command::UserAuthorize, &[(&next.crc().to_le_bytes(), 4), (password.bytes(), PASSWORD)])
 }
 
 /// Forgets what was unlocked.
-#[must_use]
 pub fn lock() -> Query {
     Query::new(Command::Lock, &[])
 }
 
 /// Replaces the administrator's PIN.
-#[must_use]
 pub fn change_admin_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
     Query::new(Command::ChangeAdminPin, &[(old.0, PASSWORD), (new.0, PASSWORD)])
 }
 
 /// Replaces the user's PIN.
-#[must_use]
 pub fn change_user_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
     Query::new(Command::ChangeUserPin, &[(old.0, PASSWORD), (new.0, PASSWORD)])
 }
@@ -179,19 +160,16 @@ pub const LONGEST_PIN_OF_STORAGE: usize = 20;
 
 /// Presents the administrator's PIN to a Storage, in order to replace it. Its
 /// outcome is told by [`job`](super::answer::job).
-#[must_use]
 pub fn send_admin_pin(pin: FittingPin<'_>) -> Query {
     Query::new(Command::SendPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
 }
 
 /// Replaces the administrator's PIN that was presented to a Storage.
-#[must_use]
 pub fn send_new_admin_pin(pin: FittingPin<'_>) -> Query {
     Query::new(Command::SendNewPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
 }
 
 /// Sends the name of the slot to be written (newer firmware).
-#[must_use]
 pub fn send_name(name: &SlotName, password: &TemporaryPassword) -> Query {
     let head: &[u8] = &[b'N', 0];
     Query::new(Command::SendOtpData, &[(password.bytes(), PASSWORD), (head, 2), (name.wire(), PART)])
@@ -199,7 +177,6 @@ pub fn send_name(name: &SlotName, password: &TemporaryPassword) -> Query {
 
 /// Sends a part of the secret of the slot to be written (newer firmware): the
 /// first 30 bytes, or what is behind them. Bytes that the secret lacks are zeros.
-#[must_use]
 pub fn send_secret(seed: &Seed, part: u8, password: &TemporaryPassword) -> Query {
     let bytes = seed.expose().get(usize::from(part) * PART..).unwrap_or_default();
     let head: &[u8] = &[b'S', part];
@@ -207,7 +184,6 @@ pub fn send_secret(seed: &Seed, part: u8, password: &TemporaryPassword) -> Query
 }
 
 /// How many [`send_secret`] a secret needs.
-#[must_use]
 pub fn secret_parts(seed: &Seed) -> u8 {
     if seed.expose().len() > PART { 2 } else { 1 }
 }
@@ -222,7 +198,6 @@ pub enum Factor {
 }
 
 /// Writes the slot whose name and secret were sent (newer firmware).
-#[must_use]
 pub fn write_slot(
     slot: OtpSlot,
     factor: Factor,
@@ -249,7 +224,6 @@ pub fn write_slot(
 /// Writes a slot (older firmware), after it was authorized. Only the first 20
 /// bytes of the secret fit. A Storage wants the counter as decimal digits, of
 /// which seven fit.
-#[must_use]
 pub fn write_slot_authorized(
     slot: OtpSlot,
     name: &SlotName,
@@ -279,7 +253,6 @@ pub fn write_slot_authorized(
 
 /// Empties a slot. Newer firmware wants the temporary password, older an
 /// authorization before.
-#[must_use]
 pub fn erase_slot(slot: OtpSlot, password: Option<&TemporaryPassword>) -> Query {
     let password = password.map(TemporaryPassword::bytes).unwrap_or_default();
     Query::new(Command::EraseSlot, &[(&[slot.wire()], 1), (password, PASSWORD)])
@@ -300,7 +273,6 @@ pub struct GeneralConfig {
 }
 
 /// Sets the general configuration (newer firmware with the temporary password).
-#[must_use]
 pub fn write_config(config: GeneralConfig, password: Option<&TemporaryPassword>) -> Query {
     let GeneralConfig { num_lock, caps_lock, scroll_lock, user_pin_for_codes } = config;
     let bytes = [num_lock, caps_lock, scroll_lock, user_pin_for_codes.into(), 0];

@@ -4,7 +4,6 @@
 
 /// The CRC of `bytes`. A last word that is not whole counts with zeros behind it;
 /// reports have 60 bytes, so that does not happen.
-#[must_use]
 pub fn crc32(bytes: &[u8]) -> u32 {
     bytes.chunks(4).fold(u32::MAX, |crc, chunk| {
         let mut word = [0; 4];

@@ -33,7 +33,6 @@ impl Model {
     pub const ALL: [Self; 3] = [Self::Pro, Self::Storage, Self::LibremKey];
 
     /// The model with these USB ids.
-    #[must_use]
     pub const fn of(vendor: u16, product: u16) -> Option<Self> {
         match (vendor, product) {
             (NITROKEY, 0x4108) => Some(Self::Pro),
@@ -44,7 +43,6 @@ impl Model {
     }
 
     /// Its USB ids, vendor and product.
-    #[must_use]
     pub const fn ids(self) -> (u16, u16) {
         match self {
             Self::Pro => (NITROKEY, 0x4108),
@@ -54,7 +52,6 @@ impl Model {
     }
 
     /// What a person calls it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pro => "Nitrokey Pro",
@@ -64,7 +61,6 @@ impl Model {
     }
 
     /// The first firmware that authorizes inside, and takes long secrets.
-    #[must_use]
     pub const fn first_inside(self) -> Firmware {
         match self {
             Self::Pro | Self::LibremKey => Firmware::new(0, 8, 0),
@@ -73,13 +69,11 @@ impl Model {
     }
 
     /// How `firmware` of this model authorizes changes.
-    #[must_use]
     pub fn authorization(self, firmware: Firmware) -> Authorization {
         if firmware < self.first_inside() { Authorization::Before } else { Authorization::Inside }
     }
 
     /// The longest secret that `firmware` of this model takes, in bytes.
-    #[must_use]
     pub fn longest_secret(self, firmware: Firmware) -> usize {
         match self.authorization(firmware) {
             Authorization::Before => 20,
@@ -90,7 +84,6 @@ impl Model {
     /// How many TOTP slots can be used. The last one of a Storage from 0.54 on
     /// shares its memory with the first HOTP slot (storage-firmware issue 91): a
     /// write is answered by "ok" and does nothing, an erasure erases the other.
-    #[must_use]
     pub fn totp_slots(self, firmware: Firmware) -> u8 {
         match (self, self.authorization(firmware)) {
             (Self::Storage, Authorization::Inside) => 14,
@@ -100,7 +93,6 @@ impl Model {
 
     /// Whether `firmware` of this model takes a secret for "none", and keeps the
     /// one that was there before (`hotp.c`, `write_to_slot`).
-    #[must_use]
     pub fn keeps_old_secret(self, firmware: Firmware, new: &[u8]) -> bool {
         match (self, self.authorization(firmware)) {
             (Self::Pro | Self::LibremKey, Authorization::Before) => new.first() == Some(&0),

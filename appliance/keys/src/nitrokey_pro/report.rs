@@ -46,20 +46,17 @@ impl Query {
     }
 
     /// The report.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; LENGTH] {
         &self.bytes
     }
 
     /// The command byte.
-    #[must_use]
     pub fn command(&self) -> u8 {
         let [command, ..] = *self.bytes;
         command
     }
 
     /// Its CRC, by which the key names it.
-    #[must_use]
     pub const fn crc(&self) -> u32 {
         self.crc
     }
@@ -115,7 +112,6 @@ pub enum Command {
 
 impl Command {
     /// Its byte.
-    #[must_use]
     pub const fn byte(self) -> u8 {
         self as u8
     }
@@ -147,7 +143,6 @@ pub struct Answer {
 
 impl Shown {
     /// Reads a report.
-    #[must_use]
     pub fn parse(bytes: &[u8; LENGTH]) -> Self {
         let mut rest: &[u8] = bytes;
         let Some((answer, crc)) = Self::read(&mut rest) else { return Self::Busy };
@@ -162,7 +157,6 @@ impl Shown {
 
     /// Whether this shows that the key is at work on `query`. A Pro says "busy";
     /// a Storage names the command while its answer is not whole yet.
-    #[must_use]
     pub fn works_on(&self, query: &Query) -> bool {
         match self {
             Self::Busy => true,
@@ -183,25 +177,21 @@ impl Shown {
 
 impl Answer {
     /// Whether this is the outcome of `query`, and of no report before it.
-    #[must_use]
     pub fn answers(&self, query: &Query) -> bool {
         self.command == query.command() && self.crc == query.crc()
     }
 
     /// The command byte it names.
-    #[must_use]
     pub const fn command(&self) -> u8 {
         self.command
     }
 
     /// What came of the command.
-    #[must_use]
     pub const fn status(&self) -> CommandStatus {
         self.status
     }
 
     /// The result; it may repeat a secret.
-    #[must_use]
     pub fn result(&self) -> &[u8; RESULT] {
         &self.result
     }
@@ -239,7 +229,6 @@ pub enum CommandStatus {
 
 impl CommandStatus {
     /// What the byte says.
-    #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
         match byte {
             0 => Self::Ok,

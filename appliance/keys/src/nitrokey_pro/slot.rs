@@ -25,7 +25,6 @@ pub enum SlotKind {
 
 impl SlotKind {
     /// The kind as the engine has it.
-    #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
             Self::Hotp => Kind::Hotp,
@@ -36,7 +35,6 @@ impl SlotKind {
 
 impl OtpSlot {
     /// The slot of that kind and number; `None` when there is none.
-    #[must_use]
     pub const fn new(kind: Kind, slot: Slot) -> Option<Self> {
         match kind {
             Kind::Hotp if slot.0 < HOTP_SLOTS => Some(Self { kind: SlotKind::Hotp, number: slot.0 }),
@@ -52,19 +50,16 @@ impl OtpSlot {
     }
 
     /// What it is for.
-    #[must_use]
     pub const fn kind(self) -> SlotKind {
         self.kind
     }
 
     /// Its number, as people count.
-    #[must_use]
     pub const fn slot(self) -> Slot {
         Slot(self.number)
     }
 
     /// Its number in reports: 10 to 12, 20 to 2E.
-    #[must_use]
     pub const fn wire(self) -> u8 {
         match self.kind {
             SlotKind::Hotp => 0x10 | self.number,
@@ -73,7 +68,6 @@ impl OtpSlot {
     }
 
     /// The slot of a number in reports.
-    #[must_use]
     pub const fn from_wire(byte: u8) -> Option<Self> {
         match byte & 0xf0 {
             0x10 => Self::new(Kind::Hotp, Slot(byte & 0x0f)),
@@ -92,7 +86,6 @@ impl SlotName {
     pub const LONGEST: usize = 15;
 
     /// As much of `text` as fits, in whole characters.
-    #[must_use]
     pub fn cut(text: &str) -> Self {
         let mut name = [0; 15];
         let mut room = name.iter_mut();
@@ -114,7 +107,6 @@ impl SlotName {
     /// The name for a label: all of it, or the part behind the last colon when that
     /// is too long, since it is that part which tells one credential from another
     /// (`issuer:account`).
-    #[must_use]
     pub fn of_label(label: &str) -> Self {
         match label.rsplit_once(':') {
             Some((_, account)) if label.len() > Self::LONGEST && !account.is_empty() => Self::cut(account),
@@ -123,26 +115,22 @@ impl SlotName {
     }
 
     /// A name as it stands in a report.
-    #[must_use]
     pub const fn from_wire(bytes: [u8; 15]) -> Self {
         Self(bytes)
     }
 
     /// As it stands in a report: zeros behind it.
-    #[must_use]
     pub const fn wire(&self) -> &[u8; 15] {
         &self.0
     }
 
     /// Whether a key would refuse it.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         let [first, ..] = self.0;
         first == 0
     }
 
     /// For people; what is not UTF-8 is replaced.
-    #[must_use]
     pub fn text(&self) -> String {
         let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(Self::LONGEST);
         String::from_utf8_lossy(self.0.get(..end).unwrap_or_default()).into_owned()
@@ -162,13 +150,11 @@ pub struct SlotConfig {
 
 impl SlotConfig {
     /// Plain codes.
-    #[must_use]
     pub const fn plain(digits: Digits) -> Self {
         Self { digits, enter: false, token_id: false }
     }
 
     /// The byte: 01 eight digits, 02 Enter, 04 token id.
-    #[must_use]
     pub const fn byte(self) -> u8 {
         let digits = match self.digits {
             Digits::Six => 0,
@@ -178,7 +164,6 @@ impl SlotConfig {
     }
 
     /// What the byte says; other bits mean nothing.
-    #[must_use]
     pub const fn from_byte(byte: u8) -> Self {
         Self {
             digits: if byte & 1 == 0 { Digits::Six } else { Digits::Eight },

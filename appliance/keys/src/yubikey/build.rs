@@ -50,7 +50,6 @@ pub struct OathId {
 
 impl OathId {
     /// A text in modhex; `None` for other text, and for more than 32 letters.
-    #[must_use]
     pub fn modhex(text: &str) -> Option<Self> {
         let bytes = modhex::decode(text).ok().filter(|bytes| (1..=16).contains(&bytes.len()))?;
         Some(Self { bytes: bytes.to_vec(), form: TokenIdForm::Modhex })
@@ -58,7 +57,6 @@ impl OathId {
 
     /// `ubhe` (Yubico, YubiKey) and eight decimal digits (OATH token identifier
     /// specification, class A): the text that a key of this serial types.
-    #[must_use]
     pub fn of_serial(serial: u32) -> Self {
         let digits = serial % 100_000_000;
         let pair = |position: u32| {
@@ -70,7 +68,6 @@ impl OathId {
     }
 
     /// What the key types in front of a code.
-    #[must_use]
     pub fn text(&self) -> String {
         let modhex_bytes = match self.form {
             TokenIdForm::Digits => 0,
@@ -145,7 +142,6 @@ impl SlotConfig {
     }
 
     /// Yubico OTP challenge-response.
-    #[must_use]
     pub fn challenge_yubico(private_id: &PrivateId, key: &AesKey, touch: bool) -> Self {
         let mut cfg = CfgFlags::CHALLENGE_YUBICO;
         if touch {
@@ -161,7 +157,6 @@ impl SlotConfig {
     /// under each set's `UPDATABLE` have an effect. The access code of the slot
     /// becomes that of the update: give the old one again by
     /// [`with_new_code`](Self::with_new_code) to keep it.
-    #[must_use]
     pub fn update(ext: ExtFlags, tkt: TktFlags, cfg: CfgFlags) -> Self {
         let mut config = Self::blank(ext, tkt & TktFlags::UPDATABLE, cfg & CfgFlags::UPDATABLE);
         // yubikit says 16 here, and updates are compared with its bytes.
@@ -172,7 +167,6 @@ impl SlotConfig {
     /// An update that gives a slot the access code `code` and leaves it otherwise as
     /// the builder of that kind made it. `touch` as for
     /// [`challenge_hmac`](Self::challenge_hmac).
-    #[must_use]
     pub fn new_code_update(kind: Kind, touch: bool, code: &AccessCode) -> Self {
         let (tkt, cfg) = match kind {
             Kind::ChallengeResponse if touch => {

@@ -29,7 +29,6 @@ impl OtpSlot {
     pub const ALL: [Self; 2] = [Self::One, Self::Two];
 
     /// The slot of that number, when it is 1 or 2.
-    #[must_use]
     pub const fn new(slot: Slot) -> Option<Self> {
         match slot.0 {
             1 => Some(Self::One),
@@ -39,7 +38,6 @@ impl OtpSlot {
     }
 
     /// 1 or 2.
-    #[must_use]
     pub const fn slot(self) -> Slot {
         match self {
             Self::One => Slot(1),
@@ -48,7 +46,6 @@ impl OtpSlot {
     }
 
     /// Whether `firmware` has it.
-    #[must_use]
     pub fn is_in(self, firmware: Firmware) -> bool {
         self == Self::One || Feature::SlotTwo.is_in(firmware)
     }
@@ -115,13 +112,11 @@ impl Command {
     ];
 
     /// The command of that byte.
-    #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {
         Self::BYTES.iter().find(|&&(known, _)| known == byte).map(|&(_, command)| command)
     }
 
     /// Its byte.
-    #[must_use]
     pub const fn byte(self) -> u8 {
         use OtpSlot::{One, Two};
         match self {
@@ -146,7 +141,6 @@ impl Command {
     }
 
     /// Whether `firmware` knows it.
-    #[must_use]
     pub fn is_known_to(self, firmware: Firmware) -> bool {
         match self {
             Self::Write(slot) => slot.is_in(firmware),
@@ -165,7 +159,6 @@ impl Command {
     }
 
     /// How it is answered.
-    #[must_use]
     pub const fn answer(self) -> AnswerForm {
         match self {
             Self::Serial => AnswerForm::Response(Length::Exactly(4)),
@@ -182,37 +175,31 @@ impl Command {
 }
 
 /// Writes or deletes a slot.
-#[must_use]
 pub fn write(slot: OtpSlot, write: &SlotWrite) -> Frame {
     Command::Write(slot).frame(&write.payload())
 }
 
 /// Updates a slot.
-#[must_use]
 pub fn update(slot: OtpSlot, write: &SlotWrite) -> Frame {
     Command::Update(slot).frame(&write.payload())
 }
 
 /// Swaps the slots. `current` goes where ykpersonalize puts it, behind 52 zeros.
-#[must_use]
 pub fn swap(current: &AccessCode) -> Frame {
     Command::Swap.frame(&SlotWrite::delete(current).payload())
 }
 
 /// Reads the serial.
-#[must_use]
 pub fn read_serial() -> Frame {
     Command::Serial.frame(&Payload::empty())
 }
 
 /// The serial in an answer: four bytes, big-endian, unlike everything else here.
-#[must_use]
 pub fn parse_serial(answer: &[u8]) -> Option<u32> {
     answer.try_into().ok().map(u32::from_be_bytes)
 }
 
 /// Reads a page of device information, from 0.
-#[must_use]
 pub fn read_device_info(page: u8) -> Frame {
     let mut bytes = [0; PAYLOAD];
     let [first, ..] = &mut bytes;
@@ -221,25 +208,21 @@ pub fn read_device_info(page: u8) -> Frame {
 }
 
 /// Writes the device configuration. `None` when it does not fit a payload.
-#[must_use]
 pub fn write_device_info(config: &DeviceConfig) -> Option<Frame> {
     Some(Command::WriteDeviceInfo.frame(&Payload::new(&config.encode()?)?))
 }
 
 /// Writes what is read by radio.
-#[must_use]
 pub fn write_ndef(slot: OtpSlot, ndef: &Ndef, current: &AccessCode) -> Frame {
     Command::Ndef(slot).frame(&ndef.payload(current))
 }
 
 /// Chooses the USB interfaces.
-#[must_use]
 pub fn set_usb_mode(mode: UsbMode) -> Frame {
     Command::UsbMode.frame(&mode.payload())
 }
 
 /// Writes the scan-code map. `current` guards it like a slot.
-#[must_use]
 pub fn write_scan_map(map: &ScanMap, current: &AccessCode) -> Frame {
     Command::ScanMap.frame(&map.payload(current))
 }
@@ -248,7 +231,6 @@ pub fn write_scan_map(map: &ScanMap, current: &AccessCode) -> Frame {
 /// without changing anything: a scan map of 45 times `c` under the access code
 /// `cccccc`. No key has that map and that code, so it is refused (yubikit
 /// `yubiotp.py`).
-#[must_use]
 pub fn neo_wakeup_probe() -> Frame {
     let mut bytes = [0; PAYLOAD];
     bytes.iter_mut().take(51).for_each(|byte| *byte = b'c');
@@ -261,7 +243,6 @@ pub fn neo_wakeup_probe() -> Frame {
 ///
 /// Such a slot strips all trailing bytes that are like the 64th, so the padding
 /// is a byte that the challenge does not end in: 0, or 1 after a 0.
-#[must_use]
 pub fn challenge_hmac(slot: OtpSlot, challenge: &[u8]) -> Option<Frame> {
     let filler = u8::from(challenge.last() == Some(&0));
     let mut bytes = Zeroizing::new([filler; PAYLOAD]);
@@ -271,7 +252,6 @@ pub fn challenge_hmac(slot: OtpSlot, challenge: &[u8]) -> Option<Frame> {
 
 /// The part of an HMAC payload that a slot for short challenges takes: without
 /// the trailing bytes that are like the last.
-#[must_use]
 pub fn stripped_challenge(payload: &[u8; PAYLOAD]) -> &[u8] {
     let [.., last] = payload;
     let kept = payload.iter().rposition(|byte| byte != last).map_or(0, |at| at + 1);
@@ -279,7 +259,6 @@ pub fn stripped_challenge(payload: &[u8; PAYLOAD]) -> &[u8] {
 }
 
 /// Sends a challenge of six bytes to a Yubico OTP slot.
-#[must_use]
 pub fn challenge_yubico(slot: OtpSlot, challenge: &[u8; 6]) -> Frame {
     let mut bytes = [0; PAYLOAD];
     for (to, from) in bytes.iter_mut().zip(challenge) {

@@ -46,7 +46,6 @@ pub enum Mode {
 impl Mode {
     /// The mode of these flags. Challenge-response comes first: HOTP with eight
     /// digits is the same bit as one half of HMAC.
-    #[must_use]
     pub const fn of(tkt: TktFlags, cfg: CfgFlags) -> Self {
         if tkt.contains(TktFlags::OATH) {
             if cfg.contains(CfgFlags::CHALLENGE_HMAC) {
@@ -68,7 +67,6 @@ impl Mode {
     }
 
     /// Whether `firmware` can do it.
-    #[must_use]
     pub fn is_known_to(self, firmware: Firmware) -> bool {
         match self {
             Self::YubicoOtp | Self::StaticTicket => true,
@@ -156,7 +154,6 @@ impl SlotConfig {
     }
 
     /// The 52 bytes.
-    #[must_use]
     pub fn encode(&self) -> Zeroizing<[u8; CONFIG]> {
         let mut body = Zeroizing::new([0; CONFIG - 2]);
         let flags = [self.fixed_length, self.ext.bits(), self.tkt.bits(), self.cfg.bits()];
@@ -172,43 +169,36 @@ impl SlotConfig {
     }
 
     /// What the slot does.
-    #[must_use]
     pub fn mode(&self) -> Mode {
         Mode::of(self.tkt, self.cfg)
     }
 
     /// Flags around the slot.
-    #[must_use]
     pub fn ext(&self) -> ExtFlags {
         self.ext
     }
 
     /// Flags around the code.
-    #[must_use]
     pub fn tkt(&self) -> TktFlags {
         self.tkt
     }
 
     /// Flags that depend on the mode.
-    #[must_use]
     pub fn cfg(&self) -> CfgFlags {
         self.cfg
     }
 
     /// The fixed part: public id, OATH token id, or the begin of a password.
-    #[must_use]
     pub fn fixed(&self) -> &[u8] {
         self.fixed.get(..usize::from(self.fixed_length)).unwrap_or_default()
     }
 
     /// What guards the slot from now on; all zero for nothing.
-    #[must_use]
     pub fn new_code(&self) -> AccessCode {
         AccessCode::from_array(&self.new_code)
     }
 
     /// The 20-byte key of an HOTP or HMAC slot (shorter ones were zero padded).
-    #[must_use]
     pub fn oath_key(&self) -> Option<Seed> {
         if !matches!(self.mode(), Mode::Hotp(_) | Mode::ChallengeHmac) {
             return None;
@@ -222,21 +212,18 @@ impl SlotConfig {
     }
 
     /// The counter that an HOTP slot starts at.
-    #[must_use]
     pub fn initial_counter(&self) -> Option<u32> {
         let [_, _, _, _, high, low] = self.uid;
         matches!(self.mode(), Mode::Hotp(_)).then(|| u32::from(u16::from_be_bytes([high, low])) * 16)
     }
 
     /// The private id and key of a Yubico OTP slot, static ticket or challenge slot.
-    #[must_use]
     pub fn yubico_key(&self) -> Option<(PrivateId, AesKey)> {
         matches!(self.mode(), Mode::YubicoOtp | Mode::StaticTicket | Mode::ChallengeYubico)
             .then(|| (PrivateId::from_array(&self.uid), AesKey::from_array(&self.key)))
     }
 
     /// The scan codes of a static password up to the zero that ends it, bit 7 meaning shift.
-    #[must_use]
     pub fn scan_codes(&self) -> Option<Zeroizing<Vec<u8>>> {
         (self.mode() == Mode::ScanCodes).then(|| {
             let all = self.fixed.iter().chain(&self.uid).chain(&self.key);
@@ -248,7 +235,6 @@ impl SlotConfig {
 
     /// The text that an HOTP slot types before the code: its token id, in part
     /// or whole in modhex, the rest as hexadecimal digits.
-    #[must_use]
     pub fn token_id_text(&self) -> Option<String> {
         if !matches!(self.mode(), Mode::Hotp(_)) {
             return None;

@@ -10,7 +10,6 @@
 pub const RESIDUE: u16 = 0xf0b8;
 
 /// The CRC of `bytes`.
-#[must_use]
 #[doc(alias = "yubikey_crc16")]
 pub fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xffff, |crc, &byte| {
@@ -19,7 +18,6 @@ pub fn crc16(bytes: &[u8]) -> u16 {
 }
 
 /// The two bytes that close a block: its CRC complemented, low byte first.
-#[must_use]
 pub fn seal(block: &[u8]) -> [u8; 2] {
     (!crc16(block)).to_le_bytes()
 }

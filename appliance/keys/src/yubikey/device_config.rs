@@ -37,7 +37,6 @@ pub struct DeviceConfig {
 impl DeviceConfig {
     /// The bytes, with their length in front, in yubikit's order. `None` when
     /// they are longer than 255.
-    #[must_use]
     pub fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let mut body = Zeroizing::new(Vec::with_capacity(64));
         if self.reboot {

@@ -82,7 +82,6 @@ pub struct FormFactor(pub u8);
 
 impl FormFactor {
     /// Words for it; `None` for shapes that the list does not have.
-    #[must_use]
     pub const fn words(self) -> Option<&'static str> {
         match self.0 & 0x0f {
             1 => Some("USB-A keychain"),
@@ -97,13 +96,11 @@ impl FormFactor {
     }
 
     /// Whether it is sold as a Security Key.
-    #[must_use]
     pub const fn is_security_key(self) -> bool {
         self.0 & 0x40 != 0
     }
 
     /// Whether it is a FIPS edition.
-    #[must_use]
     pub const fn is_fips(self) -> bool {
         self.0 & 0x80 != 0
     }
@@ -198,26 +195,22 @@ impl DeviceInfo {
 
     /// What is switched on over USB. Firmware 4.x says it wrongly, so nothing
     /// is said there.
-    #[must_use]
     pub fn usb_enabled(&self, firmware: Firmware) -> Option<u16> {
         self.usb_enabled_raw.filter(|_| firmware.major != 4)
     }
 
     /// What the key can do over USB, put right for 4.2.4.
-    #[must_use]
     pub fn usb_supported(&self, firmware: Firmware) -> Option<u16> {
         if firmware::misreports_capabilities(firmware) { Some(0x3f) } else { self.usb_supported }
     }
 
     /// Whether it has a radio.
-    #[must_use]
     pub fn has_nfc(&self) -> bool {
         self.nfc_supported.is_some_and(|supported| supported != 0)
     }
 
     /// The page as a key sends it, tags in ascending order; `more` announces
     /// another. `None` when it is longer than 255 bytes.
-    #[must_use]
     pub fn encode_page(&self, more: bool) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         let mut put = |tag: u8, value: Option<&[u8]>| {

@@ -63,7 +63,6 @@ pub struct Ndef {
 impl Ndef {
     /// A URI, shortened by the first abbreviation that fits. `None` when more
     /// than 53 bytes remain.
-    #[must_use]
     pub fn uri(uri: &str) -> Option<Self> {
         let (code, rest) = URI_PREFIXES
             .iter()
@@ -74,7 +73,6 @@ impl Ndef {
     }
 
     /// A text in a language such as `en`. `None` when both have more than 53 bytes.
-    #[must_use]
     pub fn text(language: &str, text: &str) -> Option<Self> {
         // The top two bits of the length say UTF-16 and "reserved".
         let length = u8::try_from(language.len()).ok().filter(|&length| length < 0x40)?;
@@ -82,13 +80,11 @@ impl Ndef {
     }
 
     /// The record as data: kind `U` or `T`, and its bytes.
-    #[must_use]
     pub fn record(&self) -> (char, &[u8]) {
         (char::from(self.kind), &self.data)
     }
 
     /// Length, kind, 54 bytes of data, access code of the slot.
-    #[must_use]
     pub fn payload(&self, current: &AccessCode) -> Payload {
         let data: [u8; NDEF_DATA] = padded(&self.data).unwrap_or([0; NDEF_DATA]);
         let head = [self.data.len() as u8, self.kind];
@@ -100,7 +96,6 @@ impl Ndef {
     }
 
     /// Reads a payload: the record, and the access code that came with it.
-    #[must_use]
     pub fn parse(payload: &[u8; PAYLOAD]) -> Option<(Self, AccessCode)> {
         let mut rest = payload.as_slice();
         let [length, kind] = take(&mut rest)?;
@@ -133,7 +128,6 @@ pub struct UsbMode {
 
 impl UsbMode {
     /// The payload.
-    #[must_use]
     pub fn payload(self) -> Payload {
         let mut bytes = [0; PAYLOAD];
         let [low, high] = self.auto_eject.to_le_bytes();
@@ -143,7 +137,6 @@ impl UsbMode {
     }
 
     /// Reads a payload; `None` for a mode that does not exist.
-    #[must_use]
     pub fn parse(payload: &[u8; PAYLOAD]) -> Option<Self> {
         let [mode, challenge_timeout, low, high, ..] = *payload;
         (mode & 0x7f <= 6).then_some(Self {
@@ -175,7 +168,6 @@ impl Default for ScanMap {
 
 impl ScanMap {
     /// The codes and, behind them, the access code.
-    #[must_use]
     pub fn payload(&self, current: &AccessCode) -> Payload {
         let mut bytes = Zeroizing::new([0; PAYLOAD]);
         for (to, from) in bytes.iter_mut().zip(self.0.iter().chain(current.expose())) {
@@ -185,7 +177,6 @@ impl ScanMap {
     }
 
     /// Reads a payload: the map, and the access code that came with it.
-    #[must_use]
     pub fn parse(payload: &[u8; PAYLOAD]) -> Option<(Self, AccessCode)> {
         let mut rest = payload.as_slice();
         let codes = take(&mut rest)?;
@@ -194,7 +185,6 @@ impl ScanMap {
     }
 
     /// The stroke for `character` under this map; digits and modhex only.
-    #[must_use]
     pub fn stroke(&self, character: char) -> Option<Stroke> {
         let wanted = if character == '\n' { '\r' } else { character };
         let at = MAPPED.chars().position(|mapped| mapped == wanted)?;

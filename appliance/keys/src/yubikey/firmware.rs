@@ -52,7 +52,6 @@ pub enum Feature {
 
 impl Feature {
     /// Whether `firmware` has it.
-    #[must_use]
     pub fn is_in(self, firmware: Firmware) -> bool {
         let from = |major, minor| firmware >= Firmware::new(major, minor, 0);
         let beta = is_neo_beta(firmware);
@@ -76,21 +75,18 @@ impl Feature {
 }
 
 /// The beta of the NEO called itself 2.1.4 and up; it has one slot.
-#[must_use]
 pub fn is_neo_beta(firmware: Firmware) -> bool {
     (firmware.major, firmware.minor) == (2, 1) && firmware.build >= 4
 }
 
 /// The NEO keeps an old copy of its programming sequence until it is written
 /// to, so its status must be shaken loose before it is believed (yubikit).
-#[must_use]
 pub fn caches_sequence(firmware: Firmware) -> bool {
     firmware.major == 3
 }
 
 /// Firmware 4.4 is the FIPS edition of the YubiKey 4; newer keys say it in
 /// their device information.
-#[must_use]
 pub fn is_fips_by_version(firmware: Firmware) -> bool {
     (firmware.major, firmware.minor) == (4, 4)
 }
@@ -98,13 +94,11 @@ pub fn is_fips_by_version(firmware: Firmware) -> bool {
 /// On 4.3.2 to 4.3.5 an update silently leaves the access code as it was, and
 /// updates with the same code have locked keys; such keys must be programmed
 /// anew instead (yubikey-manager PR 126, yubikey-personalization-gui issue 73).
-#[must_use]
 pub fn update_loses_access_code(firmware: Firmware) -> bool {
     (Firmware::new(4, 3, 2)..=Firmware::new(4, 3, 5)).contains(&firmware)
 }
 
 /// 4.2.4 reports wrong capabilities; all six of its generation are there.
-#[must_use]
 pub fn misreports_capabilities(firmware: Firmware) -> bool {
     firmware == Firmware::new(4, 2, 4)
 }

@@ -22,19 +22,16 @@ macro_rules! flag_set {
             $($(#[$flag_doc])* pub const $flag: Self = Self($bits);)*
 
             /// The flags of that byte.
-            #[must_use]
             pub const fn from_bits(bits: u8) -> Self {
                 Self(bits)
             }
 
             /// The byte.
-            #[must_use]
             pub const fn bits(self) -> u8 {
                 self.0
             }
 
             /// Whether all of `flags` are set.
-            #[must_use]
             pub const fn contains(self, flags: Self) -> bool {
                 self.0 & flags.0 == flags.0
             }

@@ -57,25 +57,21 @@ pub struct Payload(Zeroizing<[u8; PAYLOAD]>);
 
 impl Payload {
     /// 64 zeros: the payload of commands that need none.
-    #[must_use]
     pub fn empty() -> Self {
         Self(Zeroizing::new([0; PAYLOAD]))
     }
 
     /// `bytes` with zeros behind; `None` when they are more than 64.
-    #[must_use]
     pub fn new(bytes: &[u8]) -> Option<Self> {
         padded(bytes).map(|array| Self(Zeroizing::new(array)))
     }
 
     /// Exactly these bytes.
-    #[must_use]
     pub fn from_array(bytes: &[u8; PAYLOAD]) -> Self {
         Self(Zeroizing::new(*bytes))
     }
 
     /// The bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; PAYLOAD] {
         &self.0
     }
@@ -87,7 +83,6 @@ pub struct Frame(Zeroizing<[u8; FRAME]>);
 
 impl Frame {
     /// The frame of that command.
-    #[must_use]
     pub fn new(command: u8, payload: &Payload) -> Self {
         let mut bytes = Zeroizing::new([0; FRAME]);
         let [low, high] = crc16(payload.bytes()).to_le_bytes();
@@ -109,26 +104,22 @@ impl Frame {
     }
 
     /// All 70 bytes.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; FRAME] {
         &self.0
     }
 
     /// The payload.
-    #[must_use]
     pub fn payload(&self) -> &[u8; PAYLOAD] {
         self.0.first_chunk().unwrap_or(&[0; PAYLOAD])
     }
 
     /// The command byte; see [`Command`](super::command::Command).
-    #[must_use]
     pub fn command(&self) -> u8 {
         let [.., command, _, _, _, _, _] = *self.0;
         command
     }
 
     /// The CRC as the frame carries it.
-    #[must_use]
     pub fn crc(&self) -> u16 {
         let [.., low, high, _, _, _] = *self.0;
         u16::from_le_bytes([low, high])
@@ -136,7 +127,6 @@ impl Frame {
 
     /// The report of chunk `sequence`, or `None` when that chunk is left out
     /// (seven zeros in the middle) or there is no such chunk.
-    #[must_use]
     pub fn report(&self, sequence: u8) -> Option<[u8; 8]> {
         let chunk = self.0.chunks_exact(CHUNK).nth(usize::from(sequence))?;
         let middle = sequence != 0 && sequence != LAST;
@@ -188,13 +178,11 @@ impl Default for Assembler {
 
 impl Assembler {
     /// An assembler between frames.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Whether a frame has begun and not ended.
-    #[must_use]
     pub fn is_under_way(&self) -> bool {
         self.after.is_some()
     }

@@ -42,7 +42,6 @@ pub struct Identity {
 
 impl Identity {
     /// What `product_id` of vendor [`VENDOR`] is; `None` for what is no YubiKey.
-    #[must_use]
     pub const fn of(product_id: u16) -> Option<Self> {
         use Line::{FourFive, Neo, Plus, SecurityKey, Standard};
         let (line, otp, fido, ccid) = match product_id {
@@ -69,7 +68,6 @@ impl Identity {
     }
 
     /// Whether slots can be programmed over HID: only where OTP is switched on.
-    #[must_use]
     pub const fn programmable(self) -> bool {
         self.otp
     }
@@ -77,14 +75,12 @@ impl Identity {
     /// Whether the key has other interfaces than OTP. Such a key does not
     /// answer OTP commands for about three seconds after it spoke through one
     /// of them ("reclaim", ykman issue 34).
-    #[must_use]
     pub const fn has_more_than_otp(self) -> bool {
         self.fido || self.ccid
     }
 
     /// The interfaces in words, as keys spell them in their USB product string:
     /// "OTP+FIDO+CCID".
-    #[must_use]
     pub fn interfaces(self) -> String {
         let names = [(self.otp, "OTP"), (self.fido, "FIDO"), (self.ccid, "CCID")];
         names.iter().filter_map(|&(there, name)| there.then_some(name)).collect::<Vec<_>>().join("+")
@@ -92,14 +88,12 @@ impl Identity {
 }
 
 /// The firmware in the USB field `bcdDevice`: 0x0543 is 5.4.3.
-#[must_use]
 pub const fn firmware_of_bcd(bcd_device: u16) -> Firmware {
     let [high, low] = bcd_device.to_be_bytes();
     Firmware::new(high, low >> 4, low & 0x0f)
 }
 
 /// `bcdDevice` of a firmware, the other way round; each number is cut to its digits.
-#[must_use]
 pub const fn bcd_of_firmware(firmware: Firmware) -> u16 {
     u16::from_be_bytes([firmware.major, firmware.minor << 4 | firmware.build & 0x0f])
 }
@@ -108,7 +102,6 @@ pub const fn bcd_of_firmware(firmware: Firmware) -> u16 {
 ///
 /// `info` is what the key says about itself, where it can. Without it the
 /// firmware and the product id still tell the generation.
-#[must_use]
 pub fn model(identity: Option<Identity>, firmware: Firmware, info: Option<&DeviceInfo>) -> String {
     let line = identity.map(|identity| identity.line);
     let form = info.and_then(|info| info.form_factor);

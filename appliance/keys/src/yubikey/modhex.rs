@@ -20,7 +20,6 @@ pub enum ModhexError {
 }
 
 /// `bytes` in modhex.
-#[must_use]
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [letter(byte >> 4), letter(byte & 0x0f)]).collect()
 }
@@ -44,14 +43,12 @@ pub fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, ModhexError> {
 }
 
 /// The value of one letter.
-#[must_use]
 pub fn nibble(letter: u8) -> Option<u8> {
     let small = letter.to_ascii_lowercase();
     ALPHABET.iter().zip(0..).find(|&(&known, _)| known == small).map(|(_, value)| value)
 }
 
 /// The letter of the low four bits of `nibble`.
-#[must_use]
 pub fn letter(nibble: u8) -> char {
     char::from(ALPHABET.get(usize::from(nibble & 0x0f)).copied().unwrap_or(b'c'))
 }

@@ -42,7 +42,6 @@ pub enum KeyReport {
 
 impl KeyReport {
     /// Reads a report.
-    #[must_use]
     pub fn parse(report: &[u8; 8]) -> Self {
         let [data @ .., control] = *report;
         let [_, status @ ..] = data;
@@ -60,7 +59,6 @@ impl KeyReport {
     }
 
     /// The report; numbers beyond 31 are cut to 31.
-    #[must_use]
     pub fn encode(&self) -> [u8; 8] {
         let with_status = |status: &Status, control| {
             let [a, b, c, d, e, f] = status.bytes();

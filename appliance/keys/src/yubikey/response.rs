@@ -56,7 +56,6 @@ pub enum Length {
 /// # Errors
 ///
 /// `None` when `data` is longer than [`LONGEST`].
-#[must_use]
 pub fn encode(data: &[u8]) -> Option<Vec<[u8; 8]>> {
     if data.len() > LONGEST {
         return None;
@@ -84,14 +83,12 @@ pub struct Reader {
 
 impl Reader {
     /// A reader that waits for chunk 0.
-    #[must_use]
     pub fn new() -> Self {
         // All the room at once: a grown vector would leave copies behind.
         Self { bytes: Zeroizing::new(Vec::with_capacity(MOST_CHUNKS * CHUNK)), chunks: 0 }
     }
 
     /// Whether any chunk came.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.chunks == 0
     }

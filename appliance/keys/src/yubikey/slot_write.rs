@@ -28,19 +28,16 @@ pub struct SlotWrite {
 
 impl SlotWrite {
     /// Puts `config` into a slot guarded by `current`.
-    #[must_use]
     pub fn configure(config: SlotConfig, current: &AccessCode) -> Self {
         Self { change: Change::Configure(config), current: AccessCode::from_array(current.expose()) }
     }
 
     /// Empties a slot guarded by `current`.
-    #[must_use]
     pub fn delete(current: &AccessCode) -> Self {
         Self { change: Change::Delete, current: AccessCode::from_array(current.expose()) }
     }
 
     /// The payload.
-    #[must_use]
     pub fn payload(&self) -> Payload {
         let config = match &self.change {
             Change::Delete => Zeroizing::new([0; CONFIG]),

@@ -26,7 +26,6 @@ pub struct Status {
 
 impl Status {
     /// Reads the six bytes: version, sequence, touch level (LE).
-    #[must_use]
     pub const fn parse(bytes: &[u8; 6]) -> Self {
         let [major, minor, build, sequence, low, high] = *bytes;
         Self {
@@ -37,7 +36,6 @@ impl Status {
     }
 
     /// The six bytes.
-    #[must_use]
     pub const fn bytes(&self) -> [u8; 6] {
         let Firmware { major, minor, build } = self.firmware;
         let [low, high] = self.touch_level.to_le_bytes();
@@ -45,7 +43,6 @@ impl Status {
     }
 
     /// The touch level without the bits that mean nothing.
-    #[must_use]
     pub const fn flags(&self) -> u8 {
         let [low, _] = self.touch_level.to_le_bytes();
         low & KNOWN_BITS
@@ -56,7 +53,6 @@ impl Status {
     /// Firmware before 2.1 does not say it per slot; while any is valid, both
     /// count as occupied there, because the station must not overwrite what it
     /// cannot see. A sequence of 0 means that none is valid.
-    #[must_use]
     pub fn occupancy(&self, slot: OtpSlot) -> Occupancy {
         let bit = match slot {
             OtpSlot::One => 0x01,
@@ -71,7 +67,6 @@ impl Status {
     }
 
     /// Whether a slot acts when the key is touched; `None` before firmware 3.0.
-    #[must_use]
     pub fn acts_on_touch(&self, slot: OtpSlot) -> Option<bool> {
         let bit = match slot {
             OtpSlot::One => 0x04,
@@ -81,13 +76,11 @@ impl Status {
     }
 
     /// Whether the LED is inverted.
-    #[must_use]
     pub const fn led_inverted(&self) -> bool {
         self.flags() & LED_INVERTED != 0
     }
 
     /// Whether no slot is valid.
-    #[must_use]
     pub fn is_unconfigured(&self) -> bool {
         self.flags() & 0x03 == 0 && (Feature::ValidBits.is_in(self.firmware) || self.sequence == 0)
     }
@@ -112,7 +105,6 @@ impl Verdict {
     /// means "no valid slot", 1; what keys do there is not documented, so both
     /// count. On a NEO, which may show an old sequence until it is written to,
     /// any change counts, as in libykpers.
-    #[must_use]
     pub fn of(before: &Status, after: &Status) -> Self {
         if after.sequence == before.sequence {
             return Self::Refused;

@@ -50,13 +50,11 @@ impl TypedOtp {
     }
 
     /// What identifies the key in clear: 0 to 16 bytes.
-    #[must_use]
     pub fn public_id(&self) -> &[u8] {
         &self.public_id
     }
 
     /// The text as keys type it.
-    #[must_use]
     pub fn text(&self) -> String {
         modhex::encode(&self.public_id) + &modhex::encode(&self.cipher)
     }
@@ -85,7 +83,6 @@ pub struct Token {
 impl Token {
     /// The 16 bytes: private id, use counter, timestamp, session use, noise,
     /// and their CRC; numbers low byte first.
-    #[must_use]
     pub fn encode(&self) -> Zeroizing<[u8; 16]> {
         let [use_low, use_high] = self.use_counter.to_le_bytes();
         let [time_low, time_middle, time_high, _] = self.timestamp.to_le_bytes();
@@ -104,7 +101,6 @@ impl Token {
     }
 
     /// Reads the 16 bytes; `None` when the CRC is wrong.
-    #[must_use]
     pub fn parse(bytes: &[u8; 16]) -> Option<Self> {
         if !crc::is_intact(bytes) {
             return None;
@@ -120,7 +116,6 @@ impl Token {
     }
 
     /// Encrypts it as a key does, and puts `public_id` in front (cut to 16 bytes).
-    #[must_use]
     pub fn encrypt(&self, public_id: &[u8], key: &AesKey) -> TypedOtp {
         let mut block = aes::Block::from(*self.encode());
         Aes128::new(&aes::cipher::Key::<Aes128>::from(*key.expose())).encrypt_block(&mut block);
@@ -137,7 +132,6 @@ impl Token {
     }
 
     /// The use counter without the bit that firmware 1 added to it.
-    #[must_use]
     pub const fn powered_up(&self) -> u16 {
         self.use_counter & 0x7fff
     }

@@ -74,7 +74,6 @@ enum Touch {
 
 impl Exchange {
     /// The exchange of `frame` with a key whose status is `before`.
-    #[must_use]
     pub fn new(frame: Frame, before: Status) -> Self {
         let command = Command::from_byte(frame.command());
         Self {

@@ -82,7 +82,6 @@ impl Stage {
 
 impl Open {
     /// Opens a key of that identity, as its product id tells it.
-    #[must_use]
     pub fn new(identity: Identity, depth: Depth) -> Self {
         let (_, attempts) = RECLAIM;
         Self {

@@ -32,7 +32,6 @@ pub struct Settle {
 
 impl Settle {
     /// To be driven from its first turn.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

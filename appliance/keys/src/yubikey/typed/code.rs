@@ -64,19 +64,16 @@ pub struct TypedCode {
 
 impl TypedCode {
     /// The characters, read as the US layout reads them, without the ENTER.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// What ended it.
-    #[must_use]
     pub fn end(&self) -> End {
         self.end
     }
 
     /// What is wrong with it.
-    #[must_use]
     pub fn flaw(&self) -> Option<Flaw> {
         self.flaw
     }

@@ -58,13 +58,11 @@ impl Default for Collector {
 
 impl Collector {
     /// With the usual quiet time of 500 ms.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// With another quiet time, for slots with pauses inside the code.
-    #[must_use]
     pub fn with_quiet(quiet: Duration) -> Self {
         Self { quiet, down: [0; 6], text: empty(), flaw: None, last: None, ready: VecDeque::new() }
     }
@@ -98,7 +96,6 @@ impl Collector {
 
     /// When to call [`take`](Self::take), even if no report comes; `None` when
     /// no code is under way.
-    #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.last.map(|last| last.saturating_add(self.quiet))
     }

@@ -5,7 +5,6 @@
 
 /// Whether `typed` is `whole` with a few of its letters missing, doubled, or exchanged with their neighbours. A letter that does
 /// not stand there makes it something else, and so do more faults than one in sixteen letters and one more. `whole` itself is not torn.
-#[must_use]
 pub fn is_torn(whole: &str, typed: &str) -> bool {
     let most = whole.len() / 16 + 1;
     typed != whole && faults(whole.as_bytes(), typed.as_bytes()).is_some_and(|faults| faults <= most)

@@ -32,7 +32,6 @@ pub struct Stroke {
 impl Stroke {
     /// The character of the US layout; `\n` for both enter keys, `\t` for TAB.
     /// The keypad counts as with Num Lock on.
-    #[must_use]
     pub fn character(self) -> Option<char> {
         let Self { usage, shift } = self;
         let letter = |first: u8, at: u8| Some(char::from(first + at));
@@ -52,7 +51,6 @@ impl Stroke {
     }
 
     /// The stroke that types `character` on the main block of the US layout.
-    #[must_use]
     pub fn of(character: char) -> Option<Self> {
         let plain = |usage| Some(Self { usage, shift: false });
         match character {
@@ -69,7 +67,6 @@ impl Stroke {
     }
 
     /// The stroke that types a digit on the numeric keypad.
-    #[must_use]
     pub fn on_keypad(digit: char) -> Option<Self> {
         let usage = match digit {
             '0' => 0x62,
@@ -80,19 +77,16 @@ impl Stroke {
     }
 
     /// The stroke as slots keep it: the usage, bit 7 meaning shift.
-    #[must_use]
     pub const fn scan_code(self) -> u8 {
         self.usage | if self.shift { 0x80 } else { 0 }
     }
 
     /// Reads a scan code as slots keep it.
-    #[must_use]
     pub const fn from_scan_code(code: u8) -> Self {
         Self { usage: code & 0x7f, shift: code & 0x80 != 0 }
     }
 
     /// The two boot-keyboard reports of this stroke: pressed, released.
-    #[must_use]
     pub const fn reports(self) -> [[u8; 8]; 2] {
         let modifiers = if self.shift { LEFT_SHIFT } else { 0 };
         [[modifiers, 0, self.usage, 0, 0, 0, 0, 0], [0; 8]]
