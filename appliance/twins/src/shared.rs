@@ -46,7 +46,6 @@ impl<K> Clone for SharedKey<K> {
 
 impl<K: KeyTwin> SharedKey<K> {
     /// Takes a twin; its time begins at zero.
-    #[must_use]
     pub fn new(key: K) -> Self {
         Self { shared: Arc::new(Mutex::new(Timed { key, now: Duration::ZERO })) }
     }
@@ -71,7 +70,6 @@ impl<K: KeyTwin> SharedKey<K> {
     }
 
     /// The time that has passed.
-    #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.lock().now
     }

@@ -95,7 +95,6 @@ impl HostileDevice {
     }
 
     /// Its seed.
-    #[must_use]
     pub const fn seed(&self) -> u64 {
         self.seed
     }

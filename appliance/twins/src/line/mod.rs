@@ -116,7 +116,6 @@ impl Request {
     }
 
     /// The line, without its end.
-    #[must_use]
     pub fn line(&self) -> Zeroizing<String> {
         Zeroizing::new(match self {
             Self::SetFeature(bytes) => format!("SET_FEATURE {}", HEXLOWER.encode(bytes)),
@@ -177,7 +176,6 @@ impl Reply {
     }
 
     /// The line, without its end.
-    #[must_use]
     pub fn line(&self) -> Zeroizing<String> {
         Zeroizing::new(match self {
             Self::Done => "OK".to_owned(),

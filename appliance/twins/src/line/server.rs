@@ -46,13 +46,11 @@ impl<T> Clone for Server<T> {
 
 impl<T: KeyTwin + 'static> Server<T> {
     /// Serves `twin`; its time begins now.
-    #[must_use]
     pub fn new(twin: T, pace: Pace) -> Self {
         Self { shared: Arc::new(Shared { twin: Mutex::new((twin, Instant::now())), pace }) }
     }
 
     /// The reply to one line.
-    #[must_use]
     pub fn answer(&self, line: &str) -> Zeroizing<String> {
         match Request::parse(line) {
             Ok(request) => self.with(|twin| request.apply(twin)).line(),

@@ -47,7 +47,6 @@ pub struct SecretsTwin {
 
 impl SecretsTwin {
     /// A key with nothing in it, plugged in.
-    #[must_use]
     pub fn new(model: Model) -> Self {
         let application = Application::new(model.serial);
         Self {
@@ -65,7 +64,6 @@ impl SecretsTwin {
     }
 
     /// What it is.
-    #[must_use]
     pub const fn model(&self) -> &Model {
         &self.model
     }
@@ -77,7 +75,6 @@ impl SecretsTwin {
     }
 
     /// What goes wrong, as far as it has not yet.
-    #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
     }
@@ -113,19 +110,16 @@ impl SecretsTwin {
     }
 
     /// How often the PIN may still be wrong; `None` without one.
-    #[must_use]
     pub fn pin_tries(&self) -> Option<u8> {
         self.application.memory.pin.as_ref().map(|pin| pin.tries)
     }
 
     /// The fewest tries that the PIN ever had left, since it was set.
-    #[must_use]
     pub fn fewest_tries(&self) -> u8 {
         self.fewest_tries.min(self.pin_tries().unwrap_or(u8::MAX))
     }
 
     /// All that is in it, hidden or not.
-    #[must_use]
     pub fn credentials(&self) -> Vec<CredentialView> {
         let view = |put: &Put| CredentialView {
             label: String::from_utf8_lossy(&put.label).into_owned(),
@@ -138,7 +132,6 @@ impl SecretsTwin {
     }
 
     /// The first credential with that secret.
-    #[must_use]
     pub fn holder_of(&self, secret: &[u8]) -> Option<CredentialView> {
         let mut all = self.application.memory.visible(true).zip(self.credentials());
         all.find(|((_, put), _)| put.secret.as_slice() == secret && [HOTP, TOTP].contains(&(put.kind & 0xf0)))
@@ -147,13 +140,11 @@ impl SecretsTwin {
 
     /// Everything that it keeps without power, without secrets: two keys of the same
     /// text go on alike.
-    #[must_use]
     pub fn describe(&self) -> String {
         self.application.memory.describe()
     }
 
     /// Whether it waits for a touch.
-    #[must_use]
     pub const fn wants_touch(&self) -> bool {
         self.waiting.is_some()
     }

@@ -52,7 +52,6 @@ impl Model {
     }
 
     /// USB vendor and product id.
-    #[must_use]
     pub const fn usb_ids(&self) -> (u16, u16) {
         match self.product {
             Product::Pro => (0x20a0, 0x4108),

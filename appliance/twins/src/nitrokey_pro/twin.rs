@@ -77,7 +77,6 @@ pub struct SlotView {
 
 impl NitrokeyProTwin {
     /// A key as it is sold, plugged in. Which bits flip follows from `seed`.
-    #[must_use]
     pub fn new(model: Model, seed: u64) -> Self {
         Self {
             model,
@@ -98,7 +97,6 @@ impl NitrokeyProTwin {
     }
 
     /// What it is.
-    #[must_use]
     pub const fn model(&self) -> &Model {
         &self.model
     }
@@ -111,7 +109,6 @@ impl NitrokeyProTwin {
     }
 
     /// What goes wrong, as far as it has not yet.
-    #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
     }
@@ -130,7 +127,6 @@ impl NitrokeyProTwin {
     }
 
     /// What is in a slot; `None` when it is empty.
-    #[must_use]
     pub fn slot(&self, place: Place) -> Option<SlotView> {
         let spot = Spot::named(place.kind, place.slot)?;
         let Slot { name, config, factor, .. } = *self.memory.slot(spot)?;
@@ -138,7 +134,6 @@ impl NitrokeyProTwin {
     }
 
     /// Whether a slot holds that secret, with nothing behind it.
-    #[must_use]
     pub fn slot_holds(&self, place: Place, secret: &[u8]) -> bool {
         let slot = Spot::named(place.kind, place.slot).and_then(|spot| self.memory.slot(spot));
         slot.is_some_and(|slot| {
@@ -154,7 +149,6 @@ impl NitrokeyProTwin {
     }
 
     /// Whether that is the administrator's PIN; costs no try.
-    #[must_use]
     pub fn admin_pin_is(&self, pin: &str) -> bool {
         self.memory.card.admin.is(pin.as_bytes())
     }
@@ -171,20 +165,17 @@ impl NitrokeyProTwin {
     }
 
     /// How often the administrator's PIN may still be wrong.
-    #[must_use]
     pub const fn admin_tries(&self) -> u8 {
         self.memory.card.admin.tries
     }
 
     /// The fewest tries that any PIN ever had left, since its tries were set.
-    #[must_use]
     pub fn fewest_tries(&self) -> u8 {
         self.fewest_tries.min(self.memory.card.admin.tries).min(self.memory.card.user.tries)
     }
 
     /// Everything that it keeps without power, without secrets: two keys of the same
     /// text go on alike.
-    #[must_use]
     pub fn describe(&self) -> String {
         self.memory.describe()
     }

@@ -68,7 +68,6 @@ pub struct Fault {
 
 impl Fault {
     /// A fault that hits the next request whose path begins with `path`.
-    #[must_use]
     pub fn new(path: &str, mode: Mode) -> Self {
         Self {
             path: path.into(),

@@ -45,7 +45,6 @@ struct Behind {
 
 impl Server {
     /// Where it listens: always on 127.0.0.1.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -115,7 +115,6 @@ impl ServerTwin {
     }
 
     /// What is behind, in words: a part of this server's state.
-    #[must_use]
     pub fn behind_in_words(&self) -> String {
         if self.behind.is_on() { format!("{:?}", self.behind) } else { String::new() }
     }

@@ -126,7 +126,6 @@ pub struct UnknownPreset(String);
 
 impl ServerTwin {
     /// A fresh server: accounts, a realm, no token and no policy.
-    #[must_use]
     pub fn new(options: Options) -> Self {
         let mut rng = Rng::new(options.seed);
         let jwt_key = rng.bytes(32);
@@ -152,7 +151,6 @@ impl ServerTwin {
     }
 
     /// Which server this is.
-    #[must_use]
     pub fn version(&self) -> Version {
         self.options.version
     }
@@ -216,7 +214,6 @@ impl ServerTwin {
     }
 
     /// The faults that have not happened yet.
-    #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -227,7 +224,6 @@ impl ServerTwin {
     }
 
     /// One token. Upper and lower case differ.
-    #[must_use]
     pub fn token(&self, serial: &str) -> Option<&Token> {
         self.tokens.get(serial)
     }
@@ -243,7 +239,6 @@ impl ServerTwin {
     ///
     /// A check with `otponly` is another question: it looks at the OTP alone, of
     /// a disabled token too, and moves its counter.
-    #[must_use]
     pub fn counts(&self, serial: &str, now: Duration) -> bool {
         !self.behind.is_gone(serial, now) && self.tokens.get(serial).is_some_and(|token| token.counts(now))
     }

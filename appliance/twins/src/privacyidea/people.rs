@@ -121,7 +121,6 @@ pub(super) fn crowd(number: usize) -> &'static [User] {
 
 impl User {
     /// The user of this name.
-    #[must_use]
     pub fn named(login: &str) -> Option<&'static Self> {
         USERS.iter().chain(CROWD.iter()).find(|user| user.login == login)
     }

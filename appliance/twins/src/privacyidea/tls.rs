@@ -80,7 +80,6 @@ impl Authority {
     }
 
     /// The authority's certificate, for clients that are to trust it.
-    #[must_use]
     pub fn pem(&self) -> String {
         self.issuer.pem()
     }

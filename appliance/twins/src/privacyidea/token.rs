@@ -95,19 +95,16 @@ impl Token {
 
     /// The key, for tests that compare it with the one in the hardware. Empty
     /// if the token has none, or none that is hex.
-    #[must_use]
     pub fn secret_for_tests(&self) -> Vec<u8> {
         self.key().unwrap_or_default()
     }
 
     /// The secret as the server keeps it, for tests: hex digits, or the password of a token of type pw.
-    #[must_use]
     pub fn secret_text_for_tests(&self) -> &str {
         self.secret.as_deref().unwrap_or_default()
     }
 
     /// The PIN, for tests. The server itself knows only its hash.
-    #[must_use]
     pub fn pin_for_tests(&self) -> &str {
         &self.pin
     }

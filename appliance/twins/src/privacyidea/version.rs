@@ -78,7 +78,6 @@ impl Version {
     pub const RECORDED: [Self; 4] = [Self::V3_14, Self::V3_13_4, Self::V3_9_3, Self::EduMfa2_9_5];
 
     /// The name by which scripts call it: `3.14`, `edumfa-2.9.5`.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::EduMfa2_9_5 => "edumfa-2.9.5",
@@ -88,7 +87,6 @@ impl Version {
     }
 
     /// `versionnumber` of its answers.
-    #[must_use]
     pub fn number(self) -> &'static str {
         match self {
             Self::V3_14 => "3.14",
@@ -103,7 +101,6 @@ impl Version {
     }
 
     /// `version` of its answers: product and number.
-    #[must_use]
     pub fn text(self) -> &'static str {
         match self {
             Self::V3_14 => "privacyIDEA 3.14",
@@ -122,7 +119,6 @@ impl Version {
     }
 
     /// From 3.10 on: containers, `jwt_validity`, checked AES keys, upper-case modhex and much else.
-    #[must_use]
     pub fn is_recent(self) -> bool {
         self != Self::V3_9_3 && !self.is_edumfa()
     }
@@ -132,7 +128,6 @@ impl Version {
     }
 
     /// The `otpkey` of the client is thrown away as long as no admin policy exists.
-    #[must_use]
     pub fn replaces_keys_without_policies(self) -> bool {
         matches!(self, Self::V3_13_4 | Self::V3_12_3)
     }

@@ -21,7 +21,6 @@ pub struct Request {
 
 impl Request {
     /// A request without a body. `target` is the path, with a query if it has one.
-    #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         Self { method: method.into(), path: path.into(), query: query.into(), ..Self::default() }
@@ -55,7 +54,6 @@ impl Request {
     }
 
     /// The first header field of this name.
-    #[must_use]
     pub fn header_value(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
@@ -74,13 +72,11 @@ pub struct Response {
 
 impl Response {
     /// An answer of one content type.
-    #[must_use]
     pub fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self { status, headers: vec![("Content-Type".into(), content_type.into())], body }
     }
 
     /// The body as JSON, or `None` if it is something else.
-    #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }

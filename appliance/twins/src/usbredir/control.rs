@@ -56,7 +56,6 @@ const LONGEST: u64 = 80;
 
 impl Command {
     /// Reads a line without its end.
-    #[must_use]
     pub fn parse(line: &str) -> Option<Self> {
         let (word, argument) = line.split_once(' ').map_or((line, None), |(word, rest)| (word, Some(rest)));
         Some(match (word, argument) {

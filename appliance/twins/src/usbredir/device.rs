@@ -40,19 +40,16 @@ pub enum Outcome {
 
 impl Outcome {
     /// Well, without data.
-    #[must_use]
     pub const fn done() -> Self {
         Self::Ends(status::OK, Vec::new())
     }
 
     /// Well, with data.
-    #[must_use]
     pub const fn data(data: Vec<u8>) -> Self {
         Self::Ends(status::OK, data)
     }
 
     /// Refused.
-    #[must_use]
     pub const fn stall() -> Self {
         Self::Ends(status::STALL, Vec::new())
     }

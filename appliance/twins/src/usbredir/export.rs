@@ -56,7 +56,6 @@ struct Peer {
 
 impl<D: Device> Exporter<D> {
     /// Serves `device`, plugged in from the start or not.
-    #[must_use]
     pub fn new(device: D, plugged: bool) -> Self {
         let told = Instant::now();
         Self { device, plugged, dead: false, slow: Duration::ZERO, told, peer: None }

@@ -199,7 +199,6 @@ impl Parser {
     }
 
     /// What both sides can, once the peer has said hello.
-    #[must_use]
     pub fn caps(&self) -> Option<u32> {
         self.caps
     }
@@ -341,7 +340,6 @@ fn read(kind: u32, body: &mut Fields<'_>, caps: u32) -> Option<Packet> {
 
 impl Packet {
     /// The message as bytes, for a peer with which `caps` are shared (`None` before its hello).
-    #[must_use]
     pub fn bytes(&self, id: u64, caps: Option<u32>) -> Vec<u8> {
         let (kind, body) = self.body(caps.unwrap_or(0));
         let mut bytes = Vec::with_capacity(16 + body.len());

@@ -121,7 +121,6 @@ impl Model {
 
     /// The product id with those interfaces on; `None` when the hardware line has
     /// no such combination.
-    #[must_use]
     pub fn product_id(&self, interfaces: u8) -> Option<u16> {
         let index = usize::from(interfaces.checked_sub(1)?);
         match (self.firmware.major, self.firmware.minor) {
@@ -133,14 +132,12 @@ impl Model {
     }
 
     /// bcdDevice: the firmware, one nibble for minor and build.
-    #[must_use]
     pub fn bcd_device(&self) -> u16 {
         let Firmware { major, minor, build } = self.firmware;
         u16::from(major) << 8 | u16::from(minor & 0x0f) << 4 | u16::from(build & 0x0f)
     }
 
     /// Applications that the hardware has on USB.
-    #[must_use]
     pub fn supported(&self) -> u16 {
         let cards = capability::CCID | capability::CARDS;
         match self.firmware.major {
@@ -153,7 +150,6 @@ impl Model {
     }
 
     /// Whether it can be spoken to over NFC.
-    #[must_use]
     pub fn has_nfc(&self) -> bool {
         match self.firmware.major {
             3 => true,

@@ -32,13 +32,11 @@ const HEAD: &str = "yubikey-twin 1";
 
 impl YubiKeyTwin {
     /// Grows whenever the memory changes.
-    #[must_use]
     pub const fn revision(&self) -> u64 {
         self.memory.revision
     }
 
     /// The memory as text.
-    #[must_use]
     pub fn save(&self) -> Zeroizing<String> {
         let memory = &self.memory;
         let settings = &memory.settings;

@@ -32,7 +32,6 @@ pub struct YubiKeyTwin {
 
 impl YubiKeyTwin {
     /// A key as it is sold, plugged in: slot 1 holds a Yubico OTP of the maker.
-    #[must_use]
     pub fn sold(model: Model, seed: u64) -> Self {
         let mut twin = Self::new(model, seed);
         twin.occupy(keys::device::Slot(1), None);
@@ -42,7 +41,6 @@ impl YubiKeyTwin {
 
     /// A key with both slots empty, as none is sold, plugged in. All that is random about it
     /// comes from `seed`.
-    #[must_use]
     pub fn new(model: Model, seed: u64) -> Self {
         let memory = Memory::empty(&model);
         Self::with_memory(model, memory, seed)
@@ -60,7 +58,6 @@ impl YubiKeyTwin {
     }
 
     /// What it is.
-    #[must_use]
     pub const fn model(&self) -> &Model {
         &self.model
     }
@@ -73,7 +70,6 @@ impl YubiKeyTwin {
     }
 
     /// What goes wrong, as far as it has not yet.
-    #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
     }
@@ -88,13 +84,11 @@ impl YubiKeyTwin {
     }
 
     /// The product id that the key reports now; `None` while it is pulled out.
-    #[must_use]
     pub fn product_id(&self) -> Option<u16> {
         if self.plugged { self.model.product_id(self.session.interfaces) } else { None }
     }
 
     /// The USB iSerial string: ten digits, when a slot shows it.
-    #[must_use]
     pub fn usb_serial(&self) -> Option<String> {
         self.memory.shows(ext::SERIAL_USB_VISIBLE).then(|| format!("{:010}", self.model.serial))
     }

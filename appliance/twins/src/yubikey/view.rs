@@ -56,7 +56,6 @@ pub struct SlotView {
 
 impl YubiKeyTwin {
     /// What the key holds, without secrets.
-    #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let view = |slot: &Slot| SlotView {
             mode: slot.config.mode(),
@@ -73,7 +72,6 @@ impl YubiKeyTwin {
     }
 
     /// The code that an HOTP slot would type next; `None` for any other slot.
-    #[must_use]
     pub fn next_hotp(&self, slot: SlotNumber) -> Option<String> {
         let slot = self.held(slot)?;
         (slot.config.mode() == Mode::Hotp).then(|| output::hotp(&slot.config, slot.hotp_counter))
@@ -81,7 +79,6 @@ impl YubiKeyTwin {
 
     /// Whether a slot holds exactly this seed as an HOTP or HMAC secret (seeds
     /// shorter than 20 bytes are zero padded), or this AES key.
-    #[must_use]
     pub fn slot_holds(&self, slot: SlotNumber, seed: &[u8]) -> bool {
         let Some(slot) = self.held(slot) else { return false };
         let mut wanted = Zeroizing::new(seed.to_vec());
@@ -96,19 +93,16 @@ impl YubiKeyTwin {
     }
 
     /// Whether this access code guards a slot.
-    #[must_use]
     pub fn access_code_is(&self, slot: SlotNumber, code: [u8; 6]) -> bool {
         self.held(slot).is_some_and(|slot| slot.config.access_code == code)
     }
 
     /// A slot's configuration, all 52 bytes with the secrets.
-    #[must_use]
     pub fn config52(&self, slot: SlotNumber) -> Option<Zeroizing<[u8; 52]>> {
         Some(self.held(slot)?.config.bytes())
     }
 
     /// The NDEF record of slot 1 or 2: its type and data.
-    #[must_use]
     pub fn ndef(&self, slot: SlotNumber) -> Option<(u8, Vec<u8>)> {
         let [one, two] = &self.memory.ndef;
         let record = match slot.0 {
