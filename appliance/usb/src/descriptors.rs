@@ -31,7 +31,6 @@ pub(crate) const CCID: u8 = 0x0b;
 impl Function {
     /// Whether it is a keyboard that boots (HID 1.11, 4.2 and 4.3), as the OTP
     /// application of a YubiKey is.
-    #[must_use]
     pub const fn is_keyboard(self) -> bool {
         self.class == HID && self.subclass == 1 && self.protocol == 1
     }
@@ -66,7 +65,6 @@ const MOST: usize = 32;
 
 /// The interfaces in the concatenated descriptors of a device, as sysfs gives them in
 /// `descriptors`: of every configuration, alternate settings once.
-#[must_use]
 pub fn functions(descriptors: &[u8]) -> Vec<Function> {
     let mut found: Vec<Function> = Vec::new();
     let mut rest = descriptors;

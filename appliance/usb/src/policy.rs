@@ -48,7 +48,6 @@ pub enum Standing {
 
 impl Policy {
     /// What `device` is.
-    #[must_use]
     pub fn standing(&self, device: &Device) -> Standing {
         if device.class == HUB || self.onboard.contains(&device.ids) {
             return Standing::Furniture;

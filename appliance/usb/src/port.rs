@@ -22,14 +22,12 @@ pub struct BadPort(String);
 
 impl PortPath {
     /// The path of a device, as libusb gives it. Root hubs have none.
-    #[must_use]
     pub fn new(bus: u8, ports: &[u8]) -> Option<Self> {
         let fits = bus > 0 && (1..=DEEPEST).contains(&ports.len()) && !ports.contains(&0);
         fits.then(|| Self { bus, ports: ports.to_vec() })
     }
 
     /// The hub's own port that the device is plugged into, as it is counted there.
-    #[must_use]
     pub fn last(&self) -> u8 {
         self.ports.last().copied().unwrap_or_default()
     }
@@ -73,7 +71,6 @@ pub struct PortPattern(String);
 
 impl PortPattern {
     /// Whether a port is among them.
-    #[must_use]
     pub fn matches(&self, port: &PortPath) -> bool {
         glob(self.0.as_bytes(), port.to_string().as_bytes())
     }

@@ -67,7 +67,6 @@ pub enum HidKind {
 
 impl HidKind {
     /// By the first items of a report descriptor (HID 1.11, 6.2.2).
-    #[must_use]
     pub fn of(report_descriptor: &[u8]) -> Self {
         match report_descriptor {
             [0x05, 0x01, 0x09, 0x06, ..] => Self::Keyboard,
@@ -79,7 +78,6 @@ impl HidKind {
 
 impl Nodes {
     /// The hidraw node of the first interface of a kind.
-    #[must_use]
     pub fn hidraw(&self, fits: impl Fn(HidKind) -> bool) -> Option<&str> {
         self.interfaces.iter().filter(|interface| fits(interface.kind)).find_map(|i| i.hidraw.as_deref())
     }
@@ -92,19 +90,16 @@ impl Nodes {
 
 /// Every device below `sysfs` (`/sys`), root hubs left out. A device of which
 /// something is not there yet, or no longer, is left out as well: an event follows.
-#[must_use]
 pub fn devices(sysfs: &Path) -> Vec<Device> {
     ports(sysfs).iter().filter_map(|port| device(sysfs, port)).collect()
 }
 
 /// The ports that something is plugged into.
-#[must_use]
 pub fn ports(sysfs: &Path) -> Vec<PortPath> {
     names(&sysfs.join("bus/usb/devices")).iter().filter_map(|name| name.parse().ok()).collect()
 }
 
 /// The device on one port.
-#[must_use]
 pub fn device(sysfs: &Path, port: &PortPath) -> Option<Device> {
     let place = sysfs.join("bus/usb/devices").join(port.to_string());
     let authorized = number(&place, "authorized", 10).is_none_or(|value| value != 0);
@@ -122,7 +117,6 @@ pub fn device(sysfs: &Path, port: &PortPath) -> Option<Device> {
 
 /// Whether the device with that address is still on that port, as far as anybody
 /// can tell without asking it.
-#[must_use]
 pub fn is_there(sysfs: &Path, port: &PortPath, address: u8) -> bool {
     let place = sysfs.join("bus/usb/devices").join(port.to_string());
     number(&place, "devnum", 10) == Some(u32::from(address))

@@ -81,7 +81,6 @@ enum Place {
 
 impl Tracker {
     /// With nothing plugged in.
-    #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self { policy, places: BTreeMap::new() }
     }
@@ -116,7 +115,6 @@ impl Tracker {
     }
 
     /// When to look again even if nothing happens.
-    #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let until = |place: &Place| match place {
             Place::Away { until, .. } => Some(*until),
