@@ -90,7 +90,6 @@ pub fn pins() -> Result<Box<dyn Pins>, PinError> {
 }
 
 /// Whether the line of that name is high, whatever chip it belongs to; `None` where there is none, or somebody else has it.
-#[must_use]
 pub fn named_line(name: &str) -> Option<bool> {
     let line = gpiocdev::find_named_line(name)?;
     let request =
