@@ -14,26 +14,22 @@ pub const MOST: usize = 1000;
 const MOST_OF_A_LINE: usize = 20_000;
 
 /// One line, safe to print to a terminal.
-#[must_use]
 pub fn shown(text: &str) -> String {
     within(text, MOST)
 }
 
 /// Several lines, safe to print to a terminal. A tab is four blanks.
-#[must_use]
 pub fn shown_lines(text: &str) -> String {
     let lines = text.lines().map(|line| within(&line.replace('\t', "    "), MOST_OF_A_LINE));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A sentence that may be long, such as one that names every line of a list.
-#[must_use]
 pub fn shown_long(text: &str) -> String {
     within(text, MOST_OF_A_LINE)
 }
 
 /// Part of a text that comes in pieces, with its line ends, as long as it is.
-#[must_use]
 pub fn shown_piece(text: &str) -> String {
     text.split_inclusive('\n')
         .map(|line| match line.strip_suffix('\n') {
@@ -44,7 +40,6 @@ pub fn shown_piece(text: &str) -> String {
 }
 
 /// Text that is only ever shown, cut to so many characters before it is kept.
-#[must_use]
 pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         None => Cow::Borrowed(text),
@@ -56,7 +51,6 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// A JSON text with everything escaped that is not printable. It says the same as before.
-#[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     if text.chars().all(|c| !hidden(c)) {
         return Cow::Borrowed(text);
@@ -112,7 +106,6 @@ fn more(count: usize) -> String {
 /// and paragraph separators, marks of direction, what joins or parts words without a width, variation selectors
 /// and tags, fillers, what is for private use and what is no character (Unicode 16: `Cc`, `Zl`, `Zp`,
 /// `White_Space`, `Default_Ignorable_Code_Point`, `Bidi_Control`, `Co`, `Noncharacter_Code_Point`).
-#[must_use]
 pub fn hidden(c: char) -> bool {
     c.is_control()
         || (c.is_whitespace() && c != ' ')

@@ -32,7 +32,6 @@ pub enum CallError {
 
 impl CallError {
     /// The refusal, when it is one.
-    #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused(refusal) => Some(refusal),
@@ -70,7 +69,6 @@ struct Connection {
 
 impl Client {
     /// A client that makes calls as the user whom it runs as, without an operator.
-    #[must_use]
     pub fn local(socket: &Path) -> Self {
         Self::with(socket, None)
     }

@@ -56,13 +56,11 @@ pub struct CallInfo {
 
 impl CallInfo {
     /// What it is called with, in words for a log: secrets are left out, lists are counted.
-    #[must_use]
     pub fn shown(&self, arguments: &str) -> String {
         self.shown_without(arguments, &[])
     }
 
     /// As [`Self::shown`], without what these members say.
-    #[must_use]
     pub fn shown_without(&self, arguments: &str, hidden: &[&str]) -> String {
         let Body::Struct(members) = &self.request.body else { return String::new() };
         let given: BTreeMap<&str, &RawValue> = serde_json::from_str(arguments).unwrap_or_default();
@@ -172,32 +170,27 @@ macro_rules! interface {
             pub const INTERFACE: &'static str = $interface;
 
             /// The call's name without the interface.
-            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
             }
 
             /// The call of that full name.
-            #[must_use]
             pub fn from_full_name(name: &str) -> Option<Self> {
                 let name = name.strip_prefix($interface)?.strip_prefix('.')?;
                 Self::ALL.iter().copied().find(|method| method.name() == name)
             }
 
             /// What an operator has to be to make it.
-            #[must_use]
             pub const fn role(self) -> $crate::Role {
                 match self { $(Self::$name => $crate::Role::$role,)* }
             }
 
             /// Whether it answers more than once.
-            #[must_use]
             pub const fn streams(self) -> bool {
                 match self { $(Self::$name => streams!($way),)* }
             }
 
             /// All about it.
-            #[must_use]
             pub fn info(self) -> $crate::interface::CallInfo {
                 match self {$(
                     Self::$name => $crate::interface::CallInfo {
@@ -221,7 +214,6 @@ macro_rules! interface {
             }
 
             /// The interface in Varlink's language.
-            #[must_use]
             pub fn description() -> String {
                 let calls: Vec<_> = Self::ALL.iter().map(|method| method.info()).collect();
                 $crate::interface::description($interface, &[$($doc),*], &calls)

@@ -21,19 +21,16 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// Takes text that is a secret.
-    #[must_use]
     pub const fn new(text: Zeroizing<String>) -> Self {
         Self(text)
     }
 
     /// The text. Where it goes from here is the caller's responsibility.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// The text, to be kept as another secret type.
-    #[must_use]
     pub fn into_inner(self) -> Zeroizing<String> {
         self.0
     }

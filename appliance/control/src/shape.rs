@@ -122,7 +122,6 @@ impl<T: Described> Described for std::collections::BTreeMap<String, T> {
 }
 
 /// The definition of a type that has a name.
-#[must_use]
 pub fn definition<T: Described>() -> Option<Definition> {
     match T::shape() {
         Shape::Named(_, definition) => Some(definition()),
@@ -132,7 +131,6 @@ pub fn definition<T: Described>() -> Option<Definition> {
 
 impl Shape {
     /// As Varlink writes it, in an interface with these methods.
-    #[must_use]
     pub fn varlink(&self, methods: &[&str]) -> String {
         match self {
             Self::Bool => "bool".to_owned(),
@@ -211,7 +209,6 @@ impl Definition {
     }
 
     /// As Varlink writes it in an interface with these methods, with its documentation as comments.
-    #[must_use]
     pub fn varlink(&self, methods: &[&str]) -> String {
         let (mut out, name) = (comment("", self.doc), varlink_name(self.name, methods));
         match &self.body {
@@ -229,7 +226,6 @@ impl Definition {
 }
 
 /// The JSON Schema (draft 2020-12) of a type, complete in itself.
-#[must_use]
 pub fn json_schema<T: Described>() -> Value {
     let shape = T::shape();
     let mut found = Vec::new();
@@ -267,7 +263,6 @@ pub(crate) fn comment(indent: &str, doc: &[&str]) -> String {
 }
 
 /// Documentation as one text.
-#[must_use]
 pub fn text(doc: &[&str]) -> String {
     doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }

@@ -99,7 +99,6 @@ impl<'a> Call<'a> {
     }
 
     /// The arguments; an empty object when there are none.
-    #[must_use]
     pub fn arguments(&self) -> &'a str {
         self.parameters.map_or("{}", RawValue::get)
     }
@@ -293,7 +292,6 @@ impl Receiver {
     }
 
     /// Whether part of a message is here already.
-    #[must_use]
     pub fn begun(&self) -> bool {
         !self.held.is_empty()
     }

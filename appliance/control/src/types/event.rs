@@ -209,7 +209,6 @@ values! {
 
 impl Event {
     /// An event with nothing but its kind.
-    #[must_use]
     pub const fn new(at: Timestamp, kind: EventKind) -> Self {
         Self {
             at,
