@@ -134,7 +134,6 @@ impl Bitmap {
 }
 
 /// The first copy of the superblock that is whole and belongs to a file system with that label, in a partition of so many bytes.
-#[must_use]
 pub fn copy(device: &File, label: &str, length: u64) -> Option<Copy> {
     // mke2fs takes blocks of 1 KiB below 512 MiB (mke2fs.conf, "small"), and of 4 KiB from there on.
     let blocks = if length < 512 << 20 { [1024, 4096, 2048] } else { [4096, 1024, 2048] };
@@ -160,7 +159,6 @@ pub fn copy(device: &File, label: &str, length: u64) -> Option<Copy> {
 }
 
 /// Bytes of the table of group descriptors that a superblock says there is; for the fuzz targets.
-#[must_use]
 pub fn table_length(bytes: &[u8]) -> Option<usize> {
     Table::of(bytes, &Superblock::read(bytes)?).map(|table| table.length())
 }

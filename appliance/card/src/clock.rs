@@ -16,7 +16,6 @@ const MOST: usize = 4096;
 const LATEST: u64 = 4_102_444_800;
 
 /// When something below `place` was last written; nothing when that is no time.
-#[must_use]
 pub fn newest(place: &Path) -> Option<Duration> {
     let mut left = MOST;
     below(place, &mut left).filter(|time| time.as_secs() < LATEST)

@@ -19,7 +19,6 @@ pub struct Card {
 
 impl Card {
     /// Looks at every disk there is; none while its partitions are not there yet.
-    #[must_use]
     pub fn find() -> Option<Self> {
         let disks = fs::read_dir("/sys/block").ok()?;
         disks.filter_map(|disk| disk.ok()?.file_name().into_string().ok()).find_map(|name| {
@@ -33,25 +32,21 @@ impl Card {
     }
 
     /// `/dev/mmcblk0`.
-    #[must_use]
     pub fn path(&self) -> String {
         format!("/dev/{}", self.name)
     }
 
     /// `/dev/mmcblk0p2`, `/dev/vda2`.
-    #[must_use]
     pub fn partition(&self, number: u8) -> String {
         partition(&self.path(), number)
     }
 
     /// Its partition table.
-    #[must_use]
     pub fn table(&self) -> &Mbr {
         &self.table
     }
 
     /// Its size, in sectors of 512 bytes.
-    #[must_use]
     pub fn sectors(&self) -> u64 {
         self.sectors
     }

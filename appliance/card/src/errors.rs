@@ -4,7 +4,6 @@
 //! long before a file system is closed for it.
 
 /// Whether a record of `/dev/kmsg` tells of an error of the card (Linux, Documentation/ABI/testing/dev-kmsg): the text, if so.
-#[must_use]
 pub fn told(record: &str) -> Option<&str> {
     let (about, text) = record.split_once(';')?;
     let level = about.split(',').next()?.parse::<u32>().ok()? & 7;
@@ -41,14 +40,12 @@ fn is_about_the_card(text: &str) -> bool {
 }
 
 /// What is left for the daemon: how many there were, and the last of them.
-#[must_use]
 pub fn lines(count: u64, last: &str) -> String {
     let last: String = last.chars().filter(|letter| !letter.is_control()).take(200).collect();
     format!("{count}\n{last}\n")
 }
 
 /// Reads that.
-#[must_use]
 pub fn read(text: &str) -> Option<(u64, String)> {
     let (count, last) = text.split_once('\n')?;
     let count = count.parse().ok().filter(|count| *count > 0)?;

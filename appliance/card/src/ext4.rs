@@ -22,7 +22,6 @@ pub struct Superblock {
 
 impl Superblock {
     /// Reads one; `None` when the bytes are no superblock of ext4.
-    #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         if le16(bytes, 0x38)? != 0xef53 {
             return None;

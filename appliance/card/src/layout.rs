@@ -39,7 +39,6 @@ impl Slot {
     pub const ALL: [Self; 2] = [Self::A, Self::B];
 
     /// Its partition's number.
-    #[must_use]
     pub const fn partition(self) -> u8 {
         match self {
             Self::A => 2,
@@ -48,7 +47,6 @@ impl Slot {
     }
 
     /// The slot of that letter.
-    #[must_use]
     pub fn named(letter: &str) -> Option<Self> {
         match letter {
             "A" => Some(Self::A),

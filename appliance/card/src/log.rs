@@ -15,7 +15,6 @@ pub struct Log {
 
 impl Log {
     /// Where it is, "udp", "tcp" or "tls", and for "tls" the file of the authority. None when that does not fit together.
-    #[must_use]
     pub fn new(to: SocketAddr, protocol: &str, ca: Option<String>) -> Option<Self> {
         let protocol = ["udp", "tcp", "tls"].into_iter().find(|known| *known == protocol)?;
         let ca = if protocol == "tls" { Some(ca.filter(|name| is_file(name))?) } else { None };
@@ -23,19 +22,16 @@ impl Log {
     }
 
     /// The authority's file, beside the settings.
-    #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.ca.as_deref()
     }
 
     /// The part of its unit that lets it send to that server, and to no other.
-    #[must_use]
     pub fn unit(&self) -> String {
         format!("[Service]\nIPAddressAllow={}\n", self.to.ip())
     }
 
     /// What netlogd reads; `authority` is where it finds that file.
-    #[must_use]
     pub fn file(&self, authority: &str) -> String {
         let Self { to, protocol, ca } = self;
         let trust = if ca.is_some() { format!("TLSServerCertificate={authority}\n") } else { String::new() };
@@ -47,7 +43,6 @@ impl Log {
 }
 
 /// The certificates of a PEM file (RFC 7468), without anything else that stands there, such as a private key.
-#[must_use]
 pub fn certificates(text: &str) -> String {
     let mut inside = false;
     let mut all = String::new();

@@ -28,26 +28,22 @@ pub struct Extent {
 
 impl Mbr {
     /// Takes a sector that ends as a partition table does.
-    #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let sector = *bytes.first_chunk::<512>()?;
         (le16(&sector, 510)? == 0xaa55).then_some(Self { sector })
     }
 
     /// The disk signature.
-    #[must_use]
     pub fn signature(&self) -> u32 {
         le32(&self.sector, 440).unwrap_or_default()
     }
 
     /// The sector, to be written.
-    #[must_use]
     pub fn bytes(&self) -> &[u8; 512] {
         &self.sector
     }
 
     /// A partition, counted from 1; none when its entry is empty.
-    #[must_use]
     pub fn partition(&self, number: u8) -> Option<Extent> {
         let at = Self::entry(number)?;
         let start = u64::from(le32(&self.sector, at + 8)?);

@@ -6,7 +6,6 @@ use std::fs;
 const WITHOUT_SERIAL: &str = "enroll-station";
 
 /// The name of the machine this runs on.
-#[must_use]
 pub fn of_this_machine() -> String {
     fs::read("/proc/device-tree/serial-number")
         .map_or_else(|_| WITHOUT_SERIAL.to_owned(), |serial| of(&serial))
@@ -14,7 +13,6 @@ pub fn of_this_machine() -> String {
 
 /// The name for a serial number as the device tree has it: text that a NUL ends. A Pi's has sixteen
 /// hexadecimal digits, of which the first eight are zeros on most boards.
-#[must_use]
 pub fn of(serial: &[u8]) -> String {
     let digits: String = serial
         .iter()

@@ -36,7 +36,6 @@ pub struct Network {
 
 impl Network {
     /// Reads what is there.
-    #[must_use]
     pub fn read(text: &str) -> Self {
         let text = quotes::straight(text);
         let (table, _) = DeTable::parse_recoverable(&text);
@@ -68,7 +67,6 @@ impl Network {
     }
 
     /// The files for networkd, each with its name. They are for every wired interface.
-    #[must_use]
     pub fn files(&self) -> Vec<(&'static str, String)> {
         match self.vlan {
             None => vec![("10-station.network", self.addresses("Type=ether"))],

@@ -13,7 +13,6 @@ const SPACES: [char; 3] = ['\u{a0}', '\u{202f}', '\u{2009}'];
 
 /// The text with plain characters where typographic ones begin or end a string, or stand between words: a character for a
 /// character, so that every place stays the same. What is inside of strings and comments stays as it is.
-#[must_use]
 pub fn straight(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len()));
     let mut long = None;

@@ -35,13 +35,11 @@ pub struct Record {
 
 impl Record {
     /// A new card: slot A is filled, B is empty.
-    #[must_use]
     pub fn new_card() -> Self {
         Self { generation: 1, order: vec![Slot::A, Slot::B], a: ATTEMPTS, b: 0 }
     }
 
     /// Attempts that a slot has.
-    #[must_use]
     pub fn attempts(&self, slot: Slot) -> u8 {
         match slot {
             Slot::A => self.a,
@@ -89,7 +87,6 @@ impl Record {
     }
 
     /// Reads a copy; `None` when its CRC or its form is wrong.
-    #[must_use]
     pub fn read(copy: &[u8]) -> Option<Self> {
         let copy = copy.get(..RECORD)?;
         let said = le32(copy, 0)?;
@@ -115,7 +112,6 @@ impl Record {
     }
 
     /// The bytes of a copy.
-    #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let order: Vec<String> = self.order.iter().map(Slot::to_string).collect();
         let text = format!(
@@ -139,13 +135,11 @@ pub struct Copies([Option<Record>; 2]);
 
 impl Copies {
     /// Reads both.
-    #[must_use]
     pub fn read(first: &[u8], second: &[u8]) -> Self {
         Self([Record::read(first), Record::read(second)])
     }
 
     /// The one that counts; none when neither can be read.
-    #[must_use]
     pub fn newest(&self) -> Option<&Record> {
         let [first, second] = &self.0;
         match (first, second) {
@@ -155,7 +149,6 @@ impl Copies {
     }
 
     /// Which copy (0 or 1) to write next: the one that does not count.
-    #[must_use]
     pub fn older(&self) -> usize {
         let [first, second] = &self.0;
         match (first, second) {
@@ -167,7 +160,6 @@ impl Copies {
 }
 
 /// The first four bytes of a copy, for whoever wants to see whether a read one is ours.
-#[must_use]
 pub fn checksum(copy: &[u8]) -> Option<[u8; 4]> {
     le(copy, 0)
 }

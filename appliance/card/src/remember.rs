@@ -76,7 +76,6 @@ pub enum Fault {
 
 impl Condition {
     /// What is the case, as a sentence.
-    #[must_use]
     pub fn cause(&self) -> String {
         match self {
             Self::Writable { repaired: Some(said), .. } => {
@@ -101,7 +100,6 @@ impl Condition {
     }
 
     /// What to do.
-    #[must_use]
     pub fn remedy(&self) -> String {
         let fault = match self {
             Self::Writable { .. } => {
@@ -122,7 +120,6 @@ impl Condition {
     }
 
     /// What [`CONDITION`] holds; whether the operators that were kept are known.
-    #[must_use]
     pub fn lines(&self, operators: bool) -> String {
         let word = match self {
             Self::Writable { repaired: None, .. } => "writable",
@@ -140,7 +137,6 @@ impl Condition {
 }
 
 /// What the names of files on the FAT partition order. Computers hide an ending, and add one.
-#[must_use]
 pub fn ordered(names: &[String]) -> Order {
     let is = |wanted: &str| {
         names

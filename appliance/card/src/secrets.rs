@@ -53,7 +53,6 @@ pub enum Found {
 }
 
 /// The server's secret in a configuration.
-#[must_use]
 pub fn find(text: &str) -> Option<Found> {
     let mut spots = spots(text);
     let fresh = spots.iter().filter(|spot| !spot.is_kept()).count();
@@ -65,7 +64,6 @@ pub fn find(text: &str) -> Option<Found> {
 }
 
 /// The files with access codes that a configuration names.
-#[must_use]
 pub fn files(text: &str) -> Vec<String> {
     let fields =
         fields(text).into_iter().filter(|field| field.section == CODES && NAMING.contains(&field.name));
@@ -73,20 +71,17 @@ pub fn files(text: &str) -> Vec<String> {
 }
 
 /// A file as it stands on the card afterwards: of the same length, with the same lines.
-#[must_use]
 pub fn blanked(file: &[u8]) -> Zeroizing<Vec<u8>> {
     replaced(file, Spot::on_the_card)
 }
 
 /// A file as the daemon reads it: with the same lines.
-#[must_use]
 pub fn completed(file: &[u8]) -> Zeroizing<Vec<u8>> {
     replaced(file, Spot::for_the_daemon)
 }
 
 /// A file's text, with each byte where it was: question marks stand for those that are no UTF-8. The daemon will
 /// say that they are there.
-#[must_use]
 pub fn text_of(file: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(file.len()));
     for chunk in file.utf8_chunks() {

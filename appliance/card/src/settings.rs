@@ -48,7 +48,6 @@ pub struct Kept(PathBuf);
 
 impl Kept {
     /// What is kept in that directory; it may be nothing.
-    #[must_use]
     pub fn new(kept: &Path) -> Self {
         Self(kept.to_owned())
     }
@@ -161,7 +160,6 @@ impl Settings {
     }
 
     /// Whether something on the card has to be blanked.
-    #[must_use]
     pub fn has_secrets(&self) -> bool {
         !self.to_blank.is_empty() || self.text_has_secrets()
     }

@@ -95,14 +95,12 @@ impl Tree {
     }
 
     /// Sectors of the verified device.
-    #[must_use]
     pub fn sectors(&self) -> u64 {
         self.blocks.saturating_mul(BLOCK / crate::layout::SECTOR)
     }
 
     /// The kernel's table line for a slot that lies on this device. A block that does not fit its
     /// hash restarts the machine, so that U-Boot counts the attempt.
-    #[must_use]
     pub fn table(&self, device: &str) -> String {
         format!(
             "1 {device} {device} {BLOCK} {BLOCK} {} {} sha256 {} {} 1 restart_on_corruption",

@@ -38,7 +38,6 @@ pub enum Show {
 
 impl Show {
     /// The word for it.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Alive => "alive",
@@ -48,7 +47,6 @@ impl Show {
     }
 
     /// Reads a word.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Alive, Self::Trying, Self::Fault].into_iter().find(|show| show.word() == text.trim())
     }
