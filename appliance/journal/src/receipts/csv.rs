@@ -9,7 +9,6 @@ pub const HEADER: &str = "number,time,outcome,code,token,vendor,model,serial,fir
                           profile hash,run,proof,counter,attempts,server,milliseconds,recovered,enrollment,hash\r\n";
 
 /// One receipt as a row.
-#[must_use]
 pub fn row(entry: &Entry) -> String {
     let Receipt { at, enrollment, by, station, key, token, profile, run, proof, outcome, code, .. } =
         &entry.receipt;

@@ -17,7 +17,6 @@ pub struct StationKey(SigningKey);
 
 impl StationKey {
     /// A key from its 32 secret bytes.
-    #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(SigningKey::from_bytes(bytes))
     }
@@ -70,13 +69,11 @@ impl StationKey {
     }
 
     /// The public half.
-    #[must_use]
     pub fn public(&self) -> Bytes32 {
         Bytes32(self.0.verifying_key().to_bytes())
     }
 
     /// Signs a line of a log.
-    #[must_use]
     pub fn sign(&self, book: Book, unsigned: &str) -> [u8; 64] {
         self.0.sign(&to_be_signed(book, unsigned)).to_bytes()
     }

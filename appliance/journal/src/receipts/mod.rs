@@ -218,25 +218,21 @@ impl Log {
     }
 
     /// The last line.
-    #[must_use]
     pub fn head(&self) -> Written {
         self.end.head
     }
 
     /// The number of the oldest line that is to be there.
-    #[must_use]
     pub fn oldest(&self) -> u64 {
         self.end.oldest
     }
 
     /// The key that signs, as others may see it.
-    #[must_use]
     pub fn public_key(&self) -> Bytes32 {
         self.key.public()
     }
 
     /// How many bytes of a torn line were cut off when the log was opened.
-    #[must_use]
     pub fn torn(&self) -> u64 {
         self.end.torn
     }

@@ -202,7 +202,6 @@ pub enum Broken {
 
 impl Broken {
     /// The number of the first line that is wrong, or missing, when that is known.
-    #[must_use]
     pub fn number(&self) -> Option<u64> {
         match self {
             Self::At { number, .. } => *number,
