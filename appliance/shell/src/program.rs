@@ -51,7 +51,6 @@ enum Command {
 }
 
 /// The program.
-#[must_use]
 pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Run { control, state, listen } => run(Settings { control, state, listen }),

@@ -57,7 +57,6 @@ pub struct Partial {
 
 /// Looks at the part of a line that is before the cursor. A line that is not words yet is
 /// taken as far as it goes.
-#[must_use]
 pub fn partial(before: &str) -> Partial {
     let scan = scan(before).unwrap_or_default();
     Partial {
@@ -69,7 +68,6 @@ pub fn partial(before: &str) -> Partial {
 }
 
 /// A value as it has to be typed: quoted where it must be.
-#[must_use]
 pub fn quote(value: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_.,:/@+=%".contains(c);
     if !value.is_empty() && value.chars().all(plain) {

@@ -66,7 +66,6 @@ pub struct Place {
 }
 
 /// Looks at a line up to the cursor.
-#[must_use]
 pub fn place(before: &str) -> Place {
     let seen = words::partial(before);
     let tree = super::tree();
@@ -104,7 +103,6 @@ pub fn place(before: &str) -> Place {
 
 impl Place {
     /// The answer to Tab: what the table knows and what the station said.
-    #[must_use]
     pub fn offer(self, station: Vec<Known>) -> Offer {
         let mut all: Vec<Known> = self.fixed;
         let known = station.into_iter().filter(|known| known.value.starts_with(&self.word));
@@ -118,7 +116,6 @@ impl Place {
     }
 
     /// The answer to `?`.
-    #[must_use]
     pub fn explain(self, station: Vec<Known>, complete: bool) -> String {
         let mut rows: Vec<(String, String)> = Vec::new();
         if let Some((name, about)) = self.argument {

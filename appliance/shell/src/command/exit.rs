@@ -45,7 +45,6 @@ impl Exit {
     ];
 
     /// The number.
-    #[must_use]
     pub const fn status(self) -> u8 {
         self as u8
     }

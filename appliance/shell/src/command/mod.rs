@@ -41,7 +41,6 @@ pub struct Order {
 
 impl Order {
     /// What the table says about it.
-    #[must_use]
     pub fn entry(&self) -> Option<&'static table::Entry> {
         table::entry(&self.path)
     }
@@ -62,7 +61,6 @@ impl Order {
     /// No command takes a secret on its line; but people mistype, and what was meant for an
     /// option that asks for one may have been read as a name. So of a command that asks for secrets, or that
     /// sets a field which may be one, what was not done is kept without its values.
-    #[must_use]
     pub fn kept(&self, line: &str, done: bool) -> Kept {
         let doubtful = !done && self.entry().is_none_or(|entry| entry.secrets);
         if doubtful && self.values {
@@ -77,7 +75,6 @@ impl Order {
 
 /// The words of commands that a line begins with: all that is told of one that was not understood. It
 /// may hold a password that somebody typed where none is taken.
-#[must_use]
 pub fn known_words(line: &str) -> String {
     let words = words::partial(line);
     let mut tree = tree();
@@ -147,7 +144,6 @@ pub fn help(words: &[String]) -> Result<String, ParseError> {
 }
 
 /// The tree as the parser and the completion see it.
-#[must_use]
 pub fn tree() -> clap::Command {
     Line::command().color(clap::ColorChoice::Never).term_width(100)
 }

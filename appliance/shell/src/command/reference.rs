@@ -9,7 +9,6 @@ use super::table;
 pub const BEGIN: &str = "<!-- The reference below is written by the command table: scripts/bless-shell -->\n";
 
 /// The reference, in Markdown.
-#[must_use]
 pub fn reference() -> String {
     let mut text = format!("{BEGIN}\n## Commands\n\n");
     text.push_str("| command | for | |\n|---|---|---|\n");

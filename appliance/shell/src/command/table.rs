@@ -23,7 +23,6 @@ pub struct Entry {
 }
 
 /// The entry of a command, by its words.
-#[must_use]
 pub fn entry(path: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.path == path)
 }
@@ -90,7 +89,6 @@ fn history() -> Value {
 }
 
 /// How a refusal looks on standard error with `--json`.
-#[must_use]
 pub fn refusal() -> Value {
     json_schema::<control::Refusal>()
 }

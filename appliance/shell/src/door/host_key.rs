@@ -91,7 +91,6 @@ pub(super) fn new() -> Result<PrivateKey, HostKeyError> {
 }
 
 /// The fingerprint as OpenSSH writes it: `SHA256:` and 43 characters.
-#[must_use]
 pub fn fingerprint(key: &PrivateKey) -> String {
     key.public_key().fingerprint(HashAlg::Sha256).to_string()
 }

@@ -30,25 +30,21 @@ impl History {
     }
 
     /// How many lines there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.lines.len()
     }
 
     /// Whether nothing was entered yet.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
     /// The line with a number, from 0.
-    #[must_use]
     pub fn line(&self, number: usize) -> Option<&str> {
         self.lines.get(number).map(String::as_str)
     }
 
     /// The youngest line before `number` that holds `text`.
-    #[must_use]
     pub fn search(&self, text: &str, number: usize) -> Option<usize> {
         (0..number.min(self.lines.len()))
             .rev()

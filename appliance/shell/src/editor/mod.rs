@@ -89,7 +89,6 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The text, to hand it on.
-    #[must_use]
     pub fn into_inner(self) -> Zeroizing<String> {
         self.0
     }
@@ -156,7 +155,6 @@ pub struct Editor {
 
 impl Editor {
     /// An editor that asks nothing yet.
-    #[must_use]
     pub fn new(terminal: Terminal, history: Arc<Mutex<History>>) -> Self {
         let or = |number: usize, default| if number == 0 { default } else { number.min(1000) };
         Self {
@@ -319,13 +317,11 @@ impl Editor {
     }
 
     /// Whether the terminal understands no escape sequences.
-    #[must_use]
     pub fn is_dumb(&self) -> bool {
         self.painter.is_dumb()
     }
 
     /// Columns and rows of the terminal.
-    #[must_use]
     pub fn size(&self) -> (usize, usize) {
         self.painter.size()
     }

@@ -25,7 +25,6 @@ fn slots(key: &Key) -> String {
 }
 
 /// An order that waits.
-#[must_use]
 pub fn order(order: &Order) -> String {
     let key =
         order.key.as_deref().map_or_else(|| "the next key".to_owned(), |key| format!("key {}", clean(key)));
@@ -42,7 +41,6 @@ pub(crate) fn order_words(order: &Order) -> String {
 }
 
 /// The orders that wait, as a table; nothing when there are none.
-#[must_use]
 pub(crate) fn orders(orders: &[Order]) -> String {
     if orders.is_empty() {
         return String::new();
@@ -64,7 +62,6 @@ pub(crate) fn orders(orders: &[Order]) -> String {
 }
 
 /// The keys that are plugged in.
-#[must_use]
 pub fn keys(keys: &Keys) -> String {
     if keys.keys.is_empty() {
         return format!("No key is plugged in.\n{}", orders(&keys.orders));
@@ -83,7 +80,6 @@ pub fn keys(keys: &Keys) -> String {
 }
 
 /// A key and its history.
-#[must_use]
 pub fn key(details: &KeyDetails) -> String {
     let mut text = match &details.key {
         Some(key) => facts(&[
@@ -117,7 +113,6 @@ pub fn key(details: &KeyDetails) -> String {
 }
 
 /// The profiles.
-#[must_use]
 pub fn profiles(profiles: &Profiles) -> String {
     if profiles.profiles.is_empty() {
         return "There is no profile. The configuration names them, as [profile.NAME].\n".to_owned();
@@ -138,13 +133,11 @@ pub fn profiles(profiles: &Profiles) -> String {
 }
 
 /// One profile.
-#[must_use]
 pub fn profile(profile: &Profile) -> String {
     format!("{}\n", clean_lines(&profile.toml))
 }
 
 /// Whether a profile fits.
-#[must_use]
 pub fn profile_fit(fit: &ProfileFit) -> String {
     let mut text = match (&fit.refusal, &fit.key) {
         (Some(refusal), _) => super::refusal(refusal),
@@ -176,7 +169,6 @@ pub fn profile_fit(fit: &ProfileFit) -> String {
 }
 
 /// How an enrollment ended.
-#[must_use]
 pub fn outcome(outcome: &Outcome) -> String {
     let key =
         outcome.key.as_deref().map_or_else(|| "The key".to_owned(), |key| format!("Key {}", clean(key)));
@@ -220,7 +212,6 @@ fn finished(finished: &Finished) -> String {
 }
 
 /// What an operator has to know before a finished enrollment is replaced; `person` is whom the new one is for.
-#[must_use]
 pub fn before_replacing(outcome: &Outcome, earlier: &Finished, person: Option<&str>) -> String {
     let key =
         outcome.key.as_deref().map_or_else(|| "This key".to_owned(), |key| format!("Key {}", clean(key)));
@@ -238,7 +229,6 @@ pub fn before_replacing(outcome: &Outcome, earlier: &Finished, person: Option<&s
 }
 
 /// What came of verifying.
-#[must_use]
 pub fn verification(verification: &Verification) -> String {
     let mut text = if verification.accepted {
         format!(
@@ -259,7 +249,6 @@ pub fn verification(verification: &Verification) -> String {
 }
 
 /// What an operator is told while something is done; nothing for what only machines care for.
-#[must_use]
 pub fn progress(event: &Event) -> Option<String> {
     let port = event.port.as_deref().map(|port| format!("[{}] ", clean(port))).unwrap_or_default();
     let text = match event.kind {
@@ -315,7 +304,6 @@ pub fn progress(event: &Event) -> Option<String> {
 }
 
 /// A port on one line.
-#[must_use]
 pub fn port(port: &Port) -> [String; 4] {
     let place =
         port.number.map_or_else(|| clean(&port.port), |number| format!("{number} ({})", clean(&port.port)));

@@ -20,7 +20,6 @@ pub use station::*;
 pub use token::*;
 
 /// A refusal: what, why, what to do.
-#[must_use]
 pub fn refusal(refusal: &Refusal) -> String {
     let mut text = format!("{} {}\n{}", clean(&refusal.code), clean(&refusal.title), clean(&refusal.cause));
     if !refusal.detail.is_empty() {

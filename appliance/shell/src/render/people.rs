@@ -10,7 +10,6 @@ const QUIET: usize = 4;
 
 /// A QR code as lines of half blocks, two rows of modules a line. Terminals write light on dark; for those
 /// that write dark on light, `inverted`.
-#[must_use]
 pub fn half_blocks(rows: &[&str], inverted: bool) -> Zeroizing<String> {
     let size = rows.len();
     let dark = |column: usize, row: usize| {
@@ -36,7 +35,6 @@ pub fn half_blocks(rows: &[&str], inverted: bool) -> Zeroizing<String> {
 }
 
 /// How the enrollment of a phone ended.
-#[must_use]
 pub fn phone(outcome: &PhoneOutcome) -> String {
     let person = clean(&outcome.person);
     let mut text = match outcome.ending {
@@ -56,7 +54,6 @@ pub fn phone(outcome: &PhoneOutcome) -> String {
 }
 
 /// What became of registration codes.
-#[must_use]
 pub fn registration(made: &RegistrationMade) -> String {
     let mut text = format!("{} of {} people have a code now.\n", made.codes, made.people);
     if let Some(name) = &made.sealed {
@@ -77,7 +74,6 @@ pub fn registration(made: &RegistrationMade) -> String {
 }
 
 /// Sealed files.
-#[must_use]
 pub fn sealed(files: &SealedFiles) -> String {
     if files.files.is_empty() {
         return "There is no sealed file.\n".to_owned();
@@ -88,7 +84,6 @@ pub fn sealed(files: &SealedFiles) -> String {
 }
 
 /// Which keys are welcome.
-#[must_use]
 pub fn welcome(rules: &WelcomeRules) -> String {
     if rules.rules.is_empty() {
         return "There is no rule: every key is welcome. welcome add makes one.\n".to_owned();
@@ -102,7 +97,6 @@ pub fn welcome(rules: &WelcomeRules) -> String {
 }
 
 /// What was done with a key's slots.
-#[must_use]
 pub fn handled(handled: &KeyHandled, done: &str) -> String {
     format!("{} {}: {done}.\n", or_dash(handled.model.as_deref()), or_dash(handled.key.as_deref()))
 }

@@ -5,7 +5,6 @@ use control::types::{Counts, ReceiptDetails, ReceiptVerdict, Receipts, Run, RunD
 use super::{clean, clean_lines, facts, or_dash, table, time};
 
 /// How enrollments ended, in words.
-#[must_use]
 pub fn counts(counts: &Counts) -> String {
     let all = [
         (counts.enrolled, "enrolled"),
@@ -29,7 +28,6 @@ fn aside(run: &Run) -> Option<String> {
 }
 
 /// A run in one line.
-#[must_use]
 pub fn run_line(run: &Run) -> String {
     let target = run.target.map(|target| format!(" of {target}")).unwrap_or_default();
     let next = run.next.as_deref().map(|next| format!("; next: {}", clean(next))).unwrap_or_default();
@@ -53,7 +51,6 @@ fn next(run: &Run) -> String {
 }
 
 /// A run, its list, and earlier runs.
-#[must_use]
 pub fn run(details: &RunDetails) -> String {
     let Some(run) = &details.run else {
         return "There was no run yet. run start begins one.\n".to_owned();
@@ -110,7 +107,6 @@ pub fn run(details: &RunDetails) -> String {
 }
 
 /// Receipts.
-#[must_use]
 pub fn receipts(receipts: &Receipts) -> String {
     if receipts.receipts.is_empty() {
         return "There is no receipt.\n".to_owned();
@@ -137,7 +133,6 @@ pub fn receipts(receipts: &Receipts) -> String {
 }
 
 /// A receipt.
-#[must_use]
 pub fn receipt(details: &ReceiptDetails) -> String {
     let document = serde_json::to_string_pretty(&details.document).unwrap_or_default();
     let verdict = if details.good {
@@ -149,7 +144,6 @@ pub fn receipt(details: &ReceiptDetails) -> String {
 }
 
 /// What was found out about a chain: of `receipts`, or of `deeds`.
-#[must_use]
 pub fn verdict(verdict: &ReceiptVerdict, what: &str) -> String {
     let text = clean(verdict.text.as_deref().unwrap_or_default());
     if !verdict.good {

@@ -5,7 +5,6 @@ use control::types::{Credential, People, Server};
 use super::{clean, facts, or_dash, span, table, time};
 
 /// The server and the station's credential for it.
-#[must_use]
 pub fn server(server: &Server) -> String {
     let credential = match server.credential {
         Credential::None => "none: nothing can be enrolled. server login gives it one".to_owned(),
@@ -43,7 +42,6 @@ fn clock(ahead: i64) -> String {
 }
 
 /// People.
-#[must_use]
 pub fn people(people: &People) -> String {
     if people.people.is_empty() {
         return "Nobody is found.\n".to_owned();

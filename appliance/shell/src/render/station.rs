@@ -20,7 +20,6 @@ fn part(part: &Part) -> String {
 }
 
 /// All there is to know at a glance.
-#[must_use]
 pub fn status(status: &Status) -> String {
     let answered = status.server.answered;
     let answered = answered.map(|at| format!("\nlast answer {}", time(at))).unwrap_or_default();
@@ -89,7 +88,6 @@ fn credential(status: &Status) -> String {
 }
 
 /// Which configuration is in force.
-#[must_use]
 pub fn configuration(configuration: &Configuration) -> String {
     let mut text = clean(&configuration.file);
     if configuration.changed {
@@ -109,7 +107,6 @@ pub fn configuration(configuration: &Configuration) -> String {
 }
 
 /// What is wrong with a configuration.
-#[must_use]
 pub fn problems(problems: &Problems) -> String {
     let notices = problems.notices.iter().flatten();
     let notices: String = notices.map(|notice| format!("Notice: {}\n", clean(notice))).collect();
@@ -129,7 +126,6 @@ pub fn problems(problems: &Problems) -> String {
 }
 
 /// Who may log in.
-#[must_use]
 pub fn operators(operators: &Operators) -> String {
     let mut rows = Vec::new();
     for one in &operators.operators {
@@ -155,7 +151,6 @@ pub fn operators(operators: &Operators) -> String {
 }
 
 /// Who is logged in.
-#[must_use]
 pub fn sessions(sessions: &OpenSessions) -> String {
     let rows = sessions.sessions.iter().map(|one| {
         [
@@ -178,7 +173,6 @@ pub fn sessions(sessions: &OpenSessions) -> String {
 }
 
 /// Who did what.
-#[must_use]
 pub fn audit(audit: &AuditEntries) -> String {
     let rows = audit.entries.iter().map(|one| {
         [
@@ -195,7 +189,6 @@ pub fn audit(audit: &AuditEntries) -> String {
 }
 
 /// A line of the log.
-#[must_use]
 pub fn log_line(line: &LogLine) -> String {
     format!(
         "{} {:5} {}: {}\n",
@@ -207,7 +200,6 @@ pub fn log_line(line: &LogLine) -> String {
 }
 
 /// What refusals mean.
-#[must_use]
 pub fn explanations(all: &Explanations) -> String {
     if let [one] = all.refusals.as_slice() {
         return format!(
@@ -223,7 +215,6 @@ pub fn explanations(all: &Explanations) -> String {
 }
 
 /// Which program this is.
-#[must_use]
 pub fn version(version: &Version) -> String {
     facts(&[
         ("station", clean(&version.station)),
@@ -235,7 +226,6 @@ pub fn version(version: &Version) -> String {
 }
 
 /// What the display shows, two pixels a character.
-#[must_use]
 pub fn panel(panel: &Panel) -> String {
     let (width, height) = (pixels(panel.width), pixels(panel.height));
     let bytes = BASE64.decode(panel.pixels.as_bytes()).unwrap_or_default();
@@ -263,7 +253,6 @@ pub fn panel(panel: &Panel) -> String {
 }
 
 /// The words on the display, where there is no room for its picture.
-#[must_use]
 pub fn panel_words(panel: &Panel) -> String {
     let mut text: String = panel.words.iter().map(|line| format!("| {}\n", clean(line))).collect();
     text.push_str(&format!("lamp: {}\n", clean(&panel.lamp)));
@@ -275,7 +264,6 @@ fn pixels(number: i64) -> usize {
 }
 
 /// A software key.
-#[must_use]
 pub fn sim_key(key: &SimKey) -> String {
     let place = key
         .port
@@ -285,7 +273,6 @@ pub fn sim_key(key: &SimKey) -> String {
 }
 
 /// What a touch did.
-#[must_use]
 pub fn touched(touched: &Touched) -> String {
     touched
         .typed

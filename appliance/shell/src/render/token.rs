@@ -13,7 +13,6 @@ fn state(token: &Token) -> String {
 }
 
 /// A token.
-#[must_use]
 pub fn token(token: &Token) -> String {
     let failures = match (token.failures, token.most_failures) {
         (Some(failures), Some(most)) => format!("{failures} of {most}"),
@@ -37,7 +36,6 @@ pub fn token(token: &Token) -> String {
 }
 
 /// Tokens.
-#[must_use]
 pub fn tokens(tokens: &Tokens) -> String {
     if tokens.tokens.is_empty() {
         return "There is no such token.\n".to_owned();
