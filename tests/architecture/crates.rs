@@ -13,15 +13,50 @@ use cargo_metadata::{CargoOpt, Dependency, DependencyKind, Metadata, MetadataCom
 /// Which of our crates each may build with. Every crate of the workspace has a row.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
-    ("card", &[]),
+    ("card", &["settings"]),
     ("control", &[]),
-    ("enrolld", &["card", "control", "journal", "keys", "panel", "privacyidea", "station", "usb"]),
-    ("journal", &["station"]),
+    ("dispatch", &["journal", "keys", "privacyidea", "seal", "station", "usb"]),
+    (
+        "enrolld",
+        &[
+            "card",
+            "control",
+            "dispatch",
+            "journal",
+            "keys",
+            "panel",
+            "privacyidea",
+            "seal",
+            "settings",
+            "station",
+            "usb",
+        ],
+    ),
+    ("journal", &["keys", "station"]),
     ("keys", &[]),
     ("panel", &[]),
     ("privacyidea", &[]),
+    ("seal", &[]),
+    ("settings", &[]),
     ("shell", &["control"]),
-    ("sim", &["enrolld", "shell", "twins"]),
+    (
+        "sim",
+        &[
+            "control",
+            "dispatch",
+            "enrolld",
+            "journal",
+            "keys",
+            "panel",
+            "privacyidea",
+            "seal",
+            "settings",
+            "shell",
+            "station",
+            "twins",
+            "usb",
+        ],
+    ),
     ("station", &["keys"]),
     ("twins", &["keys"]),
     ("usb", &["keys"]),
@@ -146,6 +181,42 @@ fn crates_know_only_whom_they_may() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The Rust files below `directory`.
+fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn no_crate_exports_another_one_whole() {
+    let ours = ours(&workspace(CargoOpt::AllFeatures));
+    let mut wrong = Vec::new();
+    for package in ours.values() {
+        let mut files = Vec::new();
+        rust_files(package.manifest_path.with_file_name("src").as_std_path(), &mut files);
+        for file in files {
+            let text = fs::read_to_string(&file).expect("a source file can be read");
+            let exports = text.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+            // A list names what it exports.
+            for exported in exports.filter(|exported| !exported.contains("::{")) {
+                let name = exported.trim().split(" as ").next().unwrap_or_default();
+                let name = name.trim_end_matches("::*");
+                let own = text.contains(&format!("mod {name}"));
+                if ours.contains_key(name) && !own && name != package.name.as_str() {
+                    wrong.push(format!("{} exports {name}: who wants it names it", file.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The folders below `directory` that are the root of a workspace.
 fn workspaces(directory: &Path, found: &mut Vec<PathBuf>) {
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap_or_default();
@@ -213,7 +284,7 @@ fn built_alone(name: &str) -> BTreeSet<String> {
 
 /// The packages whose programs are on the card and in the Debian package, and what none of them is built from.
 const SHIPPED: &[(&str, &[&str])] = &[
-    ("card", &["twins", "sim"]),
+    ("card", &["twins", "sim", "rustls", "tokio"]),
     ("enrolld", &["twins", "sim", "shell", "russh"]),
     (
         "shell",
@@ -221,6 +292,7 @@ const SHIPPED: &[(&str, &[&str])] = &[
             "twins",
             "sim",
             "enrolld",
+            "dispatch",
             "station",
             "journal",
             "keys",

@@ -176,7 +176,7 @@ fn read_and_keep(plain: MountFlags, lasting: bool) -> Result<(), String> {
 
 fn name_and_network() {
     let file = Zeroizing::new(fs::read(Path::new(KEPT).join(settings::FILE)).unwrap_or_default());
-    let network = Network::read(&secrets::text_of(&file));
+    let network = Network::read(&secrets::text_of(&file), &::settings::Beside(KEPT.into()));
     let host = network.name.clone().unwrap_or_else(name::of_this_machine);
     let written = || {
         fs::create_dir_all(NETWORK)?;

@@ -56,7 +56,7 @@ pub fn settings(file: &[u8]) {
         assert!(secrets::text_of(&card).parse::<Table>().is_ok(), "what is blanked can be read");
     }
     assert_eq!(breaks(&secrets::completed(file)), breaks(file), "no line moves for the daemon, either");
-    let network = Network::read(text);
+    let network = Network::read(text, &::settings::NoFiles);
     let log = network.log.iter().map(|log| log.file("/run/authority"));
     for file in network.files().into_iter().map(|(_, file)| file).chain(log) {
         assert!(

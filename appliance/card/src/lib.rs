@@ -30,7 +30,6 @@ pub mod log;
 pub mod mbr;
 pub mod name;
 pub mod network;
-pub mod quotes;
 pub mod record;
 pub mod remember;
 pub mod secrets;

@@ -4,20 +4,21 @@
 
 use std::net::SocketAddr;
 
+use ::settings::LogProtocol;
+
 /// A syslog server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     to: SocketAddr,
-    protocol: &'static str,
+    protocol: LogProtocol,
     /// The authority's file, which stands beside the settings.
     ca: Option<String>,
 }
 
 impl Log {
-    /// Where it is, "udp", "tcp" or "tls", and for "tls" the file of the authority. None when that does not fit together.
-    pub fn new(to: SocketAddr, protocol: &str, ca: Option<String>) -> Option<Self> {
-        let protocol = ["udp", "tcp", "tls"].into_iter().find(|known| *known == protocol)?;
-        let ca = if protocol == "tls" { Some(ca.filter(|name| is_file(name))?) } else { None };
+    /// Where it is, how lines get there, and for TLS the file of the authority. None when that does not fit together.
+    pub fn new(to: SocketAddr, protocol: LogProtocol, ca: Option<String>) -> Option<Self> {
+        let ca = if protocol == LogProtocol::Tls { Some(ca?) } else { None };
         Some(Self { to, protocol, ca })
     }
 
@@ -36,8 +37,9 @@ impl Log {
         let Self { to, protocol, ca } = self;
         let trust = if ca.is_some() { format!("TLSServerCertificate={authority}\n") } else { String::new() };
         format!(
-            "[Network]\nAddress={to}\nProtocol={protocol}\nLogFormat=rfc5424\nConnectionRetrySec=10s\n\
-             TLSCertificateAuthMode=deny\n{trust}"
+            "[Network]\nAddress={to}\nProtocol={}\nLogFormat=rfc5424\nConnectionRetrySec=10s\n\
+             TLSCertificateAuthMode=deny\n{trust}",
+            protocol.word()
         )
     }
 }
@@ -56,32 +58,40 @@ pub fn certificates(text: &str) -> String {
     if inside { String::new() } else { all }
 }
 
-/// The name of a file in the same directory, and nothing that would be another line.
-fn is_file(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('.')
-        && name.chars().all(|letter| !letter.is_control() && letter != '/' && letter != '\\')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every file is there.
+    struct Everything;
+
+    impl ::settings::Files for Everything {
+        fn read(&self, _: &str) -> std::io::Result<zeroize::Zeroizing<Vec<u8>>> {
+            Ok(zeroize::Zeroizing::new(b"-----BEGIN CERTIFICATE-----\n".to_vec()))
+        }
+    }
 
     #[test]
     fn it_is_sent_as_it_is_meant_or_not_at_all() {
         let to = "192.0.2.5:6514".parse().unwrap();
         let ca = |name: &str| Some(name.to_owned());
         assert!(
-            Log::new(to, "udp", None).unwrap().file("").contains("Address=192.0.2.5:6514\nProtocol=udp\n")
+            Log::new(to, LogProtocol::Udp, None)
+                .unwrap()
+                .file("")
+                .contains("Address=192.0.2.5:6514\nProtocol=udp\n")
         );
-        let tls = Log::new(to, "tls", ca("logs.pem")).unwrap();
+        let tls = Log::new(to, LogProtocol::Tls, ca("logs.pem")).unwrap();
         assert_eq!(tls.authority(), Some("logs.pem"));
         assert!(tls.file("/run/ca").ends_with("TLSCertificateAuthMode=deny\nTLSServerCertificate=/run/ca\n"));
-        assert_eq!(Log::new(to, "tls", None), None);
-        assert_eq!(Log::new(to, "TLS", ca("logs.pem")), None);
-        for wrong in ["", "../logs.pem", ".hidden", "a\nProtocol=udp"] {
-            assert_eq!(Log::new(to, "tls", ca(wrong)), None, "{wrong}");
+        assert_eq!(Log::new(to, LogProtocol::Tls, None), None);
+        // Such a name is none of a file beside the settings, and `settings` leaves it out.
+        for wrong in ["", "../logs.pem", ".hidden", "a\\nProtocol=udp"] {
+            let text = format!("[log]\nto = \"{to}\"\nprotocol = \"tls\"\nca = \"{wrong}\"\n");
+            assert_eq!(crate::network::Network::read(&text, &Everything).log, None, "{wrong}");
         }
+        let text = format!("[log]\nto = \"{to}\"\nprotocol = \"tls\"\nca = \"logs.pem\"\n");
+        assert!(crate::network::Network::read(&text, &Everything).log.is_some());
     }
 
     #[test]
@@ -96,7 +106,7 @@ mod tests {
 
     #[test]
     fn it_stands_in_the_settings() {
-        let read = |text: &str| crate::network::Network::read(text).log;
+        let read = |text: &str| crate::network::Network::read(text, &::settings::NoFiles).log;
         let six = read("[log]\nto = \"[2001:db8::5]:514\"\nprotocol = \"tcp\"\n").unwrap();
         assert!(six.file("").contains("Address=[2001:db8::5]:514\nProtocol=tcp\n"));
         assert_eq!(six.unit(), "[Service]\nIPAddressAllow=2001:db8::5\n");

@@ -5,12 +5,11 @@
 //! so that its operators reach it. Log lines are sent as they are meant to be, or not at all.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use toml::de::{DeTable, DeValue};
+use ::settings::{Files, OnCard};
 
 use crate::log::Log;
-use crate::quotes;
 
 /// What the interface of a VLAN is called.
 const VLAN: &str = "lan";
@@ -35,34 +34,18 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads what is there.
-    pub fn read(text: &str) -> Self {
-        let text = quotes::straight(text);
-        let (table, _) = DeTable::parse_recoverable(&text);
-        let table = table.get_ref();
-        let field = |section: &str, name: &str| match table.get(section)?.get_ref() {
-            DeValue::Table(fields) => fields.get(name).map(|value| strings(value.get_ref())),
-            _ => None,
-        };
-        let one = |section: &str, name: &str| field(section, name).and_then(|all| all.into_iter().next());
-        let addresses = |texts: Vec<String>| texts.iter().filter_map(|text| text.parse().ok()).collect();
+    /// Reads what is there, by the rules of the daemon's own reader ([`::settings::on_card`]).
+    pub fn read(text: &str, files: &dyn Files) -> Self {
+        let OnCard { name, network, log } = ::settings::on_card(text, files);
+        let ca = log.ca.map(|authorities| authorities.file);
         Self {
-            name: one("station", "name").filter(|name| is_host(name)),
-            address: one("network", "address").and_then(|text| address(&text)),
-            gateway: one("network", "gateway").and_then(|text| text.parse().ok()),
-            dns: field("network", "dns").map(addresses).unwrap_or_default(),
-            ntp: field("network", "ntp")
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|name| is_server(name))
-                .collect(),
-            vlan: one("network", "vlan")
-                .and_then(|text| text.parse().ok())
-                .filter(|id| (1..4095).contains(id)),
-            log: one("log", "to").and_then(|to| {
-                let to: SocketAddr = to.parse().ok()?;
-                Log::new(to, one("log", "protocol").as_deref().unwrap_or("udp"), one("log", "ca"))
-            }),
+            name: name.map(|name| name.as_str().to_owned()),
+            address: network.address.map(|address| (address.address(), address.bits())),
+            gateway: network.gateway,
+            dns: network.dns,
+            ntp: network.ntp.iter().map(|server| server.as_str().to_owned()).collect(),
+            vlan: network.vlan.and_then(|id| u16::try_from(id.number()).ok()),
+            log: log.to.and_then(|to| Log::new(to.0, log.protocol, ca)),
         }
     }
 
@@ -116,39 +99,6 @@ impl Network {
     }
 }
 
-fn strings(value: &DeValue<'_>) -> Vec<String> {
-    match value {
-        DeValue::String(text) => vec![text.to_string()],
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map(|number| number.to_string())
-            .into_iter()
-            .collect(),
-        DeValue::Array(values) => values.iter().flat_map(|value| strings(value.get_ref())).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn address(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let prefix = prefix.parse().ok().filter(|bits| *bits <= if address.is_ipv4() { 32 } else { 128 })?;
-    Some((address, prefix))
-}
-
-/// A label of a host name (RFC 1123, section 2.1).
-fn is_host(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// A name or an address, and nothing that would be another line of the file.
-fn is_server(name: &str) -> bool {
-    (1..=253).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -163,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_vlan_has_the_address_and_what_carries_it_has_none() {
-        let network = Network::read("[network]\nvlan = 7\naddress = \"192.0.2.7/24\"\n");
+        let network =
+            Network::read("[network]\nvlan = 7\naddress = \"192.0.2.7/24\"\n", &::settings::NoFiles);
         let files = network.files();
         let lines = |name: &str| {
             let (_, text) = files.iter().find(|(there, _)| *there == name).unwrap();
@@ -176,7 +127,7 @@ mod tests {
         let inside = lines("11-vlan.network");
         assert!(inside.contains(&"Name=lan") && inside.contains(&"Address=192.0.2.7/24"));
         for wrong in ["0", "4095", "-1", "\"x\"", "70000"] {
-            let network = Network::read(&format!("[network]\nvlan = {wrong}\n"));
+            let network = Network::read(&format!("[network]\nvlan = {wrong}\n"), &::settings::NoFiles);
             assert_eq!(network.vlan, None, "{wrong}");
         }
     }
@@ -185,6 +136,7 @@ mod tests {
     fn a_fixed_address() {
         let network = Network::read(
             "[station]\nname = \"desk-3\"\n[network]\naddress = \"192.0.2.7/24\"\ngateway = \"192.0.2.1\"\ndns = [\"192.0.2.53\", \"2001:db8::1\"]\nntp = [\"time.example\"]\n",
+            &::settings::NoFiles,
         );
         assert_eq!(network.name.as_deref(), Some("desk-3"));
         let file = only(&network);
@@ -197,7 +149,7 @@ mod tests {
 
     #[test]
     fn nothing_said_means_dhcp() {
-        assert_eq!(Network::read(""), Network::default());
+        assert_eq!(Network::read("", &::settings::NoFiles), Network::default());
         assert!(only(&Network::default()).contains("\nDHCP=yes\n"));
     }
 
@@ -205,6 +157,7 @@ mod tests {
     fn what_is_wrong_is_left_out_and_the_rest_counts() {
         let network = Network::read(
             "[station]\nname = \"no name\"\n[network]\naddress = \"192.0.2.7/33\"\ngateway = 3\ndns = [\"x\", \"192.0.2.53\"]\nntp = [\"a\\nDHCP=no\", \"b.example\"]\n",
+            &::settings::NoFiles,
         );
         assert_eq!((network.name, network.address, network.gateway), (None, None, None));
         assert_eq!(network.dns.len(), 1);
@@ -213,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_file_with_a_mistake_still_gives_its_address() {
-        let network = Network::read("[network]\naddress = \"192.0.2.7/24\"\n[server\nurl = \n");
+        let network =
+            Network::read("[network]\naddress = \"192.0.2.7/24\"\n[server\nurl = \n", &::settings::NoFiles);
         assert_eq!(network.address, Some(("192.0.2.7".parse().unwrap(), 24)));
     }
 
@@ -221,7 +175,7 @@ mod tests {
         #[test]
         fn any_text_gives_a_file_of_known_lines(text in "(\\[|\\]|network|address|ntp|=|\"|\n|[ -~]|ä){0,60}") {
             let known = ["[Match]", "[Link]", "[Network]", "[DHCPv4]", "[DHCPv6]", "[NetDev]", "[VLAN]", ""];
-            for (_, file) in Network::read(&text).files() {
+            for (_, file) in Network::read(&text, &::settings::NoFiles).files() {
                 for line in file.lines() {
                     prop_assert!(known.contains(&line) || line.split_once('=').is_some());
                 }

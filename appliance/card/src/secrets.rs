@@ -20,7 +20,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use crate::quotes::{DOUBLE, SINGLE};
+use ::settings::quotes::{DOUBLE, SINGLE};
 
 /// The file, beside the daemon's settings, that the key is kept in.
 pub const KEPT_IN: &str = "server.api-key";

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::log::certificates;
-use crate::quotes::{DOUBLE, SINGLE};
 use crate::settings::{Bytes, FILE};
+use ::settings::quotes::{DOUBLE, SINGLE};
 
 /// The file, beside the daemon's settings, with notes: a line each, with the file's name, what is wrong, and what to do, between tabs.
 pub const NOTES: &str = "card.notes";

@@ -9,8 +9,8 @@ use station::enrollment::{Ending, Outcome};
 use station::refusal::{Code, Refusal};
 use station::step::Phase;
 
-use crate::event::{Event, What};
-use crate::floor::{Doing, Gone, PortView, Touch};
+use dispatch::event::{Event, What};
+use dispatch::scheduler::{Doing, Gone, PortView, Touch, port_number};
 
 /// How many marks the progress bar of an enrollment has.
 const STEPS: u8 = 6;
@@ -172,7 +172,7 @@ impl Bench {
 /// The number that a person reads beside the socket: the last of the port path.
 #[must_use]
 pub fn port(path: &str) -> Option<Port> {
-    path.rsplit(['.', '-']).next()?.parse().ok().and_then(Port::new)
+    port_number(path).and_then(Port::new)
 }
 
 fn working(phase: Phase, port: Option<Port>) -> At {

@@ -2,29 +2,19 @@
 //!
 //! A Pi has no clock. The card begins with the time of what was written on it last, and goes on from there until a time server
 //! has answered. Until then codes by time, certificates and the times of receipts rest on a guess, and are said to.
-//!
-//! The machine has one clock, so there is one answer for all of the program.
 
 use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use control::types::{Health, Part};
+use dispatch::clock::{is_known, set_known};
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use station::catalogue::Language;
 use station::refusal::Code;
-
-static UNKNOWN: AtomicBool = AtomicBool::new(false);
-
-/// Whether the time of day is known. It is, until somebody has found that it is not.
-#[must_use]
-pub fn is_known() -> bool {
-    !UNKNOWN.load(Ordering::Relaxed)
-}
 
 /// Where it is found out.
 #[derive(Debug, Clone)]
@@ -90,11 +80,11 @@ pub fn begin(places: Places, known: impl FnOnce() + Send + 'static) {
     if places.is_known() {
         return;
     }
-    UNKNOWN.store(true, Ordering::Relaxed);
+    set_known(false);
     tracing::warn!("the time is not known: the board has no clock, and no time server has answered yet");
     let waiting = thread::Builder::new().name("clock".to_owned()).spawn(move || match places.wait() {
         Ok(()) => {
-            UNKNOWN.store(false, Ordering::Relaxed);
+            set_known(true);
             tracing::info!("the time is known: a time server has answered");
             known();
         }

@@ -19,7 +19,7 @@ struct Station {
     client: Client,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<(), DaemonError>>,
-    _rim: mpsc::Sender<enrolld::floor::Rim>,
+    _rim: mpsc::Sender<dispatch::scheduler::Rim>,
 }
 
 async fn station(directory: &Path, program: &str) -> Station {

@@ -13,8 +13,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use keys::device::KeySerial;
 use rusqlite::{Connection, OptionalExtension, params};
-use station::keys::device::KeySerial;
 use station::record::{EnrollmentId, Record, State};
 
 pub mod receipts;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use keys::device::{Family, KeySerial, Kind, Slot};
 use rusqlite::types::{ToSqlOutput, Type};
 use rusqlite::{Row, ToSql};
-use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::server::Person;

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
+use keys::device::KeySerial;
 use rusqlite::{Connection, OptionalExtension, params};
-use station::keys::device::KeySerial;
 use station::record::{Actor, Record};
 use station::refusal::Code;
 use station::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing};

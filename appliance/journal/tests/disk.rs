@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use journal::{Journal, JournalError};
-use station::keys::device::{Family, KeySerial, Kind, Slot};
+use keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::run::{Aside, Assignment, KeyResult, RunPlan, Standing, Target};

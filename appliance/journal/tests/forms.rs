@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use journal::Journal;
+use keys::device::{Family, KeySerial, Kind, Slot};
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::run::{Aside, KeyResult, RunId, RunPlan, RunState, Standing, Target};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use journal::{Journal, JournalError};
+use keys::device::{Family, KeySerial, Kind, Slot};
 use proptest::prelude::*;
-use station::keys::device::{Family, KeySerial, Kind, Slot};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
 use station::server::Person;

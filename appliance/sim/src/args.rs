@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use enrolld::keys::device::Firmware;
+use keys::device::Firmware;
 use twins::privacyidea::Version;
 
 /// The enrollment station without hardware.

@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use enrolld::station::step::HandOver;
-use enrolld::store::HandOverPort;
+use dispatch::store::HandOverPort;
+use station::step::HandOver;
 
 /// A file with a line for each key: its serial, its token, and what it got.
 pub(crate) struct PlainFile(pub(crate) PathBuf);

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use enrolld::bench::{KEYSTROKES, Keystroke, Plugged};
-use enrolld::keys::conversation::Report;
-use enrolld::keys::device::{Firmware, ProofWay};
-use enrolld::keys::wire::{Wire, WireFault};
-use enrolld::keys::yubikey::typed::usage::{SHIFTS, Stroke};
+use dispatch::key_thread::{KEYSTROKES, Keystroke, Plugged};
+use keys::conversation::Report;
+use keys::device::{Firmware, ProofWay};
+use keys::wire::{Wire, WireFault};
+use keys::yubikey::typed::usage::{SHIFTS, Stroke};
 use tokio::sync::mpsc;
 use twins::key::{KeyTwin, Press, TwinError};
 use twins::line::LineKey;

@@ -1,9 +1,9 @@
 //! What became of a key, as JSON: one object a key, one line an object.
 
-use enrolld::drive::Report;
-use enrolld::station::catalogue::Language;
-use enrolld::station::enrollment::Ending;
+use dispatch::driver::Report;
 use serde::Serialize;
+use station::catalogue::Language;
+use station::enrollment::Ending;
 
 /// One key's enrollment.
 #[derive(Debug, Serialize)]

@@ -7,19 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use enrolld::clock::SystemClock;
-use enrolld::event::{Event, What};
-use enrolld::floor::{Doing, Ended, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Rim, Secrets};
-use enrolld::journal::receipts::Limits;
-use enrolld::keys::device::ProofWay;
-use enrolld::receipts::Receipts;
-use enrolld::station::mode::{Fits, NamedProfile, Wait};
-use enrolld::station::people;
-use enrolld::station::record::Actor;
-use enrolld::station::refusal::Code;
-use enrolld::station::run::{RunPlan, RunState, Target};
-use enrolld::store::Store;
+use dispatch::clock::SystemClock;
+use dispatch::event::{Event, What};
+use dispatch::receipts::Receipts;
+use dispatch::scheduler::{
+    Doing, Ended, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Rim, Secrets,
+};
+use dispatch::store::Store;
+use journal::receipts::Limits;
+use keys::device::ProofWay;
 use serde::Serialize;
+use station::mode::{Fits, NamedProfile, Wait};
+use station::people;
+use station::record::Actor;
+use station::refusal::Code;
+use station::run::{RunPlan, RunState, Target};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use enrolld::privacyidea::transport::{Https, SpkiPin, Trust};
-use enrolld::privacyidea::{Client, Credentials, SecretString};
-use enrolld::server::{PrivacyIdea, ServerPort};
+use dispatch::server::{PrivacyIdea, ServerPort};
+use privacyidea::transport::{Https, SpkiPin, Trust};
+use privacyidea::{Client, Credentials, SecretString};
 use twins::privacyidea::tls::{Authority, Variant};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
 use zeroize::Zeroizing;

@@ -3,12 +3,12 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use enrolld::event::{Event, What};
-use enrolld::keys::device::{Firmware, ProofWay};
-use enrolld::panel::{self, Glass, Scene, View};
-use enrolld::station::catalogue::Language;
-use enrolld::station::enrollment::Ending;
-use enrolld::station::step::Phase;
+use dispatch::event::{Event, What};
+use keys::device::{Firmware, ProofWay};
+use panel::{self, Glass, Scene, View};
+use station::catalogue::Language;
+use station::enrollment::Ending;
+use station::step::Phase;
 
 /// Writes events as lines.
 #[derive(Debug, Clone, Copy)]

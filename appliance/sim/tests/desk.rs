@@ -9,14 +9,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{CallError, Client, Incoming, Secret};
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{CallError, Client, Incoming, Secret};
 use enrolld::service::Ring;
-use enrolld::station::phone::Question;
 use sim::args::{Args, Command, Station};
 use sim::explore::phone::Phone;
 use sim::whole::Simulation;
+use station::phone::Question;
 use zeroize::Zeroizing;
 
 /// Longer than anything here takes on a busy machine.

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use enrolld::keys::device::{Firmware, Kind};
-use enrolld::station::enrollment::{Ending, Order};
-use enrolld::station::errand::Errand;
-use enrolld::station::profile::Profile;
-use enrolld::station::record::Actor;
-use enrolld::station::refusal::Code;
+use keys::device::{Firmware, Kind};
 use sim::explore::check::{self, Violation};
 use sim::explore::defect::Defect;
 use sim::explore::flows::{self, FLOWS, Flow};
 use sim::explore::key::Sort;
 use sim::explore::world::{Beginning, World};
 use sim::explore::{exhaustive, random, transport};
+use station::enrollment::{Ending, Order};
+use station::errand::Errand;
+use station::profile::Profile;
+use station::record::Actor;
+use station::refusal::Code;
 use twins::{nitrokey3, yubikey};
 
 #[test]
@@ -148,7 +148,7 @@ fn a_nitrokey_3_pulled_at_any_packet_is_enrolled_when_it_comes_again_elsewhere()
 fn with_faults(
     order: Order,
     change: impl FnOnce(&mut yubikey::Faults),
-) -> (World, enrolld::station::enrollment::Outcome) {
+) -> (World, station::enrollment::Outcome) {
     let mut world = World::new(&Beginning::default()).unwrap();
     let mut faults = yubikey::Faults::default();
     change(&mut faults);

@@ -1,14 +1,14 @@
 //! A finished enrollment belongs to its person, and a key as it is sold may be given up for: at a whole floor.
 #![cfg(test)]
 
-use enrolld::floor::{Doing, Secrets, Selector, Wish};
-use enrolld::keys::device::{Kind, Slot};
-use enrolld::station::mode::Mode;
-use enrolld::station::profile::{Overwrite, Profile};
-use enrolld::station::refusal::Code;
-use enrolld::station::run::{Assignment, RunPlan, Target};
-use enrolld::station::server::Person;
+use dispatch::scheduler::{Doing, Secrets, Selector, Wish};
+use keys::device::{Kind, Slot};
 use sim::key::SimKey;
+use station::mode::Mode;
+use station::profile::{Overwrite, Profile};
+use station::refusal::Code;
+use station::run::{Assignment, RunPlan, Target};
+use station::server::Person;
 use twins::yubikey::{Foreign, Model, YubiKeyTwin};
 
 #[allow(dead_code, reason = "the runs need more of it")]

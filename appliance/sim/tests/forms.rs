@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::Client;
-use enrolld::control::sim::{Plug, TouchKey};
-use enrolld::control::types::*;
+use control::Client;
+use control::sim::{Plug, TouchKey};
+use control::types::*;
 use enrolld::service::Ring;
 use sha2::{Digest, Sha256};
 use sim::args::{Args, Command, Station};

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{CallError, Client};
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{CallError, Client};
 use enrolld::service::Ring;
 use sim::args::{Args, Command, Station};
 use sim::whole::Simulation;

@@ -6,26 +6,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enrolld::bench::Plugged;
-use enrolld::clock::SystemClock;
-use enrolld::drive::{Cancel, Station};
-use enrolld::keys::conversation::Report;
-use enrolld::keys::device::{Digits, Firmware, HashAlgorithm, Kind};
-use enrolld::keys::identify::{Verdict, known};
-use enrolld::keys::secret::Pin;
-use enrolld::keys::wire::{Wire, WireFault};
-use enrolld::server::ServerPort;
-use enrolld::station::enrollment::{Ending, NewKeyPin, Order, Outcome};
-use enrolld::station::profile::{KeyPin, Profile};
-use enrolld::station::record::{Remains, State};
-use enrolld::station::refusal::Code;
-use enrolld::station::server::{ServerAnswer, ServerCall, ServerFault};
-use enrolld::store::Store;
+use dispatch::clock::SystemClock;
+use dispatch::driver::{Cancel, Station};
+use dispatch::key_thread::Plugged;
+use dispatch::server::ServerPort;
+use dispatch::store::Store;
+use keys::conversation::Report;
+use keys::device::{Digits, Firmware, HashAlgorithm, Kind};
+use keys::identify::{Verdict, known};
+use keys::secret::Pin;
+use keys::wire::{Wire, WireFault};
 use sim::explore::check;
 use sim::explore::flows::{self, order};
 use sim::explore::key::Sort;
 use sim::explore::transport::lock;
 use sim::explore::world::{Beginning, World};
+use station::enrollment::{Ending, NewKeyPin, Order, Outcome};
+use station::profile::{KeyPin, Profile};
+use station::record::{Remains, State};
+use station::refusal::Code;
+use station::server::{ServerAnswer, ServerCall, ServerFault};
 use twins::nitrokey_pro::{self, Product};
 use twins::nitrokey3;
 use zeroize::Zeroizing;
@@ -182,7 +182,7 @@ fn a_slot_that_is_taken_is_refused_and_a_key_without_room_is_undone() {
     for (kind, count) in places {
         // What is in slot 2 is in every world.
         for slot in (0..count).filter(|slot| *slot != 2) {
-            let place = nitrokey_pro::Place { kind, slot: enrolld::keys::device::Slot(slot) };
+            let place = nitrokey_pro::Place { kind, slot: keys::device::Slot(slot) };
             world.keys[0].nitrokey_pro().unwrap().occupy(place, b"somebody's");
         }
     }
@@ -350,7 +350,7 @@ async fn what_is_no_key_for_the_station_is_refused_in_words_and_left_alone() {
             wire: Box::new(Untouched),
             keystrokes: receiver,
         };
-        let mut key = enrolld::bench::Key::start(plugged, station.clock);
+        let mut key = dispatch::key_thread::Key::start(plugged, station.clock);
         let report = station.enroll(order(), &mut key, Cancel::never()).await;
         let refusal = report.outcome.ending.refusal().unwrap();
         assert!(matches!(report.outcome.ending, Ending::Refused(_)), "{vendor:04x}:{product:04x}");

@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use enrolld::event::{Event, What};
-use enrolld::floor::{Cancelled, Doing, FloorEvent, Inquiry, Secrets, Selector, Ticket, Wish};
-use enrolld::keys::device::Kind;
-use enrolld::station::enrollment::Ending;
-use enrolld::station::mode::{Mode, Wait};
-use enrolld::station::profile::Profile;
-use enrolld::station::refusal::Code;
-use enrolld::station::run::Target;
-use enrolld::station::server::Person;
+use dispatch::event::{Event, What};
+use dispatch::scheduler::{Cancelled, Doing, FloorEvent, Inquiry, Secrets, Selector, Ticket, Wish};
+use keys::device::Kind;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sim::key::SimKey;
+use station::enrollment::Ending;
+use station::mode::{Mode, Wait};
+use station::profile::Profile;
+use station::refusal::Code;
+use station::run::Target;
+use station::server::Person;
 
 // What the tests of runs use of it and these do not.
 #[allow(dead_code)]
@@ -331,7 +331,7 @@ async fn story(number: u64, defect: bool) -> Vec<String> {
         }
         if wanted {
             let (_, finger) = room.fingers.iter().find(|(port, _)| port == "1-1.1").unwrap();
-            let way = enrolld::keys::device::ProofWay::TypedShort;
+            let way = keys::device::ProofWay::TypedShort;
             // A key that was taken back meanwhile types nothing.
             let _ = finger.touch(way).await;
             let over = |event: &FloorEvent| matches!(event, FloorEvent::Ended(_)).then_some(());

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
-use enrolld::control::sim::TouchKey;
-use enrolld::control::types::*;
-use enrolld::control::{Client, Incoming};
-use enrolld::panel::hardware::{Edges, Level, PinError, Pins};
+use control::sim::TouchKey;
+use control::types::*;
+use control::{Client, Incoming};
 use enrolld::service::Ring;
+use panel::hardware::{Edges, Level, PinError, Pins};
 use sim::args::{Args, Command};
 use sim::whole::Simulation;
 

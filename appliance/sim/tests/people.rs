@@ -13,9 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use enrolld::keys::device::Firmware;
-use enrolld::privacyidea::transport::{Https, Trust};
-use enrolld::privacyidea::{Client, Credentials, SecretString, Serial, Token, TokenFilter, Whose};
+use keys::device::Firmware;
+use privacyidea::transport::{Https, Trust};
+use privacyidea::{Client, Credentials, SecretString, Serial, Token, TokenFilter, Whose};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twins::key::{KeyTwin, Press};

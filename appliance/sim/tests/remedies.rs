@@ -11,10 +11,10 @@
 use std::path::Path;
 
 use enrolld::config::{self, holds};
-use enrolld::panel::samples;
-use enrolld::panel::{Language as Shown, View};
-use enrolld::station::catalogue::Language;
-use enrolld::station::refusal::Code;
+use panel::samples;
+use panel::{Language as Shown, View};
+use station::catalogue::Language;
+use station::refusal::Code;
 
 /// Files and programs that are not of these tables.
 const FILES: [&str; 1] = ["enrollment.toml"];

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{CallError, Client, Method, Role, Secret};
 use enrolld::config::SshKey;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{CallError, Client, Method, Role, Secret};
 use enrolld::service::Ring;
 use sim::args::{Args, Command, Station};
 use sim::whole::Simulation;
@@ -113,7 +113,7 @@ fn full(method: Method) -> String {
 
 /// Arguments that no call carries out: the key, token, run is not there.
 fn arguments(method: Method) -> serde_json::Value {
-    use enrolld::control::shape::{Body, Shape};
+    use control::shape::{Body, Shape};
     let Body::Struct(members) = method.info().request.body else { panic!("a call takes an object") };
     let value = |shape: &Shape| match shape {
         Shape::Bool => serde_json::json!(false),
@@ -219,7 +219,7 @@ async fn an_order_ends_with_its_session_unless_it_was_detached() {
 }
 
 /// How the next enrollment ended.
-async fn ended(watching: &mut enrolld::control::Incoming<Event>) -> Outcome {
+async fn ended(watching: &mut control::Incoming<Event>) -> Outcome {
     loop {
         let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
         if let Some(outcome) = event.outcome {
@@ -265,7 +265,7 @@ async fn a_key_is_verified_and_released_again() {
 }
 
 /// The last event; the only key is touched whenever that is wanted.
-async fn last(client: &Client, mut events: enrolld::control::Incoming<Event>) -> Event {
+async fn last(client: &Client, mut events: control::Incoming<Event>) -> Event {
     let mut last = None;
     while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
         let event = event.unwrap();

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{Client, Secret};
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{Client, Secret};
 use enrolld::service::Ring;
 use sim::args::{Args, Command};
 use sim::whole::Simulation;

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::types::{Audit, AuditList, Logs, ReceiptsExport, ReceiptsList};
-use enrolld::control::{CallError, Client, Incoming};
-use enrolld::journal::receipts::{Disk, Limits, Log};
+use control::types::{Audit, AuditList, Logs, ReceiptsExport, ReceiptsList};
+use control::{CallError, Client, Incoming};
 use enrolld::service::Ring;
-use enrolld::station::receipt::{ProfileFacts, Receipt};
-use enrolld::station::stamp::Stamp;
+use journal::receipts::{Disk, Limits, Log};
 use sim::args::{Args, Command};
 use sim::whole::Simulation;
+use station::receipt::{ProfileFacts, Receipt};
+use station::stamp::Stamp;
 
 /// A disk that waits for nothing.
 struct Quick;

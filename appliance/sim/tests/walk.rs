@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{Client, Incoming, Secret};
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{Client, Incoming, Secret};
 use enrolld::service::Ring;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

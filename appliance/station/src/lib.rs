@@ -16,9 +16,6 @@
 //! server; randomness is an argument. It never puts a secret into a record, an
 //! error or a receipt. It compiles for `wasm32-unknown-unknown`.
 
-/// The words for keys, which are this crate's words too.
-pub use keys;
-
 pub mod access;
 pub mod catalogue;
 pub mod check;

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use keys::device::{Family, KeySerial, Kind, Slot};
+use keys::secret::{AccessCode, Pin};
 use station::access::StationSecret;
 use station::enrollment::{ProofKind, SlotLock};
 use station::hand_over;
-use station::keys::device::{Family, KeySerial, Kind, Slot};
-use station::keys::secret::{AccessCode, Pin};
 use station::profile::Profile;
 use station::receipt::{Body, Book, Bytes32, Deed, Line, Receipt, signed, to_be_signed, unsigned};
 use station::record::{Actor, EnrollmentId, Record, Remains, State};

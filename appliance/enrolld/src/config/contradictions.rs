@@ -8,8 +8,9 @@ use station::profile::{CodeTo, KeyPin, NewCode, Overwrite};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use super::read::Reader;
-use super::{Config, DisplayKind, HandOverReader, Insecure, LogProtocol, StartMode, table_of};
+use super::{Config, DisplayKind, HandOverReader, Insecure, LogProtocol, StartMode};
+use settings::read::Reader;
+use settings::table_of;
 
 pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, reader: &'c mut Reader<'_>) {
     let mut check = Check { config, table, reader };

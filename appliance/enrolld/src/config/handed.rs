@@ -7,9 +7,9 @@ use keys::secret::AccessCode;
 use station::access::{CodeTable, StationSecret, code_from_hex};
 use zeroize::Zeroizing;
 
-use super::fields::{Name, read_beside, text_of};
-use super::read::{Field, Reader as Reading, Value};
-use crate::seal::Recipients;
+use seal::Recipients;
+use settings::read::{Field, Reader as Reading, Value};
+use settings::values::{Name, read_beside, text_of};
 
 /// A secret and the file beside the configuration that it came from. It cannot be shown.
 pub struct Kept<T> {

@@ -7,23 +7,22 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use privacyidea::transport::Trust;
+use settings::read::{Field, Reader};
+use settings::{Document, NoFiles, encoding, in_order, own, section, table_of};
+use station::catalogue::Language;
 use station::profile::Warning;
 use station::welcome::Welcome;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 use zeroize::Zeroizing;
 
-#[macro_use]
-mod read;
-#[macro_use]
-mod fields;
 mod contradictions;
-mod encoding;
+mod fields;
 mod handed;
 mod operators;
-mod problem;
 mod profiles;
 pub mod reference;
 mod sections;
@@ -32,12 +31,14 @@ mod ssh2;
 pub use fields::*;
 pub use handed::{CodeFile, CodesFile, Reader as HandOverReader, SecretFile};
 pub use operators::{Keys, Operator, OperatorRole, SshKey};
-pub use problem::Problem;
 pub use profiles::ProfileSection;
-pub use read::{FieldInfo, Files};
 pub use sections::*;
-
-use read::{Field, Reader};
+pub use settings::values::*;
+pub use settings::{
+    Beside, DisplayKind, FieldInfo, Files, Insecure, KeyExchange, LogProtocol, LogSection, NetworkSection,
+    Output, PanelSection, Problem, ReceiptsSection, RunSection, ShellSection, Speech, StartMode,
+    StationSection,
+};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +73,14 @@ pub struct Config {
     pub hand_over: HandOverSection,
 }
 
+/// The catalogue's word for a language.
+pub const fn language(speech: Speech) -> Language {
+    match speech {
+        Speech::English => Language::English,
+        Speech::German => Language::German,
+    }
+}
+
 /// A configuration as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
@@ -80,23 +89,6 @@ pub struct Parsed {
     /// What is wrong: first what keeps the rest from being understood, then the fields, then what does not fit together; in the
     /// order of the lines each.
     pub problems: Vec<Problem>,
-}
-
-/// The directory in which a configuration stands.
-#[derive(Debug, Clone)]
-pub struct Beside(pub PathBuf);
-
-/// The longest file that is read from beside a configuration.
-const LONGEST: u64 = 1 << 20;
-
-impl Files for Beside {
-    fn read(&self, name: &str) -> io::Result<Zeroizing<Vec<u8>>> {
-        let path = self.0.join(name);
-        if std::fs::metadata(&path)?.len() > LONGEST {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1 MiB"));
-        }
-        std::fs::read(path).map(Zeroizing::new)
-    }
 }
 
 /// Reads the configuration in a file.
@@ -160,32 +152,12 @@ const SECTIONS: [&str; 14] = [
 /// Reads a configuration.
 #[must_use]
 pub fn parse(text: &str, files: &dyn Files) -> Parsed {
-    let plain = card::quotes::straight(text);
-    let mut reader = Reader::new(&plain, files);
-    // Letter for letter the same, but for those.
-    let mut typographic =
-        plain.char_indices().zip(text.chars()).filter(|((_, plain), letter)| plain != letter);
-    if let Some(((at, plain), letter)) = typographic.next() {
-        let name = if plain == ' ' { "space".to_owned() } else { format!("quote {letter}") };
-        reader.problem(
-            &(at..at),
-            format!("a typographic {name} stands where TOML wants a plain one"),
-            format!(
-                "Write {} there. An editor for plain text does.",
-                if plain == ' ' { "a plain space".to_owned() } else { plain.to_string() }
-            ),
-        );
-    }
-    let (table, errors) = DeTable::parse_recoverable(&plain);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let said = error.message().trim().trim_end_matches('.').to_owned();
-        reader.problem(&span, format!("this is not TOML: {said}"), "toml.io says how TOML is written.");
-    }
+    let document = Document::new(text);
+    let (table, mut reader) = document.open(files);
     let mut problems = in_order(std::mem::take(&mut reader.problems));
     let known: Vec<String> = SECTIONS.iter().map(|name| (*name).to_owned()).collect();
     reader.unknown(table.get_ref(), &known);
-    let config = Config {
+    let mut config = Config {
         station: section(&table, "station", &mut reader),
         network: section(&table, "network", &mut reader),
         log: section(&table, "log", &mut reader),
@@ -204,44 +176,39 @@ pub fn parse(text: &str, files: &dyn Files) -> Parsed {
         access_codes: section(&table, "access-codes", &mut reader),
         hand_over: section(&table, "hand-over", &mut reader),
     };
+    certificates(&table, "server", &mut config.server.ca, &mut reader);
+    certificates(&table, "log", &mut config.log.ca, &mut reader);
     problems.extend(in_order(std::mem::take(&mut reader.problems)));
     contradictions::find(&config, &table, &mut reader);
     problems.extend(in_order(reader.problems));
     Parsed { config, problems }
 }
 
-/// In the order of the lines. That something is not there at all is shown after what is there and wrong: it may be why.
-fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by_key(|problem| (problem.place == Some((1, 1)), problem.place));
-    problems.dedup();
-    problems
-}
-
-fn own<T>(
+/// Sees whether a section's file of authorities holds certificates, and forgets it when it does not.
+fn certificates(
     table: &Spanned<DeTable<'_>>,
-    name: &str,
+    section: &str,
+    authorities: &mut Option<Authorities>,
     reader: &mut Reader<'_>,
-    read: impl FnOnce(&read::Value<'_>, &mut Reader<'_>) -> Option<T>,
-) -> Option<T> {
-    let value = table.get_ref().get(name)?;
-    reader.below(name, |reader| read(value, reader))
-}
-
-/// A section whose fields all have defaults.
-fn section<T: Field + Default>(table: &Spanned<DeTable<'_>>, name: &str, reader: &mut Reader<'_>) -> T {
-    own(table, name, reader, T::read).unwrap_or_default()
+) {
+    let Some(given) = authorities else {
+        return;
+    };
+    let Err(error) = Trust::pem(&given.pem) else {
+        return;
+    };
+    let span = table_of(table, section).and_then(|table| table.get("ca")).map_or(0..0, Spanned::span);
+    let remedy =
+        "It has to hold the certificate of the authority between BEGIN CERTIFICATE and END CERTIFICATE.";
+    let text = format!("{} does not do: {error}", given.file);
+    reader.below(section, |reader| reader.problem_in("ca", &span, text, remedy));
+    *authorities = None;
 }
 
 /// A configuration in which nothing is said.
 impl Default for Config {
     fn default() -> Self {
-        struct Nothing;
-        impl Files for Nothing {
-            fn read(&self, _: &str) -> io::Result<Zeroizing<Vec<u8>>> {
-                Err(io::ErrorKind::NotFound.into())
-            }
-        }
-        parse("", &Nothing).config
+        parse("", &NoFiles).config
     }
 }
 
@@ -355,14 +322,6 @@ fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
             LogSection::fields(),
         ),
     ]
-}
-
-/// Whether a value is what a table would be, for checks that span sections.
-fn table_of<'t, 'a>(table: &'t Spanned<DeTable<'a>>, name: &str) -> Option<&'t DeTable<'a>> {
-    match table.get_ref().get(name)?.get_ref() {
-        DeValue::Table(table) => Some(table),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

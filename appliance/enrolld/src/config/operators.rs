@@ -5,10 +5,11 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use control::Role;
 use sha2::{Digest, Sha256};
 
-use super::encoding::decode;
-use super::fields::{Name, Origin, read_beside, text_of};
-use super::read::{Field, Reader, Value};
 use super::ssh2;
+use settings::encoding::decode;
+use settings::read::{Field, Reader, Value};
+use settings::values::{Name, Origin, read_beside, text_of};
+use settings::{choices, record};
 
 record! {
     /// A person who may log in.

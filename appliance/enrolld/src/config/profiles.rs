@@ -12,9 +12,9 @@ use station::welcome::{Rule, Welcome};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::fields::Name;
-use super::problem::meant;
-use super::read::{FieldInfo, Reader, Value};
+use settings::problem::meant;
+use settings::read::{FieldInfo, Reader, Value};
+use settings::values::Name;
 
 /// A profile and the keys it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

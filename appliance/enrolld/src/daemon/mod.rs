@@ -17,17 +17,17 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use crate::board::{self, Board};
-use crate::clock::SystemClock;
 use crate::config::{Config, DisplayKind, Speech};
-use crate::event::Event;
-use crate::floor::{Floor, FloorParts, Rim};
 use crate::notify::{Beat, Manager};
-use crate::receipts::Receipts;
 use crate::service::door::{Admitted, More};
 use crate::service::keeping::{self, Condition};
 use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
-use crate::store::Store;
 use crate::time;
+use dispatch::clock::SystemClock;
+use dispatch::event::Event;
+use dispatch::receipts::Receipts;
+use dispatch::scheduler::{Floor, FloorParts, Rim};
+use dispatch::store::Store;
 
 mod scene;
 
@@ -262,10 +262,10 @@ fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Rim>, Option<usb::Wat
     match source {
         Source::Channel(rim) => (rim, None),
         Source::Usb => {
-            let (sender, rim) = mpsc::channel(crate::rim::BACKLOG);
+            let (sender, rim) = mpsc::channel(dispatch::hotplug::BACKLOG);
             let ports = config.usb.ports.iter().map(|ports| ports.0.clone()).collect();
             let policy = usb::Policy { ports, ..usb::Policy::default() };
-            match crate::rim::watch(policy, usb::Places::default(), sender.clone()) {
+            match dispatch::hotplug::watch(policy, usb::Places::default(), sender.clone()) {
                 Ok(watcher) => (rim, Some(watcher)),
                 Err(error) => {
                     tracing::error!("the USB ports are not watched: {error}");
@@ -327,7 +327,7 @@ fn face(config: &Config, hardware: Hardware) -> (Arc<Face>, blocking::Receiver<P
 
 /// Every step, for the log.
 fn log_event(event: Event) {
-    use crate::event::What;
+    use dispatch::event::What;
     match event.what {
         What::Entered(phase) => tracing::debug!("port {}: {phase}", event.port),
         What::Step(step) => match step.trouble {

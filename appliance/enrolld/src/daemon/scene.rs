@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::display::{self, notice};
-use crate::floor::{Cancelled, Doing, FloorEvent, FloorHandle, Selector, Snapshot};
 use crate::service::{Desk, Face, addresses, mends_itself};
+use dispatch::scheduler::{Cancelled, Doing, FloorEvent, FloorHandle, Selector, Snapshot};
 
 /// How long the host key is shown: as long as somebody needs to compare it.
 const KEY_SHOWN: Duration = Duration::from_secs(60);
@@ -49,7 +49,7 @@ pub(super) async fn draw(
     let mut again = Again::default();
     loop {
         let Some(snapshot) = floor.snapshot().await else { return };
-        let language = desk.config().station.language.language();
+        let language = crate::config::language(desk.config().station.language);
         let now = Instant::now();
         aftermath = aftermath.filter(|(_, until)| *until > now);
         again.wanted(now, can_be_tried(&desk, &snapshot));
@@ -236,7 +236,7 @@ fn working(snapshot: &Snapshot) -> Option<String> {
 /// it promises nothing: a key that comes is the question.
 fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
     let config = desk.config();
-    let language = config.station.language.language();
+    let language = crate::config::language(config.station.language);
     let own = addresses();
     // Whoever is called has to know where to come to.
     let operator = |why: View| match own.as_slice() {
@@ -325,7 +325,7 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
 /// What should be done about the station, although it takes keys.
 fn warnings(desk: &Desk) -> Vec<Code> {
     let board = desk.board().troubles().into_iter().map(|refusal| refusal.code);
-    board.chain((!crate::time::is_known()).then_some(Code::ClockUnknown)).collect()
+    board.chain((!dispatch::clock::is_known()).then_some(Code::ClockUnknown)).collect()
 }
 
 fn trouble(code: Code) -> Option<ServerTrouble> {

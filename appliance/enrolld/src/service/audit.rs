@@ -27,9 +27,9 @@ use tokio::time::Instant;
 
 use super::credential::at;
 use super::lock;
-use crate::clock::SystemClock;
-use crate::receipts::{note_head, open_beside, stamp, tell_head};
-use crate::store::Store;
+use dispatch::clock::SystemClock;
+use dispatch::receipts::{note_head, open_beside, stamp, tell_head};
+use dispatch::store::Store;
 
 /// How large the chain may become: some 20 000 deeds.
 const LIMITS: Limits = Limits { file: 1 << 20, files: 8 };

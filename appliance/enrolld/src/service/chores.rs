@@ -20,7 +20,7 @@ use super::door::Caller;
 use super::enroll::{find, secrets, waiting_time};
 use super::refuse::{no, told};
 use super::translate;
-use crate::floor::{FloorEvent, Inquiry, PortView, Secrets, Selector, is_port, is_serial};
+use dispatch::scheduler::{FloorEvent, Inquiry, PortView, Secrets, Selector, is_port, is_serial};
 
 type Ending = Pin<Box<dyn Future<Output = Result<Event, Refusal>> + Send>>;
 

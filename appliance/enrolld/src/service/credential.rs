@@ -21,11 +21,11 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 use super::refuse::{no, of_server};
-use crate::clock::SystemClock;
 use crate::config::{Config, Insecure, Output, ServerSection};
-use crate::export::{Files, Form};
-use crate::hand_over::Drawer;
-use crate::server::{MOST_SKEW, PrivacyIdea, ServerPort};
+use dispatch::clock::SystemClock;
+use dispatch::export::{Files, Form};
+use dispatch::hand_over::Drawer;
+use dispatch::server::{MOST_SKEW, PrivacyIdea, ServerPort};
 
 /// What the server sees as `User-Agent`.
 const USER_AGENT: &str = concat!("enrolld/", env!("CARGO_PKG_VERSION"));
@@ -174,7 +174,7 @@ impl Vault {
         let session = port.client().session().await;
         // A login is known from before, and an API key needs none: only a call tells whether the server is there.
         let asked = match &session {
-            Ok(_) => port.client().realms().await.err().map(|error| crate::server::fault(&error)),
+            Ok(_) => port.client().realms().await.err().map(|error| dispatch::server::fault(&error)),
             Err(_) => None,
         };
         let mut state = self.lock();
@@ -214,7 +214,7 @@ impl Vault {
 
     /// Notes what a call told of the server.
     pub(super) fn called(&self, result: Result<(), &Error>) {
-        let fault = result.err().map(crate::server::fault);
+        let fault = result.err().map(dispatch::server::fault);
         note(&self.state, &self.moved, fault.as_ref(), true);
     }
 

@@ -22,8 +22,10 @@ use super::door::Caller;
 use super::refuse::{no, told};
 use super::translate::{self, enrollment, key};
 use super::{Desk, lock};
-use crate::drive::Report;
-use crate::floor::{Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish};
+use dispatch::driver::Report;
+use dispatch::scheduler::{
+    Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish,
+};
 
 pub(super) fn secrets(
     pin: Option<Secret>,

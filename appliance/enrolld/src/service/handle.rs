@@ -17,7 +17,7 @@ use super::Desk;
 use super::door::Caller;
 use super::enroll::{find, secrets, unnamed};
 use super::refuse::{no, told};
-use crate::floor::{Inquiry, Secrets, Selector};
+use dispatch::scheduler::{Inquiry, Secrets, Selector};
 
 /// The longest parameter file, in lines; such files have some ten.
 const MOST_LINES: usize = 1000;

@@ -22,8 +22,8 @@ use super::enroll::{find, unnamed};
 use super::refuse::{no, of_server, told};
 use super::translate::whole;
 use super::{Desk, floor_settings, lock};
-use crate::floor::Snapshot;
 use crate::registration::{self, Identity};
+use dispatch::scheduler::Snapshot;
 
 /// How much of a table goes into one piece, and how many pieces into one message.
 const PIECE: usize = 600;

@@ -12,7 +12,7 @@ use station::refusal::Code;
 
 use super::Desk;
 use super::refuse::{no, of_server};
-use crate::server::{code_kept_with, enrollment_of, holds_secret};
+use dispatch::server::{code_kept_with, enrollment_of, holds_secret};
 
 /// How many people are told at most.
 const MOST_PEOPLE: usize = 200;

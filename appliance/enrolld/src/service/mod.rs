@@ -19,8 +19,8 @@ use tokio::sync::{broadcast, watch};
 
 use crate::board::Board;
 use crate::config::{Config, Parsed, Problem};
-use crate::floor::{Doing, FloorEvent, FloorHandle, FloorSettings};
-use crate::store::Store;
+use dispatch::scheduler::{Doing, FloorEvent, FloorHandle, FloorSettings};
+use dispatch::store::Store;
 
 mod answers;
 mod audit;
@@ -126,7 +126,7 @@ impl Loaded {
 
     /// What the floor speaks to at the start: the server, when the configuration has an API key.
     #[must_use]
-    pub fn server(&self) -> Option<Arc<dyn crate::server::ServerPort>> {
+    pub fn server(&self) -> Option<Arc<dyn dispatch::server::ServerPort>> {
         self.vault.port()
     }
 }

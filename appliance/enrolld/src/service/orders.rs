@@ -5,7 +5,7 @@ use control::types::Order;
 use super::credential::now;
 use super::translate::{ago, whole};
 use super::{Desk, lock};
-use crate::floor::{OrderView, Snapshot};
+use dispatch::scheduler::{OrderView, Snapshot};
 
 impl Desk {
     /// Every order that waits, oldest first.

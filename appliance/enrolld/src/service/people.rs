@@ -7,7 +7,7 @@ use station::server::Person;
 
 use super::Desk;
 use super::refuse::{no, told};
-use crate::people::{look_one_up, look_up};
+use dispatch::people::{look_one_up, look_up};
 
 /// How many people that the server does not know are told at once.
 const MOST_TOLD: usize = 20;

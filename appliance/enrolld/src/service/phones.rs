@@ -30,9 +30,9 @@ use super::enroll::secrets;
 use super::refuse::{no, told};
 use super::translate::{milliseconds, whole};
 use super::{Desk, lock};
-use crate::clock::SystemClock;
-use crate::drive::{Cancel, Station};
-use crate::phone::Terminal;
+use dispatch::clock::SystemClock;
+use dispatch::driver::{Cancel, Station};
+use dispatch::phone::Terminal;
 
 /// How long each answer may take: an app has to be found, and opened, and read.
 const PATIENCE: Duration = Duration::from_secs(180);

@@ -7,8 +7,8 @@ use station::refusal::Code;
 
 use super::translate::{doing, port, whole};
 use super::{Desk, Memory, lock};
-use crate::event::What;
-use crate::floor::{Doing, FloorEvent, PortView};
+use dispatch::event::What;
+use dispatch::scheduler::{Doing, FloorEvent, PortView};
 
 /// Codes of a port that did not arrive whole.
 #[derive(Debug, Default)]

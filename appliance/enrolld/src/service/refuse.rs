@@ -25,7 +25,7 @@ pub(super) fn no(code: Code, detail: impl Into<String>) -> Told {
 
 /// What the server said no to.
 pub(super) fn of_server(error: &Error) -> Told {
-    let fault = crate::server::fault(error);
+    let fault = dispatch::server::fault(error);
     let code = match fault.code() {
         // Without an enrollment the token did not vanish: it was never there.
         Code::TokenVanished => Code::TokenUnknown,

@@ -18,7 +18,7 @@ use super::enroll::secrets;
 use super::people::{Listed, named, said};
 use super::refuse::{no, told};
 use super::translate::run;
-use crate::floor::{RunView, Secrets};
+use dispatch::scheduler::{RunView, Secrets};
 
 /// How many earlier runs are told.
 const EARLIER: usize = 50;

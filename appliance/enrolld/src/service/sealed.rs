@@ -12,7 +12,7 @@ use super::Desk;
 use super::refuse::no;
 use super::translate::whole;
 use crate::config::Config;
-use crate::hand_over::Drawer;
+use dispatch::hand_over::Drawer;
 
 /// Where they are on the state partition.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use super::credential::now;
 use super::refuse::{no, told};
 use super::translate::{mode, run};
 use super::{Desk, lock};
-use crate::floor::Snapshot;
+use dispatch::scheduler::Snapshot;
 
 impl Desk {
     /// Everything at a glance.
@@ -107,7 +107,7 @@ impl Desk {
 }
 
 /// Whether a run is not over.
-fn is_open(run: &crate::floor::RunView) -> bool {
+fn is_open(run: &dispatch::scheduler::RunView) -> bool {
     matches!(run.state, RunState::Running | RunState::Paused)
 }
 

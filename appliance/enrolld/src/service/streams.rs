@@ -20,7 +20,7 @@ use super::refuse::no;
 use super::translate::event;
 use super::{Desk, lock};
 use crate::config::{Config, KeyExchange};
-use crate::floor::FloorEvent;
+use dispatch::scheduler::FloorEvent;
 
 fn more<T>(parameters: T) -> Reply<T> {
     Reply { parameters, continues: true }

@@ -15,9 +15,9 @@ use station::run::{RunState, Target};
 
 use super::credential::{at, now};
 use super::refuse::told;
-use crate::drive::Report;
-use crate::event::What;
-use crate::floor::{Doing, FloorEvent, PortView, RunView};
+use dispatch::driver::Report;
+use dispatch::event::What;
+use dispatch::scheduler::{Doing, FloorEvent, PortView, RunView};
 
 pub(super) fn mode(mode: Mode) -> Told {
     match mode {

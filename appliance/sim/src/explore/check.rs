@@ -1,9 +1,9 @@
 //! What must hold in every world, whatever happened in it.
 
-use enrolld::keys::device::{Family, KeySerial, Slot};
-use enrolld::station::access::code_from_hex;
-use enrolld::station::record::{Record, Remains, State};
-use enrolld::station::run::Standing;
+use keys::device::{Family, KeySerial, Slot};
+use station::access::code_from_hex;
+use station::record::{Record, Remains, State};
+use station::run::Standing;
 use twins::privacyidea::{ServerTwin, Token};
 
 use super::key::{Held, Key, Twin};

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use enrolld::station::enrollment::{Order, Outcome};
-use enrolld::station::record::{EnrollmentId, Record, State};
-use enrolld::station::step::Phase;
+use station::enrollment::{Order, Outcome};
+use station::record::{EnrollmentId, Record, State};
+use station::step::Phase;
 
 use super::defect::Defect;
 use super::power::PowerCut;

@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use enrolld::keys::device::{Credential, Digits, KeySerial, Operation, Unlock};
-use enrolld::keys::nitrokey_pro::command::{FittingPin, TemporaryPassword, first_authenticate};
-use enrolld::keys::secret::{Pin, Seed};
-use enrolld::station::enrollment::{Order, Replace};
-use enrolld::station::profile::Profile;
-use enrolld::station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
-use enrolld::station::step::StepResult;
+use keys::device::{Credential, Digits, KeySerial, Operation, Unlock};
+use keys::nitrokey_pro::command::{FittingPin, TemporaryPassword, first_authenticate};
+use keys::secret::{Pin, Seed};
+use station::enrollment::{Order, Replace};
+use station::profile::Profile;
+use station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
+use station::step::StepResult;
 use twins::key::KeyTwin;
 use zeroize::Zeroizing;
 
@@ -89,7 +89,7 @@ impl Defect {
             (Self::WriteBeforeRegister, ServerCall::Register(registration)) => {
                 let TokenSecret::Seed(seed) = &registration.secret else { return None };
                 let operation = Operation::Program {
-                    slot: Profile::new(enrolld::keys::device::Kind::Hotp).slot,
+                    slot: Profile::new(keys::device::Kind::Hotp).slot,
                     credential: Credential::Hotp {
                         seed: Seed::new(seed.expose()).ok()?,
                         digits: Digits::Six,
@@ -97,7 +97,7 @@ impl Defect {
                     unlock: Unlock::None,
                     new_code: None,
                     label: String::new(),
-                    guard: enrolld::keys::device::Guard::Nothing,
+                    guard: keys::device::Guard::Nothing,
                 };
                 // Whatever comes of it, the engine goes on as if nothing had been.
                 let _ = driver::operate(world, operation, key, &mut None);
@@ -120,7 +120,7 @@ impl Defect {
         {
             let erase = Operation::Erase {
                 slot: super::key::FOREIGN,
-                kind: enrolld::keys::device::Kind::Hotp,
+                kind: keys::device::Kind::Hotp,
                 unlock: Unlock::None,
                 label: String::new(),
             };

@@ -5,15 +5,15 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use enrolld::bench;
-use enrolld::drive::step_in_words;
-use enrolld::keys::conversation::Report;
-use enrolld::keys::device::{Answer, KeyInfo, Operation, ProofWay};
-use enrolld::keys::wire::{Clock, Wire, WireFault};
-use enrolld::keys::yubikey::typed::Collector;
-use enrolld::station::flow::Next;
-use enrolld::station::phone::Question;
-use enrolld::station::step::{KeyFault, Now, Step, StepResult, Typed};
+use dispatch::driver::step_in_words;
+use dispatch::key_thread;
+use keys::conversation::Report;
+use keys::device::{Answer, KeyInfo, Operation, ProofWay};
+use keys::wire::{Clock, Wire, WireFault};
+use keys::yubikey::typed::Collector;
+use station::flow::Next;
+use station::phone::Question;
+use station::step::{KeyFault, Now, Step, StepResult, Typed};
 use twins::key::{KeyTwin, Press, TwinError};
 use zeroize::Zeroizing;
 
@@ -152,12 +152,12 @@ pub(super) fn operate(
     let Some((vendor, product)) = key.ids() else {
         return Ok(Err(KeyFault::Gone));
     };
-    let mut conversation = match bench::start(vendor, product, known.as_ref(), operation) {
+    let mut conversation = match key_thread::start(vendor, product, known.as_ref(), operation) {
         Ok(conversation) => conversation,
         Err(error) => return Ok(Err(KeyFault::Protocol(error))),
     };
     let port = Port { key: RefCell::new(key), index, shared: world.shared.clone(), finger: Cell::new(false) };
-    let result = enrolld::keys::wire::run(conversation.as_mut(), &mut &port, &mut &port, |hint| {
+    let result = keys::wire::run(conversation.as_mut(), &mut &port, &mut &port, |hint| {
         port.finger.set(touched && hint.is_some());
     });
     if lock(&world.shared).power.is_off() {
@@ -166,7 +166,7 @@ pub(super) fn operate(
     if let Ok(Answer::Inspected(info)) = &result {
         *known = Some(info.clone());
     }
-    Ok(result.map_err(bench::fault))
+    Ok(result.map_err(key_thread::fault))
 }
 
 /// What the operator types, having read it off the phone.
@@ -213,11 +213,11 @@ fn typed(
         collector.push(time, &report);
         if let Some(code) = collector.take(time) {
             world.wait(time);
-            return Ok(bench::typed(&code));
+            return Ok(key_thread::typed(&code));
         }
     }
     world.wait(until);
-    Ok(collector.take(until).map_or(Typed::Nothing, |code| bench::typed(&code)))
+    Ok(collector.take(until).map_or(Typed::Nothing, |code| key_thread::typed(&code)))
 }
 
 /// The port that a key is plugged into: its reports, the time, and the finger of the

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use enrolld::station::enrollment::Ending;
+use station::enrollment::Ending;
 use twins::privacyidea::Lag;
 
 use super::check::{self, Violation};

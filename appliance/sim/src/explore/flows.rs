@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use enrolld::keys::device::{Digits, Firmware, Kind};
-use enrolld::keys::secret::Pin;
-use enrolld::station::access::{Codes, StationSecret};
-use enrolld::station::enrollment::{Ending, Order, Outcome, Replace};
-use enrolld::station::errand::Errand;
-use enrolld::station::profile::{CodeTo, NewCode, Profile, TwoStep};
-use enrolld::station::record::Actor;
-use enrolld::station::server::Person;
-use enrolld::station::token::TokenSerial;
+use keys::device::{Digits, Firmware, Kind};
+use keys::secret::Pin;
+use station::access::{Codes, StationSecret};
+use station::enrollment::{Ending, Order, Outcome, Replace};
+use station::errand::Errand;
+use station::profile::{CodeTo, NewCode, Profile, TwoStep};
+use station::record::Actor;
+use station::server::Person;
+use station::token::TokenSerial;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
 use zeroize::Zeroizing;

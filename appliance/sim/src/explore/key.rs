@@ -1,7 +1,7 @@
 //! The keys of a world: any twin that lives in this process, with what a check wants to
 //! know of it.
 
-use enrolld::keys::device::{Family, Firmware, Kind, Slot};
+use keys::device::{Family, Firmware, Kind, Slot};
 use sha2::{Digest, Sha256};
 use twins::key::{KeyTwin, TwinError};
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Place, Product};

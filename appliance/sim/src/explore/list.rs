@@ -1,11 +1,11 @@
 //! Random worlds with a run over a list, some of whose people the server does not know, or lets have no
 //! further token. Whatever happens, every line that can be served is served in the end, once.
 
-use enrolld::keys::device::{Firmware, Kind};
-use enrolld::station::enrollment::{Ending, Order};
-use enrolld::station::profile::Profile;
+use keys::device::{Firmware, Kind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use station::enrollment::{Ending, Order};
+use station::profile::Profile;
 use twins::privacyidea::{ADMIN, Lag, Request};
 
 use super::check::{self, Violation};

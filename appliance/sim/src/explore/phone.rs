@@ -1,12 +1,12 @@
 //! The phones of a world: what an app makes of a QR code. Like keys, they outlive every
 //! power cut of the station.
 
-use enrolld::keys::device::{Digits, HashAlgorithm};
-use enrolld::keys::otp;
-use enrolld::keys::secret::Seed;
-use enrolld::privacyidea::{TwoStepParameters, derive_seed, encode_base32check};
-use enrolld::station::phone::Question;
+use keys::device::{Digits, HashAlgorithm};
+use keys::otp;
+use keys::secret::Seed;
+use privacyidea::{TwoStepParameters, derive_seed, encode_base32check};
 use sha2::{Digest, Sha256};
+use station::phone::Question;
 use zeroize::Zeroizing;
 
 use crate::phone::base32;

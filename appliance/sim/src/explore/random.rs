@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use enrolld::keys::device::{Firmware, Kind};
-use enrolld::station::enrollment::{Ending, Order, Replace};
-use enrolld::station::profile::{CodeTo, NewCode, Overwrite, Profile};
-use enrolld::station::refusal::Code;
+use keys::device::{Firmware, Kind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use station::enrollment::{Ending, Order, Replace};
+use station::profile::{CodeTo, NewCode, Overwrite, Profile};
+use station::refusal::Code;
 use twins::nitrokey_pro::Product;
 use twins::privacyidea::{Fault, Lag, Mode, Version};
 use twins::{nitrokey_pro, nitrokey3, yubikey};

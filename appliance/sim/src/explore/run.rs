@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use enrolld::journal::{Journal, JournalError};
-use enrolld::keys::device::KeySerial;
-use enrolld::station::enrollment::Ending;
-use enrolld::station::record::{Actor, Record, State};
-use enrolld::station::run::{Assignment, Claim, KeyResult, Run, RunId, RunPlan, Target};
-use enrolld::station::server::Person;
+use journal::{Journal, JournalError};
+use keys::device::KeySerial;
+use station::enrollment::Ending;
+use station::record::{Actor, Record, State};
+use station::run::{Assignment, Claim, KeyResult, Run, RunId, RunPlan, Target};
+use station::server::Person;
 
 use super::driver;
 use super::power::PowerCut;

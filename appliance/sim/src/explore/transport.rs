@@ -4,9 +4,7 @@ use std::future::{self, Future};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use enrolld::privacyidea::{
-    Clock, HttpRequest, HttpResponse, Lost, NotSent, SecretBytes, Transport, TransportError,
-};
+use privacyidea::{Clock, HttpRequest, HttpResponse, Lost, NotSent, SecretBytes, Transport, TransportError};
 use sha2::{Digest, Sha256};
 use twins::privacyidea::{Outcome, Request, Response, ServerTwin};
 

@@ -1,8 +1,8 @@
 //! Whether a YubiKey would answer for a token of any kind.
 
-use enrolld::keys::device::Slot;
-use enrolld::keys::secret::Pin;
-use enrolld::keys::yubikey::config::SlotConfig;
+use keys::device::Slot;
+use keys::secret::Pin;
+use keys::yubikey::config::SlotConfig;
 use twins::privacyidea::Token;
 use twins::yubikey::{Mode, YubiKeyTwin};
 

@@ -3,16 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use enrolld::control::interface::Answer;
-use enrolld::control::server::Interface;
-use enrolld::control::sim::{self, HandsMethod, Plug, Pull, SimKeys, TouchKey, Touched};
-use enrolld::control::wire::Fault;
-use enrolld::control::{Refusal, Role};
-use enrolld::floor::Rim;
-use enrolld::keys::device::{Firmware, ProofWay};
+use control::interface::Answer;
+use control::server::Interface;
+use control::sim::{self, HandsMethod, Plug, Pull, SimKeys, TouchKey, Touched};
+use control::wire::Fault;
+use control::{Refusal, Role};
+use dispatch::scheduler::Rim;
 use enrolld::service::door::More;
 use enrolld::service::told;
-use enrolld::station::refusal::{self, Code};
+use keys::device::{Firmware, ProofWay};
+use station::refusal::{self, Code};
 use tokio::sync::{Mutex, mpsc};
 use twins::nitrokey_pro::{Model as ProModel, NitrokeyProTwin, Product};
 use twins::nitrokey3::{Model as Model3, SecretsTwin};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use enrolld::privacyidea::SecretString;
+use privacyidea::SecretString;
 use twins::privacyidea::tls::{Authority, Variant};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
 use zeroize::Zeroizing;

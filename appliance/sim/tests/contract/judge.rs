@@ -5,7 +5,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use enrolld::drive::Report;
+use dispatch::driver::Report;
 use keys::device::{Kind, Slot};
 use station::access::code_from_hex;
 use station::enrollment::{Ending, Proof, ProofKind, SlotLock};

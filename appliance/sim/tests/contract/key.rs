@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use enrolld::bench::Plugged;
+use dispatch::key_thread::Plugged;
 use keys::device::{Family, Firmware, KeySerial, ProofWay, Slot};
 use sim::key::{Finger, SimKey};
 use twins::key::{KeyTwin, KeyboardReport, Press, TwinError};

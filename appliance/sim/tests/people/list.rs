@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use enrolld::control::sim::{Plug, Pull, TouchKey};
-use enrolld::control::types::*;
-use enrolld::control::{Client as Station, Incoming};
-use enrolld::privacyidea::transport::Https;
-use enrolld::privacyidea::{Client, TokenFilter};
+use control::sim::{Plug, Pull, TouchKey};
+use control::types::*;
+use control::{Client as Station, Incoming};
 use enrolld::service::Ring;
+use privacyidea::transport::Https;
+use privacyidea::{Client, TokenFilter};
 use sim::args::{Args, Command};
 use sim::whole::Simulation;
 use std::io::{Read, Write};

@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use enrolld::privacyidea::transport::{Https, Trust};
-use enrolld::privacyidea::{Client, Credentials, Rollout, SecretString, Token, TokenFilter};
+use privacyidea::transport::{Https, Trust};
+use privacyidea::{Client, Credentials, Rollout, SecretString, Token, TokenFilter};
 use twins::privacyidea::{ADMIN, Fault, Mode, Options, ServerTwin, front};
 
 /// Longer than an answer takes on a busy machine.

@@ -1,11 +1,11 @@
 //! What else happens at the desk: phones, slots that are swapped or wiped, keys that are
 //! asked for a code or released.
 
-use enrolld::keys::device::{Kind, Slot};
-use enrolld::station::enrollment::{Ending, Order};
-use enrolld::station::errand::Errand;
-use enrolld::station::profile::{Profile, TwoStep};
-use enrolld::station::record::Actor;
+use keys::device::{Kind, Slot};
+use station::enrollment::{Ending, Order};
+use station::errand::Errand;
+use station::profile::{Profile, TwoStep};
+use station::record::Actor;
 
 use super::nitrokeys::{nitrokey3, pro, totp};
 use super::{Faults, Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order};

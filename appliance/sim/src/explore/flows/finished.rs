@@ -1,9 +1,9 @@
 //! Keys that are somebody's already, by orders that name that and orders that do not; and keys as they are sold.
 
-use enrolld::keys::device::Kind;
-use enrolld::station::enrollment::{Order, Replace};
-use enrolld::station::profile::{Overwrite, Profile};
-use enrolld::station::record::Actor;
+use keys::device::Kind;
+use station::enrollment::{Order, Replace};
+use station::profile::{Overwrite, Profile};
+use station::record::Actor;
 
 use super::{Flow, enrolled, for_alice, for_bob, for_nobody, insert, insert_anew, nothing_left, of, order};
 use crate::explore::driver::Touching;

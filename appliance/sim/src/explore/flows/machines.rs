@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enrolld::keys::device::Kind;
-use enrolld::keys::secret::Pin;
-use enrolld::station::enrollment::Order;
-use enrolld::station::profile::TwoStep;
-use enrolld::station::step::Phase;
+use keys::device::Kind;
+use keys::secret::Pin;
+use station::enrollment::Order;
+use station::profile::TwoStep;
+use station::step::Phase;
 use twins::privacyidea::{Fault, Lag, Mode};
 use zeroize::Zeroizing;
 

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enrolld::keys::device::{Digits, Firmware, Guard, HashAlgorithm, Kind};
-use enrolld::keys::secret::Pin;
-use enrolld::station::enrollment::Order;
-use enrolld::station::profile::{KeyPin, Profile};
+use keys::device::{Digits, Firmware, Guard, HashAlgorithm, Kind};
+use keys::secret::Pin;
+use station::enrollment::Order;
+use station::profile::{KeyPin, Profile};
 use twins::nitrokey_pro::{self, Product};
 use twins::nitrokey3;
 use zeroize::Zeroizing;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, UNIX_EPOCH};
 
-use enrolld::drive::Cancel;
-use enrolld::phone::Terminal;
+use dispatch::driver::Cancel;
+use dispatch::phone::Terminal;
 use keys::device::{Digits, Kind};
 use sha1::{Digest, Sha1};
 use station::enrollment::Ending;

@@ -1,6 +1,6 @@
 //! Keys that are enrolled already: released, asked, enrolled anew as something else.
 
-use enrolld::drive::Report;
+use dispatch::driver::Report;
 use keys::device::{Kind, Slot};
 use privacyidea::Method;
 use serde_json::json;
@@ -238,7 +238,7 @@ async fn verified(site: Site) -> Result<Story, Broken> {
         };
         story.equal("the tokens, but for their counters", plain(&after), plain(&before));
         // Another station, which knows nothing of the key.
-        let store = std::mem::replace(&mut room.store, enrolld::store::Store::in_memory()?);
+        let store = std::mem::replace(&mut room.store, dispatch::store::Store::in_memory()?);
         let verified = room.verify(plan.errand()).await?;
         let answered = verified.result.as_ref().map(|answered| (answered.counts, answered.ours));
         story.equal("what another station says", answered, Ok((true, false)));

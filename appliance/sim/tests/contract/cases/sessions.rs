@@ -69,7 +69,7 @@ async fn twice(site: Site) -> Result<Story, Broken> {
 async fn elsewhere(site: Site) -> Result<Story, Broken> {
     let mut plan = Plan::new("", Expect::Enrolled);
     let (mut story, mut room) = first(site, &plan).await?;
-    room.store = enrolld::store::Store::in_memory()?;
+    room.store = dispatch::store::Store::in_memory()?;
     once_more(&mut story, &mut room, &plan, Expect::Refused(Code::SlotOccupied)).await?;
     plan.profile.overwrite = Overwrite::Confirmed;
     plan.overwrite_confirmed = true;

@@ -2,11 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::problem::{Problem, place};
+use crate::problem::{Problem, place};
 
 /// The text, and what is wrong when it is not written in UTF-8. Then it is what can be made of it, so that one
 /// letter, or an editor's habit, shuts out no operator.
-pub(super) fn decode(file: &[u8]) -> (Zeroizing<String>, Option<Problem>) {
+pub fn decode(file: &[u8]) -> (Zeroizing<String>, Option<Problem>) {
     let wrong = |place, text: &str| Problem {
         place: Some(place),
         field: String::new(),

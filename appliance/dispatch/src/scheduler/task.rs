@@ -21,9 +21,9 @@ use super::steps::Tee;
 use super::view::{Doing, Ended, FloorEvent, Gone, Tally, Unsettled};
 use super::work::{self, Books, Finished};
 use super::{Command, FloorParts, FloorSettings, Rim, TicketId};
-use crate::bench::Key;
 use crate::clock::SystemClock;
-use crate::drive::Station;
+use crate::driver::Station;
+use crate::key_thread::Key;
 use crate::receipts::Receipts;
 use crate::server::ServerPort;
 use crate::store::Store;
@@ -340,7 +340,7 @@ impl Task {
         }
     }
 
-    async fn enrolled(&mut self, work: Work, begun: Begun, report: crate::drive::Report) {
+    async fn enrolled(&mut self, work: Work, begun: Begun, report: crate::driver::Report) {
         let ending = &report.outcome.ending;
         match ending {
             Ending::Enrolled(_) => self.tally.done += 1,

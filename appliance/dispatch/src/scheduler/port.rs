@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 use super::view::{Doing, Gone, Touch};
 use super::{Inquiry, Selector, TicketId, Wish};
-use crate::bench::Key;
-use crate::drive::Report;
+use crate::driver::Report;
+use crate::key_thread::Key;
 
 /// A port that something is in.
 pub(super) struct Port {
@@ -121,14 +121,19 @@ impl Pending {
     }
 }
 
+/// The number that a person reads beside the socket: the last of the port path.
+pub fn port_number(path: &str) -> Option<u8> {
+    path.rsplit(['.', '-']).next()?.parse().ok().filter(|number| *number > 0)
+}
+
 /// Whether somebody means this port: by its path, or by the number beside the socket.
-pub(crate) fn is_port(name: &str, wanted: &str) -> bool {
-    let number = || crate::display::port(name).map(|port| port.number().to_string());
+pub fn is_port(name: &str, wanted: &str) -> bool {
+    let number = || port_number(name).map(|number| number.to_string());
     name == wanted || number().as_deref() == Some(wanted)
 }
 
 /// Whether somebody means this key. Leading zeros are often left out, and case is nobody's concern.
-pub(crate) fn is_serial(serial: KeySerial, wanted: &str) -> bool {
+pub fn is_serial(serial: KeySerial, wanted: &str) -> bool {
     let plain = |text: &str| text.trim().trim_start_matches('0').to_ascii_lowercase();
     plain(&serial.to_string()) == plain(wanted)
 }

@@ -2,8 +2,8 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), usb::StartError> {
-//! let (sender, mut rim) = tokio::sync::mpsc::channel(enrolld::rim::BACKLOG);
-//! let watcher = enrolld::rim::watch(usb::Policy::default(), usb::Places::default(), sender)?;
+//! let (sender, mut rim) = tokio::sync::mpsc::channel(dispatch::hotplug::BACKLOG);
+//! let watcher = dispatch::hotplug::watch(usb::Policy::default(), usb::Places::default(), sender)?;
 //! while let Some(told) = rim.recv().await {
 //!     // …
 //! }
@@ -15,8 +15,8 @@
 use tokio::sync::mpsc;
 use usb::{Arrived, Event, Places, Policy, StartError, Watcher};
 
-use crate::bench::{KEYSTROKES, Plugged};
-use crate::floor::Rim;
+use crate::key_thread::{KEYSTROKES, Plugged};
+use crate::scheduler::Rim;
 
 /// How much may wait to be heard. The watch waits when more does.
 pub const BACKLOG: usize = 64;

@@ -1,7 +1,7 @@
 //! Looking people up at the server before anything is done for them.
 //!
 //! A realm's people are asked for at once, which takes as long as one of them by name; whoever is not
-//! shown is asked for by name, at most four at a time ([`Paced`](crate::floor::Paced)).
+//! shown is asked for by name, at most four at a time ([`Paced`](crate::scheduler::Paced)).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

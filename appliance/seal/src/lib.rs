@@ -34,7 +34,6 @@ pub struct Recipients(Vec<Recipient>);
 
 /// Why nobody could read it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum NoRecipient {
     /// A line is no key that can be encrypted to.
     #[error("key {0} is neither ssh-ed25519 nor age1…: give the public half of one of these")]

@@ -20,7 +20,6 @@ pub struct Event {
 
 /// What happened.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum What {
     /// The enrollment entered a phase.
     Entered(Phase),

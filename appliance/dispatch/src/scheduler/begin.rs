@@ -14,7 +14,7 @@ use super::port::{Begun, Pending, Work};
 use super::task::Task;
 use super::view::Doing;
 use super::work;
-use crate::drive::Cancel;
+use crate::driver::Cancel;
 
 impl Task {
     /// Begins the enrollment of a key that nothing is done with.

@@ -24,9 +24,9 @@ use station::record::EnrollmentId;
 use station::step::HandOver;
 use zeroize::Zeroizing;
 
-use crate::drive::kernel_random;
-use crate::seal::{NoRecipient, Recipients};
+use crate::driver::kernel_random;
 use crate::store::HandOverPort;
+use seal::{NoRecipient, Recipients};
 
 /// A directory of sealed files. Copies share who can read what is put into it.
 #[derive(Clone)]

@@ -20,7 +20,7 @@ use station::stamp::Stamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SystemClock;
-use crate::drive::Report;
+use crate::driver::Report;
 use crate::store::Store;
 
 /// A time of this machine, in the zone it is set to.
@@ -86,7 +86,7 @@ pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
         server: outcome.server.clone(),
         took: Some(Durations::of(report.steps.iter().map(|step| (step.phase.word(), step.took)))),
         recovered: false,
-        clock_unknown: !crate::time::is_known(),
+        clock_unknown: !crate::clock::is_known(),
     }
 }
 
@@ -123,12 +123,12 @@ pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
         took: None,
         // A phone's are always written from the journal.
         recovered: record.key != NO_KEY,
-        clock_unknown: !crate::time::is_known(),
+        clock_unknown: !crate::clock::is_known(),
     }
 }
 
 /// Opens a log and compares it with what the journal knows; `directories` are the log's and the key's.
-pub(crate) fn open_beside(
+pub fn open_beside(
     store: &Store,
     book: Book,
     directories: [&Path; 2],
@@ -144,7 +144,7 @@ pub(crate) fn open_beside(
 }
 
 /// Lets the journal know where a log ends.
-pub(crate) fn note_head(store: &Store, book: Book, log: &Log) {
+pub fn note_head(store: &Store, book: Book, log: &Log) {
     let (head, oldest) = (log.head(), log.oldest());
     let noted =
         store.wait(move |journal| journal.note_head(book, head, oldest).map_err(|error| error.to_string()));
@@ -154,7 +154,7 @@ pub(crate) fn note_head(store: &Store, book: Book, log: &Log) {
 }
 
 /// Tells the log, and with it a log server, where a log of the station ends.
-pub(crate) fn tell_head(book: Book, head: Written) {
+pub fn tell_head(book: Book, head: Written) {
     tracing::info!(target: "receipts", "{}: record {} is written, its hash is {}", book.word(), head.number, head.hash);
 }
 

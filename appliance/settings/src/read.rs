@@ -9,10 +9,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use super::problem::{Problem, meant, place};
+use crate::problem::{Problem, meant, place};
 
 /// A value and where it stands.
-pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+pub type Value<'a> = Spanned<DeValue<'a>>;
 
 /// The files that stand beside a configuration.
 pub trait Files {
@@ -21,17 +21,17 @@ pub trait Files {
 }
 
 /// What reading is under way.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
     /// The files beside the configuration.
-    pub(super) files: &'a dyn Files,
+    pub files: &'a dyn Files,
     path: Vec<String>,
     /// What is wrong, as far as it was read.
-    pub(super) problems: Vec<Problem>,
+    pub problems: Vec<Problem>,
 }
 
 /// What can be the value of a field.
-pub(super) trait Field: Sized {
+pub trait Field: Sized {
     /// What may be written, for the reference.
     fn form() -> String;
 
@@ -63,17 +63,13 @@ pub struct FieldInfo {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str, files: &'a dyn Files) -> Self {
+    /// Begins at the top of a text.
+    pub fn new(text: &'a str, files: &'a dyn Files) -> Self {
         Self { text, files, path: Vec::new(), problems: Vec::new() }
     }
 
     /// Notes a problem with what stands at `span`.
-    pub(super) fn problem(
-        &mut self,
-        span: &Range<usize>,
-        text: impl Into<String>,
-        remedy: impl Into<String>,
-    ) {
+    pub fn problem(&mut self, span: &Range<usize>, text: impl Into<String>, remedy: impl Into<String>) {
         self.problems.push(Problem {
             place: Some(place(self.text, span)),
             field: self.path.join("."),
@@ -83,7 +79,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The same with a field below the present one.
-    pub(super) fn problem_in(
+    pub fn problem_in(
         &mut self,
         field: &str,
         span: &Range<usize>,
@@ -94,12 +90,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A value has the wrong type.
-    pub(super) fn misfit<T: Field>(&mut self, value: &Value<'_>) {
+    pub fn misfit<T: Field>(&mut self, value: &Value<'_>) {
         let found = type_word(value.get_ref());
         self.problem(&value.span(), format!("this is {found}"), format!("Write {}.", T::form()));
     }
 
-    pub(super) fn below<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+    /// Reads something below the present field.
+    pub fn below<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(name.to_owned());
         let result = read(self);
         self.path.pop();
@@ -107,7 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a field; what is missing or wrong becomes the default.
-    pub(super) fn field<T: Field>(
+    pub fn field<T: Field>(
         &mut self,
         table: &Spanned<&DeTable<'_>>,
         name: &str,
@@ -125,7 +122,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Notes every name in a table that is not known.
-    pub(super) fn unknown(&mut self, table: &DeTable<'_>, known: &[String]) {
+    pub fn unknown(&mut self, table: &DeTable<'_>, known: &[String]) {
         for name in table.keys() {
             let word = name.get_ref().as_ref();
             if known.iter().any(|known| known == word) {
@@ -142,11 +139,12 @@ impl<'a> Reader<'a> {
 }
 
 /// The name of a field in TOML, from its name in Rust.
-pub(super) fn toml_name(name: &str) -> String {
+pub fn toml_name(name: &str) -> String {
     name.replace('_', "-")
 }
 
-pub(super) fn type_word(value: &DeValue<'_>) -> &'static str {
+/// What a value is, in words.
+pub fn type_word(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
         DeValue::Integer(_) => "a number",
@@ -159,11 +157,12 @@ pub(super) fn type_word(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Documentation of a field as one text.
-pub(super) fn joined(doc: &[&str]) -> String {
+pub fn joined(doc: &[&str]) -> String {
     doc.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
 /// Declares sections whose every field has a default.
+#[macro_export]
 macro_rules! sections {
     ($(
         $(#[doc = $doc:literal])*
@@ -171,7 +170,7 @@ macro_rules! sections {
             $( $(#[doc = $field_doc:literal])* pub $field:ident: $type:ty = $default:expr, )*
         }
     )*) => {$(
-        record! {
+        $crate::record! {
             $(#[doc = $doc])*
             pub struct $name { $( $(#[doc = $field_doc])* pub $field: $type = $default, )* }
         }
@@ -185,6 +184,7 @@ macro_rules! sections {
 }
 
 /// Declares a table. A field without a default has to be there.
+#[macro_export]
 macro_rules! record {
     (
         $(#[doc = $doc:literal])*
@@ -196,27 +196,27 @@ macro_rules! record {
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name { $( $(#[doc = $field_doc])* pub $field: $type, )* }
 
-        impl $crate::config::read::Field for $name {
+        impl $crate::read::Field for $name {
             fn form() -> String {
                 "a table".to_owned()
             }
 
             fn read(
-                value: &$crate::config::read::Value<'_>,
-                reader: &mut $crate::config::read::Reader<'_>,
+                value: &$crate::read::Value<'_>,
+                reader: &mut $crate::read::Reader<'_>,
             ) -> Option<Self> {
-                let toml::de::DeValue::Table(table) = value.get_ref() else {
+                let $crate::toml::de::DeValue::Table(table) = value.get_ref() else {
                     reader.misfit::<Self>(value);
                     return None;
                 };
-                let known = [$($crate::config::read::toml_name(stringify!($field))),*];
+                let known = [$($crate::read::toml_name(stringify!($field))),*];
                 reader.unknown(table, &known);
-                let table = toml::Spanned::new(value.span(), table);
+                let table = $crate::toml::Spanned::new(value.span(), table);
                 $(
                     let $field = reader.field::<$type>(
                         &table,
-                        &$crate::config::read::toml_name(stringify!($field)),
-                        default_of!($($default)?),
+                        &$crate::read::toml_name(stringify!($field)),
+                        $crate::default_of!($($default)?),
                     );
                 )*
                 Some(Self { $( $field: $field?, )* })
@@ -226,14 +226,14 @@ macro_rules! record {
                 None
             }
 
-            fn fields() -> Vec<$crate::config::read::FieldInfo> {
+            fn fields() -> Vec<$crate::read::FieldInfo> {
                 vec![$(
-                    $crate::config::read::FieldInfo {
-                        name: $crate::config::read::toml_name(stringify!($field)),
-                        doc: $crate::config::read::joined(&[$($field_doc),*]),
-                        form: <$type as $crate::config::read::Field>::form(),
-                        default: $crate::config::read::default_text::<$type>(default_of!($($default)?)),
-                        fields: <$type as $crate::config::read::Field>::fields(),
+                    $crate::read::FieldInfo {
+                        name: $crate::read::toml_name(stringify!($field)),
+                        doc: $crate::read::joined(&[$($field_doc),*]),
+                        form: <$type as $crate::read::Field>::form(),
+                        default: $crate::read::default_text::<$type>($crate::default_of!($($default)?)),
+                        fields: <$type as $crate::read::Field>::fields(),
                     },
                 )*]
             }
@@ -241,6 +241,8 @@ macro_rules! record {
     };
 }
 
+/// A field's default, if it has one.
+#[macro_export]
 macro_rules! default_of {
     () => {
         None
@@ -250,7 +252,8 @@ macro_rules! default_of {
     };
 }
 
-pub(super) fn default_text<T: Field>(default: Option<fn() -> T>) -> Option<String> {
+/// A field's default as TOML.
+pub fn default_text<T: Field>(default: Option<fn() -> T>) -> Option<String> {
     default.map(|make| make().show().unwrap_or_default())
 }
 

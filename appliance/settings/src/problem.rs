@@ -35,7 +35,7 @@ impl fmt::Display for Problem {
 }
 
 /// Line and column of a byte in a text, both from 1; columns count characters.
-pub(super) fn place(text: &str, span: &Range<usize>) -> (usize, usize) {
+pub fn place(text: &str, span: &Range<usize>) -> (usize, usize) {
     let before: String =
         text.char_indices().take_while(|(at, _)| *at < span.start).map(|(_, character)| character).collect();
     let line = before.matches('\n').count() + 1;
@@ -44,7 +44,7 @@ pub(super) fn place(text: &str, span: &Range<usize>) -> (usize, usize) {
 }
 
 /// The one of `known` that `wrong` was probably meant to be.
-pub(super) fn meant<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn meant<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |name: &str| edits(wrong, name);
     let found = known.into_iter().map(|name| (distance(name), name)).min()?;
     (found.0 <= 2.max(wrong.chars().count() / 3)).then_some(found.1)

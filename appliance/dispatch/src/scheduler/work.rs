@@ -12,8 +12,8 @@ use station::slots::Handled;
 use station::step::KeyFault;
 use station::verify::Verified;
 
-use crate::bench::Key;
-use crate::drive::{Cancel, Report, Station, kernel_random};
+use crate::driver::{Cancel, Report, Station, kernel_random};
+use crate::key_thread::Key;
 use crate::receipts::{Receipts, Setting, of_record, of_report};
 use crate::store::Store;
 

@@ -18,8 +18,8 @@ use super::task::Task;
 use super::view::Doing;
 use super::work;
 use super::{Inquiry, Selector};
-use crate::bench::Key;
-use crate::drive::{Cancel, Report};
+use crate::driver::{Cancel, Report};
+use crate::key_thread::Key;
 
 impl Task {
     /// Begins a release or a verification; whoever waits for it is told if it cannot be begun.

@@ -13,7 +13,7 @@ use station::step::Phase;
 use station::token::TokenSerial;
 
 use super::{Selector, TicketId};
-use crate::drive::Report;
+use crate::driver::Report;
 use crate::event::Event;
 
 /// Everything as it is at one instant.
@@ -119,7 +119,6 @@ pub struct Touch {
 
 /// What is done in a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Doing {
     /// Finding out what the key is.
     Inspecting,
@@ -241,7 +240,6 @@ pub struct Ended {
 
 /// Something that happened.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum FloorEvent {
     /// A key was plugged in.
     Arrived {

@@ -1,9 +1,23 @@
 //! The kernel's clocks, as the engine and the conversations want them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use station::step::Now;
+
+static UNKNOWN: AtomicBool = AtomicBool::new(false);
+
+/// Whether the time of day is known. It is, until somebody has found that it is not. The machine has one clock,
+/// so there is one answer for all of the program.
+pub fn is_known() -> bool {
+    !UNKNOWN.load(Ordering::Relaxed)
+}
+
+/// Says whether the time of day is known.
+pub fn set_known(known: bool) {
+    UNKNOWN.store(!known, Ordering::Relaxed);
+}
 
 /// Both clocks of this machine. Copies share the same zero.
 #[derive(Debug, Clone, Copy)]

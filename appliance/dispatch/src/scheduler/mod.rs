@@ -34,10 +34,10 @@ use station::verify::Verified;
 use station::welcome::Welcome;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::bench::Plugged;
 use crate::clock::SystemClock;
-use crate::drive::Report;
+use crate::driver::Report;
 use crate::event::Watcher;
+use crate::key_thread::Plugged;
 use crate::receipts::Receipts;
 use crate::server::ServerPort;
 use crate::store::Store;
@@ -57,7 +57,7 @@ mod view;
 mod work;
 
 pub use pace::Paced;
-pub(crate) use port::{is_port, is_serial};
+pub use port::{is_port, is_serial, port_number};
 pub use view::{
     Doing, Ended, FloorEvent, Gone, OrderView, PortView, RunView, Snapshot, Tally, Touch, Unsettled,
 };

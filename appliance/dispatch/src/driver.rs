@@ -17,9 +17,9 @@ use station::token::TokenSerial;
 use station::verify::{self, Verified};
 use tokio::sync::watch;
 
-use crate::bench::Key;
 use crate::clock::SystemClock;
 use crate::event::{Event, StepTime, Watcher, What};
+use crate::key_thread::Key;
 use crate::server::ServerPort;
 use crate::store::Store;
 

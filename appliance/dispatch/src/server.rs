@@ -44,7 +44,7 @@ const PUBLIC_ID: [&str; 2] = ["yubikey.prefix", "yubico.tokenid"];
 
 /// How far the clocks of server and station may be apart. TOTP codes are worth
 /// nothing beyond it, and receipts would lie.
-pub(crate) const MOST_SKEW: Duration = Duration::from_secs(300);
+pub const MOST_SKEW: Duration = Duration::from_secs(300);
 
 /// How long after the server refused a password an order to enroll may have it sent once more. A
 /// directory that is away answers as one that refuses, so a station would else stand still for good; sooner,
@@ -417,19 +417,19 @@ fn view(token: &Token) -> TokenView {
 }
 
 /// The enrollment that made a token, by its name in the token.
-pub(crate) fn enrollment_of(token: &Token) -> Option<EnrollmentId> {
+pub fn enrollment_of(token: &Token) -> Option<EnrollmentId> {
     // The server keeps the parameter `hotp.enrollment` under that very name.
     let named = token.info.get(&format!("{}.{ENROLLMENT}", token.kind.as_str()));
     EnrollmentId::parse(named.or_else(|| token.info.get(ENROLLMENT))?)
 }
 
 /// Whether a note of that name may hold a secret. Such a note is told to nobody.
-pub(crate) fn holds_secret(note: &str) -> bool {
+pub fn holds_secret(note: &str) -> bool {
     let note = note.to_ascii_lowercase();
     SECRET_NOTES.iter().any(|word| note.contains(word))
 }
 
 /// The access code of a slot that is kept with its token.
-pub(crate) fn code_kept_with(token: &Token) -> Option<AccessCode> {
+pub fn code_kept_with(token: &Token) -> Option<AccessCode> {
     code_from_hex(token.info.get(ACCESS_CODE)?)
 }

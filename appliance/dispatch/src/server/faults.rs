@@ -99,7 +99,7 @@ fn tls(fault: &TlsFault) -> Code {
     match fault {
         TlsFault::Untrusted => Code::CertificateUntrusted,
         // Whose time is a guess cannot tell whether it has.
-        TlsFault::Expired if !crate::time::is_known() => Code::ClockWrong,
+        TlsFault::Expired if !crate::clock::is_known() => Code::ClockWrong,
         TlsFault::Expired => Code::CertificateExpired,
         TlsFault::WrongName => Code::CertificateWrongHost,
         TlsFault::NotYetValid => Code::ClockWrong,

@@ -14,8 +14,8 @@ use super::port::{Asked, Work};
 use super::task::Task;
 use super::view::{Doing, FloorEvent};
 use super::work::Finished;
-use crate::bench::Key;
-use crate::drive::{Cancel, Station};
+use crate::driver::{Cancel, Station};
+use crate::key_thread::Key;
 
 /// Exchanges what is in the two slots of a key.
 pub(super) async fn swap(station: Station, errand: Errand, mut key: Key) -> Finished {

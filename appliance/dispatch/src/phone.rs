@@ -10,7 +10,7 @@ use station::phone::{self, PhoneCode, PhoneOutcome, Question};
 use station::step::{Step, StepResult};
 use zeroize::Zeroizing;
 
-use crate::drive::{Cancel, Station, kernel_random};
+use crate::driver::{Cancel, Station, kernel_random};
 
 /// The operator's terminal.
 pub trait Terminal: Send {
