@@ -1,4 +1,4 @@
-"""A wrong `enrollment.toml`: on the card, and asked about through the SSH door."""
+"""A wrong `enrollment.toml`: on the card, and asked about through the SSH server."""
 
 import json
 

@@ -180,7 +180,7 @@ def broken(trial):
 
 
 def network(trial):
-    """A VLAN, an address of its own, IPv6, a name, log lines; and nothing but the SSH door that answers."""
+    """A VLAN, an address of its own, IPv6, a name, log lines; and nothing but the SSH server that answers."""
     visit.network(trial, check, SECONDS, GOOD)
 
 
@@ -190,7 +190,7 @@ def attacked(trial):
 
 
 def powers(trial):
-    """`poweroff` and `reboot`, ordered through the SSH door."""
+    """`poweroff` and `reboot`, ordered through the SSH server."""
     ends.powers(trial, check, SECONDS, GOOD)
 
 

@@ -48,7 +48,7 @@ def network(trial, check, seconds, good):
         with trial.start(network=lan.words()) as machine, machine.reading():
             check("in its VLAN it answers at the address that it was given", lan.neighbour(ADDRESS, seconds) is not None)
             greeting = lan.greeting(ADDRESS, 22, seconds)
-            check("there is the SSH door", greeting.startswith(b"SSH-2.0-"), greeting.decode(errors="replace").strip())
+            check("there is the SSH server", greeting.startswith(b"SSH-2.0-"), greeting.decode(errors="replace").strip())
             lan.advertise(PREFIX)
             inside = lan.wait(asks_whether_free, 30)
             check("it takes an address of the router's prefix", inside is not None)

@@ -51,7 +51,7 @@ class Operator:
         return json.loads(self.say(f"{command} --json", within=within))
 
     def arrive(self, within):
-        """Waits until the door is open; the emulated network takes a connection before there is one."""
+        """Waits until the SSH server is open; the emulated network takes a connection before there is one."""
         until = time.monotonic() + within
         while True:
             status, out, errors = self.try_to("version", within=within)

@@ -11,7 +11,7 @@ import scan
 from machine import Trouble
 
 FIRST_SERIAL = 7_000_001
-# Where the SSH door listens; the guest's users have no right to 22.
+# Where the SSH server listens; the guest's users have no right to 22.
 PORT = 2222
 # Everything takes long there; a healthy key is through in two seconds on a quiet machine.
 PATIENCE = 180

@@ -1,4 +1,4 @@
-"""How quick the SSH door is, and what it costs: the program enroll-shell before the whole simulated
+"""How quick the SSH server is, and what it costs: the program enroll-shell before the whole simulated
 station, both as they are shipped. Called by scripts/ssh-clients --bench."""
 
 import os

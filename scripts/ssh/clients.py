@@ -1,4 +1,4 @@
-"""Clients of the SSH door. Called by scripts/ssh-clients; prints a line for each check."""
+"""Clients of the SSH server. Called by scripts/ssh-clients; prints a line for each check."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def run(command, text="", timeout=60):
 
 def notes(station, older=False):
     """What ssh-audit fails or warns of: what for, how bad, why. It makes as many connections as one address
-    may, and for a moment after it the door refuses the next."""
+    may, and for a moment after it the SSH server refuses the next."""
     command = [sys.executable, "-m", "ssh_audit.ssh_audit", "--json", "-p", station.port, "127.0.0.1"]
     environment = dict(os.environ)
     if older:

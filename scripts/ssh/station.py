@@ -30,7 +30,7 @@ class Station:
 
 
 class Recorded(Station):
-    """The door with a daemon that answers from a record."""
+    """The SSH server with a daemon that answers from a record."""
 
     def __init__(self, program, *arguments):
         self.process = subprocess.Popen([program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The whole simulated station through its SSH door. Called by scripts/ssh-clients --whole; prints a
+"""The whole simulated station through its SSH server. Called by scripts/ssh-clients --whole; prints a
 line for each check."""
 
 import json
@@ -280,7 +280,7 @@ def varlink(program):
 
 
 def post_quantum(program):
-    """A door that exchanges keys in no way that a quantum computer could break."""
+    """An SSH server that exchanges keys in no way that a quantum computer could break."""
     with Whole(program, more='[shell]\nkey-exchange = "post-quantum"\n') as station:
         client = Paramiko(station)
         check("a client that knows ML-KEM comes in", client.run("version")[0] == 0)

@@ -207,6 +207,6 @@ fn what_is_not_there_would_be_found() {
     assert!(is_defined_in("    stream Watch watch() -> Event, Viewer;", "Watch"));
     assert!(!is_defined_in("    // fn link() {", "link"));
     assert!(!is_defined_in("    Link::new()", "Link"));
-    assert_eq!(anchor(" A door that was taken over"), "a-door-that-was-taken-over");
+    assert_eq!(anchor(" An SSH server that was taken over"), "an-ssh-server-that-was-taken-over");
     assert_eq!(anchor(" `[[welcome]]`"), "welcome");
 }

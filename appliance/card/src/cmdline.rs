@@ -4,7 +4,7 @@ use crate::layout::Slot;
 
 /// What U-Boot asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+pub struct BootRequest {
     /// `card.slot=A`: the slot to start.
     pub slot: Slot,
     /// Bytes of names to give to the first program, in order: what stands after `--`.
@@ -20,7 +20,7 @@ pub struct NoSlot;
 ///
 /// # Errors
 /// When no slot is named.
-pub fn read(line: &str) -> Result<Wish, NoSlot> {
+pub fn read(line: &str) -> Result<BootRequest, NoSlot> {
     let mut words = line.split_ascii_whitespace();
     let slot = words
         .by_ref()
@@ -28,7 +28,7 @@ pub fn read(line: &str) -> Result<Wish, NoSlot> {
         .filter_map(|word| word.strip_prefix("card.slot="))
         .filter_map(Slot::named)
         .last();
-    Ok(Wish { slot: slot.ok_or(NoSlot)?, arguments: words.map(str::to_owned).collect() })
+    Ok(BootRequest { slot: slot.ok_or(NoSlot)?, arguments: words.map(str::to_owned).collect() })
 }
 
 #[cfg(test)]
@@ -37,15 +37,15 @@ mod tests {
 
     #[test]
     fn the_last_slot_named_counts() {
-        let wish = read("console=ttyS1 card.slot=A quiet card.slot=B\n").unwrap();
-        assert_eq!(wish, Wish { slot: Slot::B, arguments: vec![] });
+        let request = read("console=ttyS1 card.slot=A quiet card.slot=B\n").unwrap();
+        assert_eq!(request, BootRequest { slot: Slot::B, arguments: vec![] });
     }
 
     #[test]
     fn what_follows_two_dashes_is_for_the_first_program() {
-        let wish = read("card.slot=A -- --log-level=debug card.slot=B").unwrap();
-        assert_eq!(wish.slot, Slot::A);
-        assert_eq!(wish.arguments, ["--log-level=debug", "card.slot=B"]);
+        let request = read("card.slot=A -- --log-level=debug card.slot=B").unwrap();
+        assert_eq!(request.slot, Slot::A);
+        assert_eq!(request.arguments, ["--log-level=debug", "card.slot=B"]);
     }
 
     #[test]

@@ -60,7 +60,6 @@ pub enum Order {
 
 /// Why there is no state partition to be used.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum NoState {
     /// The partition cannot be read.
     #[error("the state partition {partition} cannot be read: {error}")]

@@ -30,7 +30,6 @@ pub struct Tree {
 
 /// Why a slot is not started.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Unverified {
     /// The partition does not begin with a file system of ours.
     #[error("the slot holds no file system: it was never written, or is damaged")]

@@ -10,11 +10,11 @@ interface! {
 
     /// Announces whose calls follow on this connection.
     call LogIn log_in(LogIn) -> Session, Viewer;
-    /// What the SSH door has to know, now and whenever it changes. For the door itself, before anybody logs in.
+    /// What the SSH server has to know, now and whenever it changes. For the SSH server itself, before anybody logs in.
     stream Door door() -> Door, Viewer;
-    /// Whether an SSH key that somebody offers may log in from there. For the door itself; it is counted.
+    /// Whether an SSH key that somebody offers may log in from there. For the SSH server itself; it is counted.
     call DoorKnows door_knows(DoorKnows) -> DoorAnswer, Viewer;
-    /// Says that the door is open. For the door itself.
+    /// Says that the SSH server is open. For the SSH server itself.
     call DoorOpened door_opened(DoorOpened) -> Done, Viewer;
     /// Says at once which session this is, and no more until it is over: then it ends with the refusal that says why.
     stream Stay stay() -> Stay, Viewer;

@@ -22,7 +22,7 @@ const MOST_CONNECTIONS: usize = 128;
 const UNREAD: usize = 32 * 1024;
 
 /// How long a message may take that has begun, in either direction. Both ends are on this machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Who is at the other end of a connection, as the kernel says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ async fn next(receiver: &mut Receiver, reader: &mut OwnedReadHalf) -> Result<Opt
     if !receiver.begun() {
         reader.readable().await?;
     }
-    tokio::time::timeout(PATIENCE, receiver.next(reader)).await.map_err(|_| WireError::Torn)?
+    tokio::time::timeout(TIMEOUT, receiver.next(reader)).await.map_err(|_| WireError::Torn)?
 }
 
 /// Comes back when the other side has closed its end. What it may say meanwhile is left for later.
@@ -151,7 +151,7 @@ async fn gone(reader: &OwnedReadHalf) {
 }
 
 async fn send(writer: &mut OwnedWriteHalf, message: &Message) -> Result<(), WireError> {
-    tokio::time::timeout(PATIENCE, wire::send(writer, message)).await.map_err(|_| WireError::Torn)?
+    tokio::time::timeout(TIMEOUT, wire::send(writer, message)).await.map_err(|_| WireError::Torn)?
 }
 
 /// Sends answers until the last, or until nobody listens any more.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use station::step::Now;
+use station::engine::step::Now;
 
 static UNKNOWN: AtomicBool = AtomicBool::new(false);
 

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use keys::device::Operation;
-use station::check::{self, Forecast};
-use station::enrollment::{self, Order, Outcome};
-use station::errand::Errand;
-use station::flow::Next;
-use station::record::Record;
-use station::recovery::{self, Settled};
-use station::release;
-use station::server::{ServerAnswer, Verdict};
-use station::slots::{self, Handled};
-use station::step::{KeyFault, Phase, Step, StepResult, Typed};
+use station::engine::check::{self, Forecast};
+use station::engine::enrollment::{self, Order, Outcome};
+use station::engine::flow::Next;
+use station::engine::key_order::KeyOrder;
+use station::engine::record::Record;
+use station::engine::recovery::{self, Settled};
+use station::engine::release;
+use station::engine::server::{ServerAnswer, Verdict};
+use station::engine::slots::{self, Handled};
+use station::engine::step::{KeyFault, Phase, Step, StepResult, Typed};
+use station::engine::verify::{self, Verified};
 use station::token::TokenSerial;
-use station::verify::{self, Verified};
 use tokio::sync::watch;
 
 use crate::clock::SystemClock;
@@ -88,9 +88,9 @@ impl Station {
 
     /// Takes back what was enrolled on a key; ends in
     /// [`Ending::Released`](enrollment::Ending::Released).
-    pub async fn release(&self, errand: Errand, key: &mut Key, cancel: Cancel) -> Report {
-        let port = errand.port.clone();
-        let flow = release::release(errand, self.clock.now());
+    pub async fn release(&self, key_order: KeyOrder, key: &mut Key, cancel: Cancel) -> Report {
+        let port = key_order.port.clone();
+        let flow = release::release(key_order, self.clock.now());
         let mut steps = Vec::new();
         let outcome = self.run(flow, &port, Some(key), cancel, &mut steps).await;
         self.watcher.saw(Event { port, what: What::Ended(Box::new(outcome.clone())) });
@@ -98,9 +98,9 @@ impl Station {
     }
 
     /// Asks whether a key still answers for its token. Changes nothing.
-    pub async fn verify(&self, errand: Errand, key: &mut Key, cancel: Cancel) -> Verified {
-        let port = errand.port.clone();
-        let flow = verify::verify(errand, self.clock.now());
+    pub async fn verify(&self, key_order: KeyOrder, key: &mut Key, cancel: Cancel) -> Verified {
+        let port = key_order.port.clone();
+        let flow = verify::verify(key_order, self.clock.now());
         self.run(flow, &port, Some(key), cancel, &mut Vec::new()).await
     }
 
@@ -112,16 +112,16 @@ impl Station {
     }
 
     /// Exchanges what is in the two slots of a key.
-    pub async fn swap(&self, errand: Errand, key: &mut Key) -> Handled {
-        let port = errand.port.clone();
-        let flow = slots::swap(errand, self.clock.now());
+    pub async fn swap(&self, key_order: KeyOrder, key: &mut Key) -> Handled {
+        let port = key_order.port.clone();
+        let flow = slots::swap(key_order, self.clock.now());
         self.run(flow, &port, Some(key), Cancel::never(), &mut Vec::new()).await
     }
 
     /// Empties a slot, whoever's it is. An operator has confirmed it.
-    pub async fn wipe(&self, errand: Errand, key: &mut Key) -> Handled {
-        let port = errand.port.clone();
-        let flow = slots::wipe(errand, self.clock.now());
+    pub async fn wipe(&self, key_order: KeyOrder, key: &mut Key) -> Handled {
+        let port = key_order.port.clone();
+        let flow = slots::wipe(key_order, self.clock.now());
         self.run(flow, &port, Some(key), Cancel::never(), &mut Vec::new()).await
     }
 

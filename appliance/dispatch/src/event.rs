@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use keys::device::ProofWay;
-use station::enrollment::Outcome;
-use station::step::Phase;
+use station::engine::enrollment::Outcome;
+use station::engine::step::Phase;
 use station::token::TokenSerial;
 
 /// Something that happened to the key in one port.

@@ -2,7 +2,7 @@
 //!
 //! The engine speaks to it as to any server, in the same order and with the same proof. A
 //! token lives in memory while it does not count; once its key has proven itself, it is written
-//! for the operators' keys ([`Drawer`]), and is gone from memory. Nothing is ever
+//! for the operators' keys ([`SealedDirectory`]), and is gone from memory. Nothing is ever
 //! written in the clear. What the file has to say beyond the seed is learned from the proof, as
 //! a server learns it: the private id inside a Yubico OTP, and the counter.
 
@@ -18,18 +18,18 @@ use keys::otp;
 use keys::secret::PrivateId;
 use keys::yubikey::yubico_otp::TypedOtp;
 use station::access::code_to_hex;
-use station::export::{self, Exported};
-use station::record::EnrollmentId;
-use station::refusal::{Code, Refusal};
-use station::server::{
+use station::engine::record::EnrollmentId;
+use station::engine::server::{
     Readiness, Registered, Registration, ServerAnswer, ServerCall, ServerFault, TokenSecret, TokenView,
     Verdict,
 };
+use station::papers::export::{self, Exported};
+use station::refusal::{Code, Refusal};
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
 
 use crate::clock::SystemClock;
-use crate::hand_over::Drawer;
+use crate::hand_over::SealedDirectory;
 use crate::server::ServerPort;
 
 /// In which form tokens are written.
@@ -61,7 +61,7 @@ const CODE: &str = ".access";
 
 /// Sealed files in place of a server.
 pub struct Files {
-    drawer: Drawer,
+    sealed_directory: SealedDirectory,
     form: Form,
     clock: SystemClock,
     held: Arc<Mutex<BTreeMap<TokenSerial, Held>>>,
@@ -75,10 +75,10 @@ struct Held {
 }
 
 impl Files {
-    /// Tokens in `drawer`, in that form.
+    /// Tokens in `sealed_directory`, in that form.
     #[must_use]
-    pub fn new(drawer: Drawer, form: Form, clock: SystemClock) -> Self {
-        Self { drawer, form, clock, held: Arc::default() }
+    pub fn new(sealed_directory: SealedDirectory, form: Form, clock: SystemClock) -> Self {
+        Self { sealed_directory, form, clock, held: Arc::default() }
     }
 
     fn held(&self) -> MutexGuard<'_, BTreeMap<TokenSerial, Held>> {
@@ -108,13 +108,13 @@ impl Files {
                 self.held().remove(&serial);
                 // The access code opens the slot when the token is gone, and nobody else has it.
                 for name in self.files_of(&serial)?.into_iter().filter(|name| !is_code(name)) {
-                    self.drawer.remove(&name).map_err(|error| failed(&error))?;
+                    self.sealed_directory.remove(&name).map_err(|error| failed(&error))?;
                 }
                 Ok(ServerAnswer::Done)
             }
             ServerCall::Assign { serial, person, .. } => {
-                let text = station::hand_over::owner(&serial, &person);
-                self.drawer
+                let text = station::papers::hand_over::owner(&serial, &person);
+                self.sealed_directory
                     .put(&format!("{serial}.owner"), text.as_bytes())
                     .map_err(|error| failed(&error))?;
                 Ok(ServerAnswer::Done)
@@ -124,7 +124,7 @@ impl Files {
                 text.push_str(serial.as_str());
                 text.push(',');
                 text.push_str(&code_to_hex(&code));
-                self.drawer
+                self.sealed_directory
                     .put(&format!("{serial}{CODE}"), text.as_bytes())
                     .map_err(|error| failed(&error))?;
                 Ok(ServerAnswer::Done)
@@ -195,7 +195,7 @@ impl Files {
             (format!("{serial}.{kind}.{}.{}", registration.enrollment, self.form.word()), text)
         };
         let (name, text) = sealed;
-        self.drawer.put(&name, text.as_bytes()).map_err(|error| failed(&error))?;
+        self.sealed_directory.put(&name, text.as_bytes()).map_err(|error| failed(&error))?;
         self.held().remove(serial);
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Files {
     }
 
     fn files_of(&self, serial: &TokenSerial) -> Result<Vec<String>, ServerFault> {
-        let names = self.drawer.names().map_err(|error| failed(&error))?;
+        let names = self.sealed_directory.names().map_err(|error| failed(&error))?;
         let mine = |name: &String| name.split('.').next() == Some(serial.as_str());
         Ok(names.into_iter().filter(mine).collect())
     }
@@ -242,7 +242,7 @@ impl ServerPort for Files {
     ) -> Pin<Box<dyn Future<Output = Result<ServerAnswer, ServerFault>> + Send + '_>> {
         Box::pin(async move {
             let port = Self {
-                drawer: self.drawer.clone(),
+                sealed_directory: self.sealed_directory.clone(),
                 form: self.form,
                 clock: self.clock,
                 held: Arc::clone(&self.held),

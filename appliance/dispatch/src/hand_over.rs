@@ -19,9 +19,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use station::hand_over;
-use station::record::EnrollmentId;
-use station::step::HandOver;
+use station::engine::record::EnrollmentId;
+use station::engine::step::HandOver;
+use station::papers::hand_over;
 use zeroize::Zeroizing;
 
 use crate::driver::kernel_random;
@@ -30,7 +30,7 @@ use seal::{NoRecipient, Recipients};
 
 /// A directory of sealed files. Copies share who can read what is put into it.
 #[derive(Clone)]
-pub struct Drawer {
+pub struct SealedDirectory {
     directory: Arc<Path>,
     recipients: Arc<Mutex<Option<Recipients>>>,
 }
@@ -49,7 +49,7 @@ pub struct SealedFile {
 /// The longest name of a file that is written, without what is added while it is written.
 const LONGEST_NAME: usize = 200;
 
-impl Drawer {
+impl SealedDirectory {
     /// Files in `directory`, which is made when it is not there, for the owner alone.
     ///
     /// # Errors
@@ -160,28 +160,28 @@ fn pin_of(name: &str) -> Option<EnrollmentId> {
     EnrollmentId::parse(enrollment)
 }
 
-impl HandOverPort for Drawer {
+impl HandOverPort for SealedDirectory {
     fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<EnrollmentId>, String>> + Send + '_>> {
-        let drawer = self.clone();
-        on_disk(move || Ok(drawer.names()?.iter().filter_map(|name| pin_of(name)).collect()))
+        let sealed_directory = self.clone();
+        on_disk(move || Ok(sealed_directory.names()?.iter().filter_map(|name| pin_of(name)).collect()))
     }
 
     fn forget_pin(
         &self,
         enrollment: EnrollmentId,
     ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        let drawer = self.clone();
+        let sealed_directory = self.clone();
         on_disk(move || {
-            let names = drawer.names()?;
+            let names = sealed_directory.names()?;
             names
                 .iter()
                 .filter(|name| pin_of(name) == Some(enrollment))
-                .try_for_each(|name| drawer.remove(name))
+                .try_for_each(|name| sealed_directory.remove(name))
         })
     }
 
     fn hand_over(&self, what: HandOver) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        let drawer = self.clone();
+        let sealed_directory = self.clone();
         on_disk(move || {
             // An enrollment may hand over more than once, such as a PIN and then a code.
             let secret = match (&what.access_code, &what.admin_pin, &what.pin) {
@@ -191,7 +191,7 @@ impl HandOverPort for Drawer {
             };
             let name = format!("{}.{}{secret}", what.token, what.enrollment);
             let table: Zeroizing<String> = hand_over::table(&what);
-            drawer.put(&name, table.as_bytes())
+            sealed_directory.put(&name, table.as_bytes())
         })
     }
 }

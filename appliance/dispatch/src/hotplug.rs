@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use usb::{Arrived, Event, Places, Policy, StartError, Watcher};
 
 use crate::key_thread::{KEYSTROKES, Plugged};
-use crate::scheduler::Rim;
+use crate::scheduler::Hotplug;
 
 /// How much may wait to be heard. The watch waits when more does.
 pub const BACKLOG: usize = 64;
@@ -26,7 +26,7 @@ pub const BACKLOG: usize = 64;
 /// # Errors
 ///
 /// When the kernel has no thread or descriptor left.
-pub fn watch(policy: Policy, places: Places, to: mpsc::Sender<Rim>) -> Result<Watcher, StartError> {
+pub fn watch(policy: Policy, places: Places, to: mpsc::Sender<Hotplug>) -> Result<Watcher, StartError> {
     Watcher::start(policy, places, move |event| {
         for told in translate(event) {
             // Nobody hears it any more when the station stops.
@@ -35,19 +35,19 @@ pub fn watch(policy: Policy, places: Places, to: mpsc::Sender<Rim>) -> Result<Wa
     })
 }
 
-fn translate(event: Event) -> Vec<Rim> {
+fn translate(event: Event) -> Vec<Hotplug> {
     match event {
         Event::Arrived(arrived) => {
             let port = arrived.port.to_string();
             let again = arrived.again.then(|| {
                 tracing::info!(port, "the key came back under its own or another name");
-                Rim::Left { port }
+                Hotplug::Left { port }
             });
-            again.into_iter().chain([Rim::Arrived(plugged(arrived))]).collect()
+            again.into_iter().chain([Hotplug::Arrived(plugged(arrived))]).collect()
         }
-        Event::Left(port) => vec![Rim::Left { port: port.to_string() }],
-        Event::Stranger { port, what } => vec![Rim::Stranger { port: port.to_string(), what }],
-        Event::Lost(why) => vec![Rim::Lost(why)],
+        Event::Left(port) => vec![Hotplug::Left { port: port.to_string() }],
+        Event::Stranger { port, what } => vec![Hotplug::Stranger { port: port.to_string(), what }],
+        Event::Lost(why) => vec![Hotplug::Lost(why)],
         Event::Found => {
             tracing::info!("the USB ports are watched again");
             Vec::new()
@@ -91,11 +91,11 @@ mod tests {
         };
         plug("1-1.3", "1050", "0407", 3);
         plug("1-1.4", "0781", "5567", 8);
-        let (sender, mut rim) = mpsc::channel(BACKLOG);
+        let (sender, mut hotplug) = mpsc::channel(BACKLOG);
         let places = Places { sysfs: sysfs.path().to_owned(), dev: dev.path().to_owned() };
         let watcher = watch(Policy::default(), places, sender).unwrap();
-        let mut keystrokes = match rim.recv().await {
-            Some(Rim::Arrived(plugged)) => {
+        let mut keystrokes = match hotplug.recv().await {
+            Some(Hotplug::Arrived(plugged)) => {
                 assert_eq!(
                     (plugged.port.as_str(), plugged.vendor, plugged.product),
                     ("1-1.3", 0x1050, 0x0407)
@@ -104,8 +104,8 @@ mod tests {
             }
             _ => panic!("no key"),
         };
-        match rim.recv().await {
-            Some(Rim::Stranger { port, what }) => {
+        match hotplug.recv().await {
+            Some(Hotplug::Stranger { port, what }) => {
                 assert_eq!((port.as_str(), what.as_str()), ("1-1.4", "a storage device (0781:5567)"));
             }
             _ => panic!("no stranger"),

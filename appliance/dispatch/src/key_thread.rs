@@ -12,7 +12,7 @@ use keys::device::{Answer, KeyError, KeyInfo, Operation};
 use keys::secret::Entropy;
 use keys::wire::{Failure, Wire, WireFault};
 use keys::yubikey::typed::{Collector, TypedCode};
-use station::step::{KeyFault, Typed};
+use station::engine::step::{KeyFault, Typed};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 

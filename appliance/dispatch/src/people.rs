@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use station::people::{Directory, Named, Opinion, forms};
+use station::engine::server::{PeopleView, Person, ServerAnswer, ServerCall, ServerFault};
+use station::papers::people::{Directory, Named, Opinion, forms};
 use station::refusal::{Code, Refusal};
-use station::server::{PeopleView, Person, ServerAnswer, ServerCall, ServerFault};
 use tokio::task::JoinSet;
 
 use crate::server::ServerPort;

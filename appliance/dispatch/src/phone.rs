@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use station::enrollment::Order;
-use station::flow::Next;
-use station::phone::{self, PhoneCode, PhoneOutcome, Question};
-use station::step::{Step, StepResult};
+use station::engine::enrollment::Order;
+use station::engine::flow::Next;
+use station::engine::phone::{self, PhoneCode, PhoneOutcome, Question};
+use station::engine::step::{Step, StepResult};
 use zeroize::Zeroizing;
 
 use crate::driver::{Cancel, Station, kernel_random};

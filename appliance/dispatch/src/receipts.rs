@@ -10,13 +10,13 @@ use journal::Journal;
 use journal::receipts::{
     Broken, Checked, Entry, HEADER, Limits, Log, ReceiptError, Written, check, entries, row,
 };
-use station::enrollment::Ending;
-use station::mode::vendor;
-use station::phone::NO_KEY;
-use station::receipt::{Book, Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
-use station::record::{Record, Remains, State};
+use station::engine::enrollment::Ending;
+use station::engine::mode::vendor;
+use station::engine::phone::NO_KEY;
+use station::engine::record::{Record, Remains, State};
+use station::papers::receipt::{Book, Bytes32, Durations, KeyFacts, ProfileFacts, ProofFacts, Receipt};
+use station::papers::stamp::Stamp;
 use station::refusal::Code;
-use station::stamp::Stamp;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::SystemClock;
@@ -32,7 +32,7 @@ pub fn stamp(unix: Duration) -> Stamp {
     Stamp::new(unix, i16::try_from(zone).unwrap_or(0))
 }
 
-/// What the floor knows of an enrollment beside its report.
+/// What the scheduler knows of an enrollment beside its report.
 #[derive(Debug, Clone)]
 pub struct Setting {
     /// The station's name.

@@ -12,13 +12,13 @@ use privacyidea::{
     Serial, ServerCode, Session, Token, TokenFilter, TokenType, Transport, TwoStepSizes, User, Whose,
 };
 use station::access::code_from_hex;
-use station::lag::LAG;
-use station::record::EnrollmentId;
-use station::refusal::Code;
-use station::server::{
+use station::engine::lag::LAG;
+use station::engine::record::EnrollmentId;
+use station::engine::server::{
     PeopleView, Person, RandomPins, Readiness, RealmView, Registered, Registration, Right, ServerAnswer,
     ServerCall, ServerFault, TokenSecret, TokenView, TwoStepTerms, Verdict,
 };
+use station::refusal::Code;
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
 
@@ -177,7 +177,6 @@ impl<T: Transport> PrivacyIdea<T> {
                 }
                 Ok(ServerAnswer::Done)
             }
-            _ => Err(defect("a call that this server has no words for")),
         }
     }
 
@@ -298,7 +297,6 @@ fn registered(answer: &InitAnswer, sent: &TokenSecret) -> Registered {
             .seed_text()
             .and_then(|text| TokenPin::new(Zeroizing::new(text.reveal().to_owned())).ok())
             .map(|password| TokenSecret::Password(Arc::new(password))),
-        _ => None,
     };
     let terms = answer
         .two_step

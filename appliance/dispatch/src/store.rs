@@ -8,8 +8,8 @@ use std::thread;
 
 use journal::{Journal, JournalError};
 use keys::device::KeySerial;
-use station::record::{EnrollmentId, Record, State};
-use station::step::HandOver;
+use station::engine::record::{EnrollmentId, Record, State};
+use station::engine::step::HandOver;
 use tokio::sync::oneshot;
 
 type Reply<T> = oneshot::Sender<Result<T, String>>;

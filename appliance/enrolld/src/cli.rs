@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::daemon::{self, Hardware, Parts, Signal, Source};
 use crate::harden::harden;
 use crate::notify::Manager;
-use crate::service::door::Admitted;
+use crate::service::call_handler::Admitted;
 use crate::service::{Files, Power, Ring};
 use crate::{config, logging};
 
@@ -44,7 +44,7 @@ pub enum Command {
         /// The control socket.
         #[arg(long, value_name = "SOCKET", default_value = "/run/enrolld/control.sock")]
         control: PathBuf,
-        /// The user of the SSH door, by name or number, who may speak to the control socket. May be repeated.
+        /// The user of the SSH server, by name or number, who may speak to the control socket. May be repeated.
         #[arg(long, value_name = "USER", default_value = "enroll-shell")]
         shell_user: Vec<String>,
         /// The program that is called with `reboot` or `poweroff`.

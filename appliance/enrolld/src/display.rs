@@ -5,9 +5,9 @@
 
 use panel::{Activity, Notice, Port, PortLine, PortState, Progress, Text, View};
 use station::catalogue::Language;
-use station::enrollment::{Ending, Outcome};
+use station::engine::enrollment::{Ending, Outcome};
+use station::engine::step::Phase;
 use station::refusal::{Code, Refusal};
-use station::step::Phase;
 
 use dispatch::event::{Event, What};
 use dispatch::scheduler::{Doing, Gone, PortView, Touch, port_number};
@@ -126,7 +126,7 @@ pub fn aftermath(language: Language, path: &str, outcome: &Outcome) -> Option<Vi
     ended(outcome, port(path), language).map(|at| at.view).filter(|view| !matches!(view, View::Done { .. }))
 }
 
-/// The same for one key at a bench without a floor: what its events have the panel show.
+/// The same for one key at a bench without a scheduler: what its events have the panel show.
 #[derive(Debug, Clone)]
 pub struct Bench {
     language: Language,
@@ -231,9 +231,9 @@ mod tests {
 
     use keys::device::{Family, KeySerial, Kind, Slot};
     use panel::{Glass, fits};
-    use station::mode::{Wait, Why};
-    use station::record::{Actor, EnrollmentId, Record, Remains, State};
-    use station::server::Person;
+    use station::engine::mode::{Wait, Why};
+    use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+    use station::engine::server::Person;
     use station::token::TokenSerial;
 
     use super::*;

@@ -4,8 +4,8 @@ use privacyidea::{
     Client, DisplayText, Error, Init, SecretString, Serial, ServerCode, TokenFilter, Transport, User,
     UserRecord, Whose,
 };
-use station::registration::{Letter, readable};
-use station::server::Person;
+use station::engine::server::Person;
+use station::papers::registration::{Letter, readable};
 use zeroize::Zeroizing;
 
 /// The type of such tokens.
@@ -23,7 +23,6 @@ pub struct Made {
 
 /// What the server says of password and code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Identity {
     /// The person is who they say. The code is used up.
     Shown,

@@ -9,7 +9,7 @@ use control::wire::Fault;
 use control::{CallError, Client};
 use enrolld::daemon::{self, Hardware, Parts, Signal, Source};
 use enrolld::notify::Manager;
-use enrolld::service::door::Admitted;
+use enrolld::service::call_handler::Admitted;
 use enrolld::service::{Files, Power, Ring};
 use tokio::sync::mpsc;
 
@@ -22,14 +22,14 @@ async fn called(directory: &Path, admitted: Admitted) -> Result<String, CallErro
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/enrollment.toml");
     std::fs::copy(example, card.join("enrollment.toml")).unwrap();
     let control = directory.join("control.sock");
-    let (_rim, rim) = mpsc::channel(1);
+    let (_hotplug, hotplug) = mpsc::channel(1);
     let (signals, heard) = mpsc::channel(1);
     let parts = Parts {
         files: Files { config: card.join("enrollment.toml"), state: Some(state) },
         control: control.clone(),
         control_mode: 0o666,
         admitted,
-        source: Source::Channel(rim),
+        source: Source::Channel(hotplug),
         hardware: Hardware::None,
         power: Power::none(),
         ring: Ring::new(),

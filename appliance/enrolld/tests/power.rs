@@ -9,7 +9,7 @@ use control::types::Done;
 use control::{CallError, Client};
 use enrolld::daemon::{self, DaemonError, Hardware, Parts, Signal, Source};
 use enrolld::notify::Manager;
-use enrolld::service::door::Admitted;
+use enrolld::service::call_handler::Admitted;
 use enrolld::service::{Files, Power, Ring};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -19,7 +19,7 @@ struct Station {
     client: Client,
     signals: mpsc::Sender<Signal>,
     running: JoinHandle<Result<(), DaemonError>>,
-    _rim: mpsc::Sender<dispatch::scheduler::Rim>,
+    _hotplug: mpsc::Sender<dispatch::scheduler::Hotplug>,
 }
 
 async fn station(directory: &Path, program: &str) -> Station {
@@ -27,14 +27,14 @@ async fn station(directory: &Path, program: &str) -> Station {
     let config = directory.join("enrollment.toml");
     std::fs::copy(example, &config).unwrap();
     let control = directory.join("control.sock");
-    let (rim_sender, rim) = mpsc::channel(1);
+    let (hotplug_sender, hotplug) = mpsc::channel(1);
     let (signals, heard) = mpsc::channel(1);
     let parts = Parts {
         files: Files { config, state: None },
         control: control.clone(),
         control_mode: 0o600,
         admitted: Admitted { trusted: vec![rustix::process::geteuid().as_raw()], shells: Vec::new() },
-        source: Source::Channel(rim),
+        source: Source::Channel(hotplug),
         hardware: Hardware::None,
         power: Power::by(program.into()),
         ring: Ring::new(),
@@ -45,7 +45,7 @@ async fn station(directory: &Path, program: &str) -> Station {
     while !control.exists() {
         tokio::task::yield_now().await;
     }
-    Station { client: Client::local(&control), signals, running, _rim: rim_sender }
+    Station { client: Client::local(&control), signals, running, _hotplug: hotplug_sender }
 }
 
 fn code(answer: Result<Done, CallError>) -> Option<String> {
@@ -55,7 +55,7 @@ fn code(answer: Result<Done, CallError>) -> Option<String> {
 #[tokio::test]
 async fn it_is_answered_once_the_station_stops() {
     let directory = tempfile::tempdir().unwrap();
-    let Station { client, signals, running, _rim } = station(directory.path(), "true").await;
+    let Station { client, signals, running, _hotplug } = station(directory.path(), "true").await;
     let asked = tokio::spawn(async move { client.power_off().await });
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert!(!asked.is_finished(), "nobody has stopped it yet");
@@ -69,7 +69,7 @@ async fn it_is_answered_once_the_station_stops() {
 #[tokio::test(start_paused = true)]
 async fn a_station_that_stays_says_so_and_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let Station { client, signals, running, _rim } = station(directory.path(), "true").await;
+    let Station { client, signals, running, _hotplug } = station(directory.path(), "true").await;
     let begun = tokio::time::Instant::now();
     assert_eq!(code(client.power_off().await).as_deref(), Some("E5013"));
     // The paused clock runs ahead while the program is waited for, so there is no upper bound to ask for.
@@ -84,7 +84,7 @@ async fn a_station_that_stays_says_so_and_goes_on() {
 #[tokio::test]
 async fn a_program_that_does_not_do_it_is_quoted_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let Station { client, signals, running, _rim } = station(directory.path(), "false").await;
+    let Station { client, signals, running, _hotplug } = station(directory.path(), "false").await;
     assert_eq!(code(client.power_off().await).as_deref(), Some("E5005"));
     signals.send(Signal::Stop).await.unwrap();
     running.await.unwrap().unwrap();

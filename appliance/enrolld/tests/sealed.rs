@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use dispatch::clock::SystemClock;
 use dispatch::export::{Files, Form};
-use dispatch::hand_over::Drawer;
+use dispatch::hand_over::SealedDirectory;
 use dispatch::server::ServerPort;
 use keys::device::{Digits, HashAlgorithm};
 use keys::otp;
@@ -18,9 +18,11 @@ use keys::yubikey::yubico_otp::Token;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use seal::Recipients;
-use station::record::EnrollmentId;
+use station::engine::record::EnrollmentId;
+use station::engine::server::{
+    Person, Registration, ServerAnswer, ServerCall, ServerFault, TokenSecret, Verdict,
+};
 use station::refusal::Code;
-use station::server::{Person, Registration, ServerAnswer, ServerCall, ServerFault, TokenSecret, Verdict};
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
 
@@ -96,8 +98,8 @@ fn names(directory: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
     let directory = tempfile::tempdir().unwrap();
-    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
-    let files = Files::new(drawer.clone(), Form::Csv, SystemClock::new());
+    let sealed_directory = SealedDirectory::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(sealed_directory.clone(), Form::Csv, SystemClock::new());
     let aes = AesKey::from_array(&[5; 16]);
     let private_id = PrivateId::from_array(&[1, 2, 3, 4, 5, 6]);
     let typed = Token { private_id, use_counter: 1, timestamp: 9, session_use: 0, random: 7 }
@@ -116,7 +118,7 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
     done(&files, ServerCall::Enable(serial.clone())).await;
     done(&files, ServerCall::Assign { serial: serial.clone(), person, pin: None }).await;
     let name = format!("UBAM00012345_1.yubikey.{}.csv", wanted.enrollment);
-    assert_eq!(drawer.names().unwrap(), ["UBAM00012345_1.owner".to_owned(), name.clone()]);
+    assert_eq!(sealed_directory.names().unwrap(), ["UBAM00012345_1.owner".to_owned(), name.clone()]);
     for name in names(directory.path()) {
         let bytes = std::fs::read(directory.path().join(name)).unwrap();
         assert!(bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----\n"));
@@ -128,7 +130,7 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
         );
     }
     // After a restart the token is known by its file, and no other takes its place.
-    let again = Files::new(drawer, Form::Csv, SystemClock::new());
+    let again = Files::new(sealed_directory, Form::Csv, SystemClock::new());
     let Ok(ServerAnswer::Token(Some(view))) = again.call(ServerCall::Look(serial.clone())).await else {
         panic!("the token is gone");
     };
@@ -146,8 +148,8 @@ async fn a_token_is_written_when_it_counts_with_what_its_proof_told() {
 #[tokio::test]
 async fn the_access_code_of_a_slot_stays_when_its_token_goes() {
     let directory = tempfile::tempdir().unwrap();
-    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
-    let files = Files::new(drawer.clone(), Form::Csv, SystemClock::new());
+    let sealed_directory = SealedDirectory::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(sealed_directory.clone(), Form::Csv, SystemClock::new());
     let seed = Arc::new(Seed::new(&[3; 20]).unwrap());
     let wanted = registration("UBOM00000005_1", TokenKind::Hotp, TokenSecret::Seed(Arc::clone(&seed)), "");
     let serial = wanted.serial.clone();
@@ -160,10 +162,10 @@ async fn the_access_code_of_a_slot_stays_when_its_token_goes() {
         done(&files, ServerCall::KeepCode { serial: serial.clone(), code }).await;
         let person = Person { user: "alice".into(), realm: "office".into() };
         done(&files, ServerCall::Assign { serial: serial.clone(), person, pin: None }).await;
-        assert_eq!(drawer.names().unwrap().len(), 3);
+        assert_eq!(sealed_directory.names().unwrap().len(), 3);
         done(&files, ServerCall::Delete(serial.clone())).await;
         // And it is in nobody's way: the same key can be enrolled again.
-        assert_eq!(drawer.names().unwrap(), ["UBOM00000005_1.access"]);
+        assert_eq!(sealed_directory.names().unwrap(), ["UBOM00000005_1.access"]);
         assert!(matches!(files.call(ServerCall::Look(serial.clone())).await, Ok(ServerAnswer::Token(None))));
     }
 }
@@ -171,8 +173,8 @@ async fn the_access_code_of_a_slot_stays_when_its_token_goes() {
 #[tokio::test]
 async fn every_kind_of_token_is_written_as_pskc_with_what_its_reader_needs() {
     let directory = tempfile::tempdir().unwrap();
-    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
-    let files = Files::new(drawer, Form::Pskc, SystemClock::new());
+    let sealed_directory = SealedDirectory::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(sealed_directory, Form::Pskc, SystemClock::new());
     let seed = || Arc::new(Seed::new(b"12345678901234567890").unwrap());
     let hotp = registration("UBOM00012345_2", TokenKind::Hotp, TokenSecret::Seed(seed()), "");
     held(&files, hotp.clone()).await;
@@ -226,8 +228,8 @@ async fn every_kind_of_token_is_written_as_pskc_with_what_its_reader_needs() {
 #[tokio::test]
 async fn a_static_password_is_written_with_its_length() {
     let directory = tempfile::tempdir().unwrap();
-    let drawer = Drawer::open(directory.path(), recipients()).unwrap();
-    let files = Files::new(drawer, Form::Csv, SystemClock::new());
+    let sealed_directory = SealedDirectory::open(directory.path(), recipients()).unwrap();
+    let files = Files::new(sealed_directory, Form::Csv, SystemClock::new());
     let letters = "cbdefghijklnrtuvcbdefghijklnrtuv";
     let password = TokenSecret::Password(Arc::new(Pin::new(Zeroizing::new(letters.to_owned())).unwrap()));
     let wanted = registration("UBSM00012345_2", TokenKind::Password, password, "");
@@ -244,19 +246,19 @@ async fn a_static_password_is_written_with_its_length() {
 #[test]
 fn long_texts_and_names_that_lead_elsewhere() {
     let directory = tempfile::tempdir().unwrap();
-    let drawer = Drawer::open(&directory.path().join("new/place"), recipients()).unwrap();
+    let sealed_directory = SealedDirectory::open(&directory.path().join("new/place"), recipients()).unwrap();
     for length in [0, 1, 65_535, 65_536, 65_537, 200_000] {
         let text = "ä".repeat(length / 2) + if length % 2 == 1 { "x" } else { "" };
-        drawer.put("long", text.as_bytes()).unwrap();
+        sealed_directory.put("long", text.as_bytes()).unwrap();
         if let Some(read) = opened(&directory.path().join("new/place/long.age")) {
             assert_eq!(read, text);
         }
     }
-    assert_eq!(drawer.names().unwrap(), ["long"]);
+    assert_eq!(sealed_directory.names().unwrap(), ["long"]);
     for name in ["", "../x", "a/b", ".x", "a\0"] {
-        assert!(drawer.put(name, b"x").is_err(), "{name}");
+        assert!(sealed_directory.put(name, b"x").is_err(), "{name}");
     }
-    drawer.remove("long").unwrap();
-    drawer.remove("long").unwrap();
-    assert!(drawer.names().unwrap().is_empty());
+    sealed_directory.remove("long").unwrap();
+    sealed_directory.remove("long").unwrap();
+    assert!(sealed_directory.names().unwrap().is_empty());
 }

@@ -1,4 +1,4 @@
-//! The walls, from the inside: who may ask for what, what a door that was taken over gets, and whether
+//! The walls, from the inside: who may ask for what, what an SSH server that was taken over gets, and whether
 //! a crowd keeps an admin out.
 
 #![cfg(test)]
@@ -12,7 +12,7 @@ use control::types::LogIn;
 use control::{CallError, Client, Method};
 use enrolld::daemon::{self, DaemonError, Hardware, Parts, Signal, Source};
 use enrolld::notify::Manager;
-use enrolld::service::door::Admitted;
+use enrolld::service::call_handler::Admitted;
 use enrolld::service::{Files, Power, Ring};
 use serde_json::{Value, json};
 use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey};
@@ -33,7 +33,7 @@ mod roles;
 mod stolen;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Without one a configuration is not right.
 const PROFILE: &str = "[profile.desk]\nkind = \"hotp\"\n";
@@ -84,7 +84,7 @@ impl Person {
     }
 }
 
-/// A daemon that believes this process as much as the SSH door.
+/// A daemon that believes this process as much as the SSH server.
 struct Station {
     directory: PathBuf,
     running: JoinHandle<Result<(), DaemonError>>,
@@ -98,9 +98,9 @@ impl Station {
             std::fs::create_dir_all(part).unwrap();
         }
         std::fs::write(card.join("enrollment.toml"), config).unwrap();
-        let (rim, told) = mpsc::channel(1);
+        let (hotplug, told) = mpsc::channel(1);
         // Nothing is ever plugged in.
-        std::mem::forget(rim);
+        std::mem::forget(hotplug);
         let (signals, heard) = mpsc::channel(1);
         let own = rustix::process::geteuid().as_raw();
         let control = directory.join("control.sock");
@@ -140,7 +140,7 @@ async fn said(socket: &Path, messages: Vec<String>) -> Vec<Value> {
     let socket = socket.to_owned();
     let ask = move || {
         let mut stream = UnixStream::connect(socket).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         for message in &messages {
             stream.write_all(message.as_bytes()).unwrap();
             stream.write_all(&[0]).unwrap();
@@ -162,7 +162,7 @@ async fn said(socket: &Path, messages: Vec<String>) -> Vec<Value> {
 /// A connection straight to the socket.
 fn connect(socket: &Path) -> UnixStream {
     let stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, params};
-use station::receipt::{Book, Bytes32};
+use station::papers::receipt::{Book, Bytes32};
 
 use crate::receipts::{Known, Written};
 use crate::{Journal, JournalError};

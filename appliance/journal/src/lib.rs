@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use keys::device::KeySerial;
 use rusqlite::{Connection, OptionalExtension, params};
-use station::record::{EnrollmentId, Record, State};
+use station::engine::record::{EnrollmentId, Record, State};
 
 pub mod receipts;
 
@@ -68,7 +68,6 @@ const GIVEN_UP: &str = "
 
 /// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum JournalError {
     /// No room on the disk.
     #[error("the disk is full")]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use keys::device::{Family, KeySerial, Kind, Slot};
 use rusqlite::types::{ToSqlOutput, Type};
 use rusqlite::{Row, ToSql};
-use station::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::server::Person;
 use station::refusal::Code;
-use station::server::Person;
 use station::token::TokenSerial;
 
 pub(crate) const SELECT: &str = "SELECT id, state, at_ms, family, key_number, slot, kind, remains, token, profile, \

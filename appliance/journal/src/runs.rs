@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use keys::device::KeySerial;
 use rusqlite::{Connection, OptionalExtension, params};
-use station::record::{Actor, Record};
+use station::engine::record::{Actor, Record};
+use station::engine::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing};
 use station::refusal::Code;
-use station::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing};
 
 use crate::{Journal, JournalError, row};
 
@@ -289,7 +289,7 @@ impl Journal {
     /// An enrollment that is unknown is left out.
     pub fn receipted(
         &mut self,
-        enrollment: station::record::EnrollmentId,
+        enrollment: station::engine::record::EnrollmentId,
         receipt: &str,
     ) -> Result<(), JournalError> {
         let transaction = self.connection.transaction()?;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use journal::{Journal, JournalError};
 use keys::device::{Family, KeySerial, Kind, Slot};
-use station::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::run::{Aside, Assignment, KeyResult, RunPlan, Standing, Target};
 use station::refusal::Code;
-use station::run::{Aside, Assignment, KeyResult, RunPlan, Standing, Target};
 use station::token::TokenSerial;
 
 fn record(number: u32) -> Record {

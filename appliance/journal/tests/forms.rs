@@ -9,10 +9,10 @@ use journal::Journal;
 use keys::device::{Family, KeySerial, Kind, Slot};
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use station::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::run::{Aside, KeyResult, RunId, RunPlan, RunState, Standing, Target};
+use station::engine::server::Person;
 use station::refusal::Code;
-use station::run::{Aside, KeyResult, RunId, RunPlan, RunState, Standing, Target};
-use station::server::Person;
 use station::token::TokenSerial;
 
 const FORM_1: &str = include_str!("forms/form-1.sql");

@@ -5,9 +5,9 @@ use std::time::Duration;
 use journal::{Journal, JournalError};
 use keys::device::{Family, KeySerial, Kind, Slot};
 use proptest::prelude::*;
-use station::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::server::Person;
 use station::refusal::Code;
-use station::server::Person;
 use station::token::TokenSerial;
 
 fn record(number: u32) -> Record {

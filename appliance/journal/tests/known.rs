@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use journal::Journal;
 use journal::receipts::{Broken, Known, Limits, Log, Written, check, compare, rows};
-use station::receipt::{Body, Book, Bytes32, Deed, Flaw, ProfileFacts, Receipt};
-use station::stamp::Stamp;
+use station::papers::receipt::{Body, Book, Bytes32, Deed, Flaw, ProfileFacts, Receipt};
+use station::papers::stamp::Stamp;
 
 const LIMITS: Limits = Limits { file: 8 * 1024, files: 4 };
 

@@ -12,10 +12,10 @@ use journal::receipts::{
     Broken, Card, Checked, Disk, HEADER, Limits, Log, ReceiptError, check, entries, row,
 };
 use proptest::prelude::*;
-use station::receipt::{
+use station::papers::receipt::{
     Begins, Body, Bytes32, Chain, Durations, Flaw, KeyFacts, Line, ProfileFacts, ProofFacts, Receipt, SetBack,
 };
-use station::stamp::Stamp;
+use station::papers::stamp::Stamp;
 
 fn at(second: u64) -> Stamp {
     Stamp::new(Duration::from_secs(1_795_219_200 + second), 60)

@@ -14,7 +14,7 @@ use panel::hardware::{
 use panel::{Frame, Glass, Language, Press, Progress, Scene, Station, View};
 
 /// Far more than anything here takes; a test that waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn config() -> PanelConfig {
     PanelConfig { display: Some(DisplayConfig::default()), ..PanelConfig::default() }
@@ -36,7 +36,7 @@ fn picture(view: &View) -> Frame {
 fn until(what: &str, done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
+        assert!(start.elapsed() < TIMEOUT, "{what} did not happen");
         thread::yield_now();
     }
 }
@@ -72,7 +72,7 @@ struct Hanging(Receiver<()>);
 
 impl Bus for Hanging {
     fn write(&mut self, _: &[u8]) -> Result<(), BusError> {
-        match self.0.recv_timeout(PATIENCE) {
+        match self.0.recv_timeout(TIMEOUT) {
             Err(RecvTimeoutError::Timeout) => panic!("nobody let go of the bus"),
             _ => Err(BusError::Stuck),
         }
@@ -164,7 +164,7 @@ impl Level for FakePin {
 
 impl Edges for FakeButton {
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Option<bool>, PinError> {
-        match self.0.recv_timeout(timeout.unwrap_or(PATIENCE)) {
+        match self.0.recv_timeout(timeout.unwrap_or(TIMEOUT)) {
             Ok(pressed) => Ok(Some(pressed)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(PinError::NoPins("the test is over".to_owned())),
@@ -228,9 +228,9 @@ fn the_button_turns_the_page() {
     // Longer than a contact bounces: the press is reported when the level has lasted.
     assert_eq!(presses.recv_timeout(Duration::from_millis(40)), Err(RecvTimeoutError::Timeout));
     button.send(false).unwrap();
-    assert_eq!(presses.recv_timeout(PATIENCE), Ok(Press::Short));
+    assert_eq!(presses.recv_timeout(TIMEOUT), Ok(Press::Short));
     assert_eq!(panel.scene().words(), ["Address", "enroll-1", "192.0.2.7"]);
     button.send(true).unwrap();
-    assert_eq!(presses.recv_timeout(PATIENCE), Ok(Press::Long));
+    assert_eq!(presses.recv_timeout(TIMEOUT), Ok(Press::Long));
     assert_eq!(panel.scene().words(), ["Address", "enroll-1", "192.0.2.7"], "a long press turns no page");
 }

@@ -63,7 +63,7 @@ sections! {
         pub button: Option<Whole<0, 27>> = None,
     }
 
-    /// The SSH door.
+    /// The SSH server.
     pub struct ShellSection {
         /// Where it listens.
         pub listen: Vec<Listen> = default_listen(),
@@ -72,7 +72,7 @@ sections! {
         /// How keys are exchanged. "post-quantum" is ML-KEM with X25519 and nothing else: it keeps out OpenSSH
         /// before 9.9, dropbear before 2025.87 and PuTTY before 0.83.
         pub key_exchange: KeyExchange = KeyExchange::Any,
-        /// Whether an admin has to sign what changes where secrets go or who may come in, so that the SSH door cannot
+        /// Whether an admin has to sign what changes where secrets go or who may come in, so that the SSH server cannot
         /// make it up. It counts in the file on the card alone.
         pub signed_changes: bool = true,
     }
@@ -129,7 +129,7 @@ choices! {
         Locked = "locked",
     }
 
-    /// How an SSH client and the door agree on keys.
+    /// How an SSH client and the SSH server agree on keys.
     pub enum KeyExchange {
         /// As well as the client can.
         Any = "any",

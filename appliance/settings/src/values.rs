@@ -297,7 +297,7 @@ impl TimeServer {
     }
 }
 
-/// Where the door listens.
+/// Where the SSH server listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 

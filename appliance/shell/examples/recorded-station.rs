@@ -1,4 +1,4 @@
-//! The door with a recorded daemon behind it, for programs that want to log in.
+//! The SSH server with a recorded daemon behind it, for programs that want to log in.
 //!
 //! Prints one line, `PORT DIRECTORY`: in the directory are key files for `ada` (admin), `oscar`
 //! (operator), `vera` (viewer) and `mallory` (nobody). Ends when its standard input does.
@@ -19,10 +19,10 @@ async fn main() {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
-    let house = recorded::House::new(Duration::from_secs(number("--idle").unwrap_or(600)));
-    *house.recorded.pace.lock().unwrap() = number("--pace").map(Duration::from_millis);
-    let directory = house.directory.path().display().to_string();
-    let door = shell::door::run(house.settings(), move |addresses| {
+    let shared = recorded::Shared::new(Duration::from_secs(number("--idle").unwrap_or(600)));
+    *shared.recorded.pace.lock().unwrap() = number("--pace").map(Duration::from_millis);
+    let directory = shared.directory.path().display().to_string();
+    let door = shell::ssh::run(shared.settings(), move |addresses| {
         for address in addresses {
             println!("{} {directory}", address.port());
         }

@@ -1,12 +1,10 @@
-//! The SSH door of the station: who may come in, what they may say, and how it is answered.
+//! The SSH server of the station: who may come in, what they may say, and how it is answered.
 //!
 //! It never holds a seed, a server's credential or a key of a device, and it decides nothing:
 //! every command becomes a call to the station's daemon, which knows each operator's
 //! role and refuses what the role may not.
 
 pub mod command;
-#[cfg(feature = "door")]
-pub mod door;
 pub mod editor;
 #[cfg(feature = "door")]
 mod perform;
@@ -16,6 +14,8 @@ pub mod program;
 pub mod render;
 #[cfg(feature = "door")]
 mod session;
+#[cfg(feature = "door")]
+pub mod ssh;
 #[cfg(feature = "door")]
 mod watch;
 pub mod words;

@@ -12,9 +12,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::door::{self, Settings};
+use crate::ssh::{self, Settings};
 
-/// The enrollment station's SSH door.
+/// The enrollment station's SSH server.
 ///
 /// Operators log in here with their SSH keys, and say what the station is to do. It owns no device
 /// and no credential: all that it can do is to make calls to the daemon, which decides who may make
@@ -28,7 +28,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open the door, until SIGTERM.
+    /// Open the SSH server, until SIGTERM.
     ///
     /// Exit status: 0 after SIGTERM or SIGINT, 1 when it cannot be opened.
     Run {
@@ -89,9 +89,9 @@ fn run(settings: Settings) -> ExitCode {
             return ExitCode::FAILURE;
         };
         notify("READY=1\nSTATUS=waiting for the daemon");
-        let door = door::run(settings, |addresses| {
+        let door = ssh::run(settings, |addresses| {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            tracing::info!("the door is open at {}", addresses.join(", "));
+            tracing::info!("the SSH server is open at {}", addresses.join(", "));
             notify(&format!("STATUS=open at {}", addresses.join(", ")));
         });
         tokio::select! {

@@ -9,7 +9,6 @@ pub const LONGEST: usize = 8 * 1024;
 
 /// Why a line is not words.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum WordsError {
     /// A quote was opened and not closed.
     #[error("the quote {0} is not closed: close it, or put a backslash before it")]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::Role;
-use recorded::{House, operator};
+use recorded::{Shared, operator};
 use russh::ChannelMsg;
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
@@ -28,17 +28,17 @@ impl russh::client::Handler for Anyone {
     }
 }
 
-async fn open() -> (House, u16) {
-    let house = House::new(Duration::from_secs(600));
+async fn open() -> (Shared, u16) {
+    let shared = Shared::new(Duration::from_secs(600));
     let (opened, port) = tokio::sync::oneshot::channel();
     let mut opened = Some(opened);
-    let door = shell::door::run(house.settings(), move |addresses| {
+    let door = shell::ssh::run(shared.settings(), move |addresses| {
         if let Some(opened) = opened.take() {
             opened.send(addresses[0].port()).unwrap();
         }
     });
     tokio::spawn(async move { door.await.unwrap() });
-    (house, port.await.unwrap())
+    (shared, port.await.unwrap())
 }
 
 async fn connect(port: u16) -> Handle<Anyone> {
@@ -54,27 +54,27 @@ async fn log_in(port: u16, key: &PrivateKey) -> (Handle<Anyone>, bool) {
     (client, done)
 }
 
-fn key(house: &House, name: &str) -> PrivateKey {
-    PrivateKey::read_openssh_file(house.directory.path().join(name)).unwrap()
+fn key(shared: &Shared, name: &str) -> PrivateKey {
+    PrivateKey::read_openssh_file(shared.directory.path().join(name)).unwrap()
 }
 
 fn made(algorithm: Algorithm) -> PrivateKey {
     PrivateKey::random(&mut rand::rng(), algorithm).unwrap()
 }
 
-/// Waits until the door has heard of a change: it takes it in before it says that it is open.
-async fn heard(house: &House, before: usize) {
-    while house.recorded.arguments("DoorOpened").len() <= before {
+/// Waits until the SSH server has heard of a change: it takes it in before it says that it is open.
+async fn heard(shared: &Shared, before: usize) {
+    while shared.recorded.arguments("DoorOpened").len() <= before {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
 async fn whoever_is_named_comes_in_from_where_it_is_said() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
-    assert!(log_in(port, &key(&house, "ada")).await.1);
-    assert!(!log_in(port, &key(&house, "mallory")).await.1);
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
+    assert!(log_in(port, &key(&shared, "ada")).await.1);
+    assert!(!log_in(port, &key(&shared, "mallory")).await.1);
 
     let ecdsa: Vec<PrivateKey> = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521]
         .map(|curve| made(Algorithm::Ecdsa { curve }))
@@ -87,13 +87,13 @@ async fn whoever_is_named_comes_in_from_where_it_is_said() {
     let mut restricted = operator("far", Role::Viewer, &far.public_key().to_openssh().unwrap());
     restricted.from = vec!["192.0.2.0/24".into()];
     named.push(restricted);
-    house.recorded.set_operators(named);
-    heard(&house, 1).await;
+    shared.recorded.set_operators(named);
+    heard(&shared, 1).await;
     for key in &ecdsa {
         assert!(log_in(port, key).await.1, "{}", key.algorithm());
     }
     assert!(!log_in(port, &far).await.1, "from= holds");
-    assert!(!log_in(port, &key(&house, "ada")).await.1, "who is not named any more stays outside");
+    assert!(!log_in(port, &key(&shared, "ada")).await.1, "who is not named any more stays outside");
 }
 
 /// A security key that touches itself.
@@ -140,13 +140,13 @@ impl russh::Signer for SecurityKey {
 
 #[tokio::test]
 async fn a_security_key_opens_the_door() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
     let key = made(Algorithm::Ed25519);
     let inner: Ed25519PublicKey = *key.public_key().key_data().ed25519().unwrap();
     let public = PublicKey::from(KeyData::from(SkEd25519::new(inner, "ssh:")));
-    house.recorded.set_operators(vec![operator("yuri", Role::Viewer, &public.to_openssh().unwrap())]);
-    heard(&house, 1).await;
+    shared.recorded.set_operators(vec![operator("yuri", Role::Viewer, &public.to_openssh().unwrap())]);
+    heard(&shared, 1).await;
     for wrong in [false, true] {
         let mut client = connect(port).await;
         let mut signer = SecurityKey { key: key.clone(), wrong };
@@ -157,11 +157,11 @@ async fn a_security_key_opens_the_door() {
 
 #[tokio::test]
 async fn only_keys_are_taken() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
     let mut client = connect(port).await;
     let AuthResult::Failure { remaining_methods, .. } = client.authenticate_none("ada").await.unwrap() else {
-        panic!("nothing opens the door")
+        panic!("nothing opens the SSH server")
     };
     assert_eq!(remaining_methods.to_vec(), [russh::MethodKind::PublicKey]);
     assert!(!client.authenticate_password("ada", "ada").await.unwrap().success());
@@ -169,9 +169,9 @@ async fn only_keys_are_taken() {
 
 #[tokio::test]
 async fn a_connection_has_four_sessions() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
-    let (client, done) = log_in(port, &key(&house, "vera")).await;
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
+    let (client, done) = log_in(port, &key(&shared, "vera")).await;
     assert!(done);
     let mut channels = Vec::new();
     for _ in 0..4 {
@@ -204,13 +204,13 @@ async fn a_connection_has_four_sessions() {
 
 #[tokio::test]
 async fn a_signal_calls_an_enrollment_off() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
-    let (client, _) = log_in(port, &key(&house, "oscar")).await;
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
+    let (client, _) = log_in(port, &key(&shared, "oscar")).await;
     let mut channel = client.channel_open_session().await.unwrap();
     channel.exec(true, "enroll --user nobody --json").await.unwrap();
     let (mut status, mut out, mut err) = (None, Vec::new(), Vec::new());
-    while house.recorded.arguments("Enroll").is_empty() {
+    while shared.recorded.arguments("Enroll").is_empty() {
         tokio::task::yield_now().await;
     }
     channel.signal(russh::Sig::INT).await.unwrap();
@@ -227,21 +227,21 @@ async fn a_signal_calls_an_enrollment_off() {
     let outcome: serde_json::Value = serde_json::from_slice(&out).unwrap();
     assert_eq!(outcome["ending"], "undone");
     assert!(String::from_utf8(err).unwrap().contains("Cancelling"));
-    assert_eq!(house.recorded.arguments("Cancel").len(), 1);
+    assert_eq!(shared.recorded.arguments("Cancel").len(), 1);
 }
 
 #[tokio::test]
 async fn every_command_is_in_the_audit_and_no_secret_is() {
-    let (house, port) = open().await;
-    heard(&house, 0).await;
-    let (client, _) = log_in(port, &key(&house, "ada")).await;
+    let (shared, port) = open().await;
+    heard(&shared, 0).await;
+    let (client, _) = log_in(port, &key(&shared, "ada")).await;
     for line in ["status", "server login admin hunter2", "token show MISSING", "'open"] {
         let mut channel = client.channel_open_session().await.unwrap();
         channel.exec(true, line).await.unwrap();
         channel.eof().await.unwrap();
         while channel.wait().await.is_some() {}
     }
-    let audit = house.recorded.arguments("Audit");
+    let audit = shared.recorded.arguments("Audit");
     let wanted = [
         ("status", "exit=0"),
         ("server login (not understood)", "exit=2"),

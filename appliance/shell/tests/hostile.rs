@@ -1,4 +1,4 @@
-//! A crowd at the door: who says nothing, who talks nonsense, who talks slowly. An operator comes
+//! A crowd at the SSH server: who says nothing, who talks nonsense, who talks slowly. An operator comes
 //! in at once, and what the crowd cost comes back.
 
 #![cfg(test)]

@@ -1,4 +1,4 @@
-//! The door holds no software key, no simulation, and nothing of the daemon.
+//! The SSH server holds no software key, no simulation, and nothing of the daemon.
 #![cfg(test)]
 
 use std::collections::BTreeSet;

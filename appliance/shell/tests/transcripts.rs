@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use recorded::House;
+use recorded::Shared;
 use serde_json::Value;
 
 /// A house with its door open, on a runtime of its own.
 struct Open {
-    house: House,
+    shared: Shared,
     port: u16,
     runtime: tokio::runtime::Runtime,
 }
@@ -25,23 +25,23 @@ impl Open {
     fn new() -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (house, port) = runtime.block_on(async {
-            let house = House::new(Duration::from_secs(600));
+        let (shared, port) = runtime.block_on(async {
+            let shared = Shared::new(Duration::from_secs(600));
             let (opened, port) = tokio::sync::oneshot::channel();
             let mut opened = Some(opened);
-            let door = shell::door::run(house.settings(), move |addresses| {
+            let door = shell::ssh::run(shared.settings(), move |addresses| {
                 if let Some(opened) = opened.take() {
                     opened.send(addresses[0].port()).unwrap();
                 }
             });
             tokio::spawn(async move { door.await.unwrap() });
-            (house, port.await.unwrap())
+            (shared, port.await.unwrap())
         });
-        Self { house, port, runtime }
+        Self { shared, port, runtime }
     }
 
     fn ssh(&self, operator: &str, log: &str) -> Command {
-        let directory = self.house.directory.path();
+        let directory = self.shared.directory.path();
         let mut ssh = Command::new("ssh");
         ssh.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(directory.join(operator));
         for option in [
@@ -74,7 +74,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         for operator in ["ada", "oscar", "vera"] {
-            if self.house.directory.path().join(format!("{operator}.mux")).exists() {
+            if self.shared.directory.path().join(format!("{operator}.mux")).exists() {
                 let _ = self
                     .ssh(operator, "ERROR")
                     .args(["-O", "exit", "127.0.0.1"])
@@ -211,7 +211,7 @@ fn every_command_says_what_it_said() {
     let (out, _, exit) = open.run("ada", "operators", "");
     assert!(exit == 0 && out.contains("ada") && out.contains("SHA256:"), "{out}");
     // What is secret went to the daemon and is in no record of the calls.
-    let calls = format!("{:?}", open.house.recorded.calls.lock().unwrap());
+    let calls = format!("{:?}", open.shared.recorded.calls.lock().unwrap());
     assert!(calls.contains("password=(secret)") && !calls.contains("secret word") && !calls.contains("4711"));
 }
 
@@ -327,7 +327,7 @@ fn refusals_are_clear_and_change_nothing() {
         "Reboot",
         "ConfigSet",
     ] {
-        assert!(open.house.recorded.arguments(call).is_empty(), "{call} was made");
+        assert!(open.shared.recorded.arguments(call).is_empty(), "{call} was made");
     }
 }
 

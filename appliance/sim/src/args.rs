@@ -33,7 +33,7 @@ pub enum Command {
     /// carried out at all.
     Phone(Box<crate::phone::Phone>),
 
-    /// Be the whole station: daemon, control socket and SSH door, with keys made of software.
+    /// Be the whole station: daemon, control socket and SSH server, with keys made of software.
     ///
     /// Prints the line to type. In that shell `plug`, `touch` and `pull` are hands for the keys. Without
     /// options the server is a twin of privacyIDEA 3.14 and the station is logged in there. Ctrl-C ends it.
@@ -60,7 +60,7 @@ pub enum Command {
 /// Options of `station`.
 #[derive(Debug, ClapArgs)]
 pub struct Station {
-    /// Where the SSH door listens.
+    /// Where the SSH server listens.
     #[arg(long, default_value = "127.0.0.1:2222", value_name = "ADDRESS")]
     pub listen: String,
 

@@ -17,10 +17,10 @@ use keys::secret::{AccessCode, Pin};
 use panel::{self, Text, View};
 use station::access::Codes;
 use station::catalogue::Language;
-use station::enrollment::{Ending, Order, Replace};
-use station::people::Named;
+use station::engine::enrollment::{Ending, Order, Replace};
+use station::engine::record::Actor;
+use station::papers::people::Named;
 use station::profile::Profile;
-use station::record::Actor;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 

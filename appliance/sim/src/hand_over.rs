@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use dispatch::store::HandOverPort;
-use station::step::HandOver;
+use station::engine::step::HandOver;
 
 /// A file with a line for each key: its serial, its token, and what it got.
 pub(crate) struct PlainFile(pub(crate) PathBuf);

@@ -16,11 +16,11 @@ use keys::device::{Digits, HashAlgorithm};
 use keys::otp;
 use keys::secret::Seed;
 use privacyidea::{TwoStepParameters, derive_seed, encode_base32check};
-use station::enrollment::{Ending, Order};
-use station::people::Named;
-use station::phone::{PhoneCode, Question};
+use station::engine::enrollment::{Ending, Order};
+use station::engine::phone::{PhoneCode, Question};
+use station::engine::record::Actor;
+use station::papers::people::Named;
 use station::profile::{Profile, TwoStep};
-use station::record::Actor;
 use zeroize::Zeroizing;
 
 use crate::args::{Server, Touch};
@@ -98,12 +98,12 @@ async fn enroll(args: &Phone) -> anyhow::Result<bool> {
     let person = Some(person.context("--for is not of the form USER@REALM")?);
     let actor = Actor::Operator(std::env::var("USER").unwrap_or_else(|_| "sim".to_owned()));
     let order = Order { person, ..Order::new("station-sim", "phone", actor, "phone", profile) };
-    let mut desk = Desk { inverted: args.inverted, address: args.address, app: None, clock };
+    let mut service = Service { inverted: args.inverted, address: args.address, app: None, clock };
     let patience = Duration::from_secs(args.patience);
     let outcome = match args.touch {
-        Touch::Auto => station.enroll_phone(order, patience, &mut desk, Cancel::never()).await,
+        Touch::Auto => station.enroll_phone(order, patience, &mut service, Cancel::never()).await,
         Touch::Ask => {
-            let mut person = AtTheDesk(desk);
+            let mut person = AtTheDesk(service);
             station.enroll_phone(order, patience, &mut person, Cancel::never()).await
         }
     };
@@ -123,7 +123,7 @@ async fn enroll(args: &Phone) -> anyhow::Result<bool> {
 }
 
 /// A terminal with an app beside it.
-struct Desk {
+struct Service {
     inverted: bool,
     address: bool,
     app: Option<App>,
@@ -137,7 +137,7 @@ struct App {
     component: Option<Zeroizing<String>>,
 }
 
-impl Desk {
+impl Service {
     fn print(&self, code: &PhoneCode) {
         print!("{}", code.half_blocks(self.inverted).as_str());
         if self.address {
@@ -146,7 +146,7 @@ impl Desk {
     }
 }
 
-impl Terminal for Desk {
+impl Terminal for Service {
     fn show(&mut self, code: &PhoneCode) -> Result<(), String> {
         self.print(code);
         self.app = Some(App::of(code.uri()).map_err(|error| error.to_string())?);
@@ -205,7 +205,7 @@ pub(crate) fn base32(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// A terminal with a person in front of it.
-struct AtTheDesk(Desk);
+struct AtTheDesk(Service);
 
 impl Terminal for AtTheDesk {
     fn show(&mut self, code: &PhoneCode) -> Result<(), String> {
@@ -230,7 +230,6 @@ impl Terminal for AtTheDesk {
                 }
                 println!("the code that the app shows:");
             }
-            _ => println!("?"),
         }
         Box::pin(async {
             let line = tokio::task::spawn_blocking(|| {

@@ -3,7 +3,7 @@
 use dispatch::driver::Report;
 use serde::Serialize;
 use station::catalogue::Language;
-use station::enrollment::Ending;
+use station::engine::enrollment::Ending;
 
 /// One key's enrollment.
 #[derive(Debug, Serialize)]

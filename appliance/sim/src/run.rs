@@ -11,17 +11,18 @@ use dispatch::clock::SystemClock;
 use dispatch::event::{Event, What};
 use dispatch::receipts::Receipts;
 use dispatch::scheduler::{
-    Doing, Ended, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Rim, Secrets,
+    Doing, Ended, Hotplug, Scheduler, SchedulerEvent, SchedulerHandle, SchedulerParts, SchedulerSettings,
+    Secrets,
 };
 use dispatch::store::Store;
 use journal::receipts::Limits;
 use keys::device::ProofWay;
 use serde::Serialize;
-use station::mode::{Fits, NamedProfile, Wait};
-use station::people;
-use station::record::Actor;
+use station::engine::mode::{Fits, NamedProfile, Wait};
+use station::engine::record::Actor;
+use station::engine::run::{RunPlan, RunState, Target};
+use station::papers::people;
 use station::refusal::Code;
-use station::run::{RunPlan, RunState, Target};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
@@ -56,29 +57,29 @@ async fn all(args: &Run) -> anyhow::Result<bool> {
             (store, Some(receipts))
         }
     };
-    let (rim, news) = mpsc::channel(64);
+    let (hotplug, news) = mpsc::channel(64);
     let profile = enroll::profile(&args.profile, args.profiles.as_deref())?;
-    let settings = FloorSettings {
+    let settings = SchedulerSettings {
         profiles: vec![NamedProfile { name: args.profile.clone(), fits: Fits::default(), profile }],
         in_flight: args.in_flight,
-        ..FloorSettings::new("station-sim")
+        ..SchedulerSettings::new("station-sim")
     };
-    let floor = Floor::start(FloorParts {
+    let scheduler = Scheduler::start(SchedulerParts {
         settings,
         server: Some(Arc::clone(&server.port)),
         store,
         clock,
         watcher: Arc::new(|_: Event| ()),
         receipts: receipts.clone(),
-        rim: news,
+        hotplug: news,
     });
-    let events = floor.events();
-    begin(&floor, args).await?;
+    let events = scheduler.events();
+    begin(&scheduler, args).await?;
     teller.line(&format!("server at {}, {} keys, {} ports", server.address, keys.len(), args.ports));
 
     let started = Instant::now();
     let mut hall = Hall {
-        rim,
+        hotplug,
         ports: BTreeMap::new(),
         waiting: keys,
         tally: Tally::default(),
@@ -87,7 +88,7 @@ async fn all(args: &Run) -> anyhow::Result<bool> {
         teller,
     };
     let interrupted = hall.work(events).await?;
-    floor.shutdown().await;
+    scheduler.shutdown().await;
     let tally = hall.tally;
     let seconds = started.elapsed().as_secs_f64();
     let checked = match receipts {
@@ -105,11 +106,11 @@ async fn all(args: &Run) -> anyhow::Result<bool> {
 }
 
 /// Begins the run, or goes on with it.
-async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
-    let known = floor.runs().await?.into_iter().find(|run| run.plan.name == args.name);
+async fn begin(scheduler: &SchedulerHandle, args: &Run) -> anyhow::Result<()> {
+    let known = scheduler.runs().await?.into_iter().find(|run| run.plan.name == args.name);
     match known {
         Some(run) if run.state == RunState::Running => {}
-        Some(run) => floor.run_resume(run.id, Secrets::default()).await?,
+        Some(run) => scheduler.run_resume(run.id, Secrets::default()).await?,
         None => {
             let plan = RunPlan {
                 name: args.name.clone(),
@@ -119,7 +120,7 @@ async fn begin(floor: &FloorHandle, args: &Run) -> anyhow::Result<()> {
                 factory: false,
             };
             let by = std::env::var("USER").unwrap_or_else(|_| "sim".to_owned());
-            floor.run_start(plan, Secrets::default(), Actor::Operator(by)).await?;
+            scheduler.run_start(plan, Secrets::default(), Actor::Operator(by)).await?;
         }
     }
     Ok(())
@@ -173,11 +174,11 @@ struct Tally {
 
 /// The ports and the people at them.
 struct Hall<'a> {
-    rim: mpsc::Sender<Rim>,
+    hotplug: mpsc::Sender<Hotplug>,
     ports: BTreeMap<String, (Waiting, Arc<Finger>)>,
     waiting: VecDeque<Waiting>,
     tally: Tally,
-    /// The ports whose key we pulled, until the floor has seen that.
+    /// The ports whose key we pulled, until the scheduler has seen that.
     leaving: Vec<String>,
     args: &'a Run,
     teller: Teller,
@@ -185,7 +186,7 @@ struct Hall<'a> {
 
 impl Hall<'_> {
     /// Plugs keys in and out until all had their turn; true when a signal ended it before.
-    async fn work(&mut self, mut events: broadcast::Receiver<FloorEvent>) -> anyhow::Result<bool> {
+    async fn work(&mut self, mut events: broadcast::Receiver<SchedulerEvent>) -> anyhow::Result<bool> {
         for number in 1..=self.args.ports {
             self.plug(format!("1-1.{number}")).await?;
         }
@@ -197,18 +198,18 @@ impl Hall<'_> {
                 () = either(&mut interrupt, &mut terminate) => return Ok(true),
             };
             match event {
-                Ok(FloorEvent::Step(event)) => self.touch(event),
-                Ok(FloorEvent::Ended(ended)) => self.ended(&ended)?,
-                Ok(FloorEvent::Doing { port, doing }) => self.doing(port, &doing).await?,
-                Ok(FloorEvent::Left { port }) => self.left(port).await?,
-                Ok(FloorEvent::Settled { record, left }) => {
+                Ok(SchedulerEvent::Step(event)) => self.touch(event),
+                Ok(SchedulerEvent::Ended(ended)) => self.ended(&ended)?,
+                Ok(SchedulerEvent::Doing { port, doing }) => self.doing(port, &doing).await?,
+                Ok(SchedulerEvent::Left { port }) => self.left(port).await?,
+                Ok(SchedulerEvent::Settled { record, left }) => {
                     let left = left.map_or_else(|| "put right".to_owned(), |refusal| refusal.to_string());
                     self.teller.line(&format!("unfinished enrollment of {}: {left}", record.token));
                 }
-                Ok(FloorEvent::Storage(why)) => self.teller.line(&format!("not written: {why}")),
+                Ok(SchedulerEvent::Storage(why)) => self.teller.line(&format!("not written: {why}")),
                 Ok(_) => {}
                 Err(broadcast::error::RecvError::Lagged(lost)) => bail!("{lost} events were lost"),
-                Err(broadcast::error::RecvError::Closed) => bail!("the floor has ended"),
+                Err(broadcast::error::RecvError::Closed) => bail!("the scheduler has ended"),
             }
         }
         Ok(false)
@@ -219,7 +220,7 @@ impl Hall<'_> {
         let Some(waiting) = self.waiting.pop_front() else { return Ok(()) };
         let (plugged, finger) = waiting.key.plug(&port);
         self.ports.insert(port, (waiting, Arc::new(finger)));
-        self.rim.send(Rim::Arrived(plugged)).await.ok().context("the floor has ended")
+        self.hotplug.send(Hotplug::Arrived(plugged)).await.ok().context("the scheduler has ended")
     }
 
     /// Touches the key in a port when that is wanted.
@@ -231,7 +232,7 @@ impl Hall<'_> {
         };
         if let Some((_, finger)) = self.ports.get(&event.port) {
             let finger = Arc::clone(finger);
-            // A key that cannot be touched is not touched in time, which the floor notices.
+            // A key that cannot be touched is not touched in time, which the scheduler notices.
             tokio::spawn(async move { finger.touch(way).await });
         }
     }
@@ -251,7 +252,11 @@ impl Hall<'_> {
     /// Says that the key in a port is pulled.
     async fn pull(&mut self, port: &str) -> anyhow::Result<()> {
         self.leaving.push(port.to_owned());
-        self.rim.send(Rim::Left { port: port.to_owned() }).await.ok().context("the floor has ended")
+        self.hotplug
+            .send(Hotplug::Left { port: port.to_owned() })
+            .await
+            .ok()
+            .context("the scheduler has ended")
     }
 
     /// A key that left by itself, before anything was done with it, is inserted again.

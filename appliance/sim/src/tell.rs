@@ -7,8 +7,8 @@ use dispatch::event::{Event, What};
 use keys::device::{Firmware, ProofWay};
 use panel::{self, Glass, Scene, View};
 use station::catalogue::Language;
-use station::enrollment::Ending;
-use station::step::Phase;
+use station::engine::enrollment::Ending;
+use station::engine::step::Phase;
 
 /// Writes events as lines.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +135,5 @@ const fn heading(phase: Phase) -> &'static str {
         Phase::Noting => "write it down",
         Phase::Undoing => "take everything back",
         Phase::Recovering => "put right what was left",
-        _ => "go on",
     }
 }

@@ -16,11 +16,11 @@ use enrolld::service::Ring;
 use sim::args::{Args, Command, Station};
 use sim::explore::phone::Phone;
 use sim::whole::Simulation;
-use station::phone::Question;
+use station::engine::phone::Question;
 use zeroize::Zeroizing;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Somebody who can read what is handed over: the example of age's own documentation.
 const READER: &str =
@@ -59,7 +59,7 @@ fn code(error: &CallError) -> String {
 }
 
 async fn next<T: for<'a> serde::Deserialize<'a>>(incoming: &mut Incoming<T>) -> Option<T> {
-    let next = tokio::time::timeout(PATIENCE, incoming.next()).await.unwrap();
+    let next = tokio::time::timeout(TIMEOUT, incoming.next()).await.unwrap();
     next.map(|next| next.unwrap_or_else(|error| panic!("{error}")))
 }
 

@@ -10,10 +10,10 @@ use sim::explore::flows::{self, FLOWS, Flow};
 use sim::explore::key::Sort;
 use sim::explore::world::{Beginning, World};
 use sim::explore::{exhaustive, random, transport};
-use station::enrollment::{Ending, Order};
-use station::errand::Errand;
+use station::engine::enrollment::{Ending, Order};
+use station::engine::key_order::KeyOrder;
+use station::engine::record::Actor;
 use station::profile::Profile;
-use station::record::Actor;
 use station::refusal::Code;
 use twins::{nitrokey3, yubikey};
 
@@ -148,7 +148,7 @@ fn a_nitrokey_3_pulled_at_any_packet_is_enrolled_when_it_comes_again_elsewhere()
 fn with_faults(
     order: Order,
     change: impl FnOnce(&mut yubikey::Faults),
-) -> (World, station::enrollment::Outcome) {
+) -> (World, station::engine::enrollment::Outcome) {
     let mut world = World::new(&Beginning::default()).unwrap();
     let mut faults = yubikey::Faults::default();
     change(&mut faults);
@@ -173,7 +173,7 @@ fn a_torn_code_is_asked_for_again_and_never_sent() {
                 let mut faults = yubikey::Faults::default();
                 faults.tear = torn;
                 world.keys[0].yubikey().unwrap().set_faults(faults);
-                let verified = world.verify(0, Errand::new("1-1.2", Actor::Armed)).unwrap();
+                let verified = world.verify(0, KeyOrder::new("1-1.2", Actor::Armed)).unwrap();
                 let answered = verified.result.unwrap_or_else(|refusal| panic!("{kind:?} {torn}: {refusal}"));
                 assert!(answered.counts && answered.ours);
             }

@@ -1,14 +1,14 @@
-//! A finished enrollment belongs to its person, and a key as it is sold may be given up for: at a whole floor.
+//! A finished enrollment belongs to its person, and a key as it is sold may be given up for: at a whole scheduler.
 #![cfg(test)]
 
-use dispatch::scheduler::{Doing, Secrets, Selector, Wish};
+use dispatch::scheduler::{Doing, EnrollRequest, Secrets, Selector};
 use keys::device::{Kind, Slot};
 use sim::key::SimKey;
-use station::mode::Mode;
+use station::engine::mode::Mode;
+use station::engine::run::{Assignment, RunPlan, Target};
+use station::engine::server::Person;
 use station::profile::{Overwrite, Profile};
 use station::refusal::Code;
-use station::run::{Assignment, RunPlan, Target};
-use station::server::Person;
 use twins::yubikey::{Foreign, Model, YubiKeyTwin};
 
 #[allow(dead_code, reason = "the runs need more of it")]
@@ -30,7 +30,7 @@ async fn what_is_finished_goes_only_by_the_line_or_the_order_that_names_it() {
         random_pin: false,
     };
     let alice = plan("alice", Target::List(vec![line(None, "alice")]));
-    room.floor.run_start(alice, Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(alice, Secrets::default(), operator()).await.unwrap();
     room.plug(&key, "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     let token = "UBOM00000131_1";
@@ -42,16 +42,16 @@ async fn what_is_finished_goes_only_by_the_line_or_the_order_that_names_it() {
         room.pull(&key, "1-1.1").await;
         if let Some(target) = target {
             let run = plan(&format!("run {turn}"), target);
-            room.floor.run_start(run, Secrets::default(), operator()).await.unwrap();
+            room.scheduler.run_start(run, Secrets::default(), operator()).await.unwrap();
         }
         room.plug(&key, "1-1.1").await;
         assert_eq!(refused(&room.over("1-1.1").await), Some(Code::SomebodysKey), "{turn}");
         assert_eq!((site.owner(token).as_str(), site.counting()), ("alice", vec![token.to_owned()]));
         if turn > 0 {
-            room.floor.run_stop(None).await.unwrap();
+            room.scheduler.run_stop(None).await.unwrap();
         }
     }
-    let wish = |replace: Option<&str>| Wish {
+    let request = |replace: Option<&str>| EnrollRequest {
         profile: None,
         person: Some(Person { user: "bob".to_owned(), realm: "office".to_owned() }),
         key: Selector::Port("1".to_owned()),
@@ -64,7 +64,7 @@ async fn what_is_finished_goes_only_by_the_line_or_the_order_that_names_it() {
         within: None,
     };
     for (replace, code) in [(None, Code::AlreadyEnrolled), (Some("UBOM00000130_1"), Code::OtherToken)] {
-        let ticket = room.floor.enroll(wish(replace)).await.unwrap();
+        let ticket = room.scheduler.enroll(request(replace)).await.unwrap();
         assert_eq!(refused(&room.over("1-1.1").await), Some(code));
         let outcome = ticket.report.await.unwrap().unwrap().outcome;
         assert_eq!(outcome.ending.refusal().map(|refusal| refusal.code), Some(code));
@@ -72,7 +72,7 @@ async fn what_is_finished_goes_only_by_the_line_or_the_order_that_names_it() {
         assert_eq!((stands.token.as_str(), stands.person.unwrap().user.as_str()), (token, "alice"));
         assert_eq!(site.owner(token), "alice");
     }
-    let ticket = room.floor.enroll(wish(Some(token))).await.unwrap();
+    let ticket = room.scheduler.enroll(request(Some(token))).await.unwrap();
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     let outcome = ticket.report.await.unwrap().unwrap().outcome;
     assert_eq!(outcome.gone.unwrap().person.unwrap().user, "alice");
@@ -81,11 +81,11 @@ async fn what_is_finished_goes_only_by_the_line_or_the_order_that_names_it() {
     // The line of a list names the very key.
     room.pull(&key, "1-1.1").await;
     let named = plan("named", Target::List(vec![line(Some("131"), "alice")]));
-    room.floor.run_start(named, Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(named, Secrets::default(), operator()).await.unwrap();
     room.plug(&key, "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert_eq!((site.owner(token).as_str(), site.tokens()), ("alice", 1));
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_key_as_it_is_sold_is_given_up_for_and_its_receipt_says_so() {
         room.pull(&key, "1-1.1").await;
         kept.push(key);
     }
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     assert_eq!(site.counting(), ["UBOM00000141_1"]);
     let log = std::fs::read_to_string(state.path().join("receipts/receipts-000001.jsonl")).unwrap();
     let given_up: Vec<&str> = log.lines().filter(|line| line.contains("\"given_up\":\"cc")).collect();
@@ -134,13 +134,13 @@ async fn a_run_gives_up_what_keys_are_sold_with_when_its_order_says_so() {
     ];
     for (serial, factory, foreign, ends) in stories {
         let run = RunPlan { factory, ..plan(&format!("run {serial}"), Target::Count(1)) };
-        room.floor.run_start(run, Secrets::default(), operator()).await.unwrap();
+        room.scheduler.run_start(run, Secrets::default(), operator()).await.unwrap();
         let key = held(serial, foreign);
         room.plug(&key, "1-1.1").await;
         assert_eq!(refused(&room.over("1-1.1").await), ends, "{serial}");
         room.pull(&key, "1-1.1").await;
-        room.floor.run_stop(None).await.unwrap();
+        room.scheduler.run_stop(None).await.unwrap();
     }
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     assert_eq!(site.counting(), ["UBOM00000152_1"]);
 }

@@ -19,7 +19,7 @@ use sim::whole::Simulation;
 use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const MORE: &str = "[hand-over]
 to = [\"age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\"]
@@ -68,7 +68,7 @@ async fn enrolled(client: &Client, serial: u32, profile: &str) -> Outcome {
     let mut watching = client.watch().await.unwrap();
     client.sim_plug(&Plug { serial: Some(serial), ..Plug::default() }).await.unwrap();
     loop {
-        let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap().unwrap().unwrap();
         match event.kind {
             EventKind::Touch => {
                 let key = Some(format!("{serial:08}"));

@@ -15,7 +15,7 @@ use sim::args::{Args, Command, Station};
 use sim::whole::Simulation;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Somebody who can read what is handed over: the example of age's own documentation.
 const READER: &str =
@@ -57,7 +57,7 @@ enum AtTouch {
 async fn enrolled(client: &Client, enroll: &Enroll, serial: u32, at_touch: AtTouch) -> Outcome {
     let mut events = client.enroll(enroll).await.unwrap();
     let mut outcome = None;
-    while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
+    while let Some(event) = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap() {
         let event = event.unwrap();
         if event.kind == EventKind::Touch {
             match at_touch {
@@ -113,7 +113,7 @@ async fn a_token_that_keeps_the_only_copy_of_a_code_goes_only_when_that_is_said(
             let release = Release { key: "00000007".to_owned(), ..Release::default() };
             let mut events = client.release(&release).await.unwrap();
             let mut outcome = None;
-            while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
+            while let Some(event) = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap() {
                 outcome = event.unwrap().outcome.or(outcome);
             }
             assert_eq!(outcome.unwrap().ending, Ending::Released);
@@ -164,7 +164,7 @@ async fn the_pin_of_a_token_that_was_taken_back_does_not_stay() {
         client.sim_plug(&Plug { serial: Some(serial), ..Plug::default() }).await.unwrap();
         let mut touched = false;
         loop {
-            let next = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap();
+            let next = tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap();
             let event = next.unwrap().unwrap();
             if event.kind == EventKind::Touch && !touched {
                 touched = true;

@@ -9,16 +9,18 @@ use std::sync::Arc;
 use clap::Parser;
 use dispatch::clock::SystemClock;
 use dispatch::event::{Event, What};
-use dispatch::scheduler::{Doing, Floor, FloorEvent, FloorParts, FloorSettings, Rim, Secrets};
+use dispatch::scheduler::{
+    Doing, Hotplug, Scheduler, SchedulerEvent, SchedulerParts, SchedulerSettings, Secrets,
+};
 use dispatch::store::Store;
 use keys::device::{Firmware, Kind, ProofWay};
 use sim::args::{Args, Command};
 use sim::key::{Finger, SimKey};
-use station::mode::{Fits, NamedProfile};
+use station::engine::mode::{Fits, NamedProfile};
+use station::engine::record::Actor;
+use station::engine::run::{RunPlan, Target};
 use station::profile::Profile;
-use station::record::Actor;
 use station::refusal::Code;
-use station::run::{RunPlan, Target};
 use tokio::sync::mpsc;
 use twins::nitrokey_pro::{self, NitrokeyProTwin, Product};
 use twins::nitrokey3::{self, SecretsTwin};
@@ -55,22 +57,22 @@ async fn a_run_enrolls_keys_of_every_kind_side_by_side() {
     ];
     let Command::Enroll(args) = Args::parse_from(["station-sim", "enroll"]).command else { panic!() };
     let server = sim::server::open(&args.server).await.unwrap();
-    let (rim, news) = mpsc::channel(64);
+    let (hotplug, news) = mpsc::channel(64);
     let profile = Profile::new(Kind::Hotp);
-    let floor = Floor::start(FloorParts {
-        settings: FloorSettings {
+    let scheduler = Scheduler::start(SchedulerParts {
+        settings: SchedulerSettings {
             profiles: vec![NamedProfile { name: "desk".to_owned(), fits: Fits::default(), profile }],
             in_flight: 4,
-            ..FloorSettings::new("mixed")
+            ..SchedulerSettings::new("mixed")
         },
         server: Some(Arc::clone(&server.port)),
         store: Store::in_memory().unwrap(),
         clock: SystemClock::new(),
         watcher: Arc::new(|_: Event| ()),
         receipts: None,
-        rim: news,
+        hotplug: news,
     });
-    let mut events = floor.events();
+    let mut events = scheduler.events();
     let plan = RunPlan {
         name: "mixed".to_owned(),
         target: Target::Endless,
@@ -78,19 +80,19 @@ async fn a_run_enrolls_keys_of_every_kind_side_by_side() {
         overwrite_confirmed: false,
         factory: false,
     };
-    floor.run_start(plan, Secrets::default(), Actor::Operator("test".to_owned())).await.unwrap();
+    scheduler.run_start(plan, Secrets::default(), Actor::Operator("test".to_owned())).await.unwrap();
 
     let mut fingers: BTreeMap<String, Arc<Finger>> = BTreeMap::new();
     for (number, key) in keys.iter().enumerate() {
         let port = format!("1-1.{}", number + 1);
         let (plugged, finger) = key.plug(&port);
         fingers.insert(port, Arc::new(finger));
-        assert!(rim.send(Rim::Arrived(plugged)).await.is_ok());
+        assert!(hotplug.send(Hotplug::Arrived(plugged)).await.is_ok());
     }
     let mut done = BTreeMap::new();
     while done.len() < keys.len() {
         match events.recv().await.unwrap() {
-            FloorEvent::Step(event) => {
+            SchedulerEvent::Step(event) => {
                 let way = match event.what {
                     What::TouchWanted { way, .. } => way,
                     What::KeyWaits { waiting: true } => ProofWay::Returned { touch: true },
@@ -99,16 +101,19 @@ async fn a_run_enrolls_keys_of_every_kind_side_by_side() {
                 let finger = Arc::clone(&fingers[&event.port]);
                 tokio::spawn(async move { finger.touch(way).await });
             }
-            FloorEvent::Doing { port, doing: Doing::Done(token) } => {
+            SchedulerEvent::Doing { port, doing: Doing::Done(token) } => {
                 done.insert(port, Ok(token.to_string()));
             }
-            FloorEvent::Doing { port, doing: Doing::Refused { refusal, .. } | Doing::Nothing(refusal) } => {
+            SchedulerEvent::Doing {
+                port,
+                doing: Doing::Refused { refusal, .. } | Doing::Nothing(refusal),
+            } => {
                 done.insert(port, Err(refusal.code));
             }
             _ => {}
         }
     }
-    floor.shutdown().await;
+    scheduler.shutdown().await;
 
     let tokens: Vec<_> = done.values().filter_map(|end| end.as_ref().ok()).cloned().collect();
     assert_eq!(done["1-1.6"], Err(Code::KeyPin), "the key with a PIN of its own");

@@ -1,20 +1,22 @@
-//! Whose an order is, and how it ends: the floor with keys and fingers, and clients that go away.
+//! Whose an order is, and how it ends: the scheduler with keys and fingers, and clients that go away.
 #![cfg(test)]
 
 use std::time::Duration;
 
 use dispatch::event::{Event, What};
-use dispatch::scheduler::{Cancelled, Doing, FloorEvent, Inquiry, Secrets, Selector, Ticket, Wish};
+use dispatch::scheduler::{
+    Cancelled, Doing, EnrollRequest, KeyRequest, SchedulerEvent, Secrets, Selector, Ticket,
+};
 use keys::device::Kind;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sim::key::SimKey;
-use station::enrollment::Ending;
-use station::mode::{Mode, Wait};
+use station::engine::enrollment::Ending;
+use station::engine::mode::{Mode, Wait};
+use station::engine::run::Target;
+use station::engine::server::Person;
 use station::profile::Profile;
 use station::refusal::Code;
-use station::run::Target;
-use station::server::Person;
 
 // What the tests of runs use of it and these do not.
 #[allow(dead_code)]
@@ -24,10 +26,10 @@ mod room;
 use room::{FIRMWARE, Room, Site, operator, plan};
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn order(key: Selector) -> Wish {
-    Wish {
+fn order(key: Selector) -> EnrollRequest {
+    EnrollRequest {
         profile: None,
         person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }),
         key,
@@ -50,7 +52,7 @@ async fn attended(site: &Site, state: &std::path::Path) -> Room {
 }
 
 /// Waits for an event; nobody touches anything meanwhile.
-async fn heard<T>(room: &mut Room, wanted: impl Fn(&FloorEvent) -> Option<T>) -> T {
+async fn heard<T>(room: &mut Room, wanted: impl Fn(&SchedulerEvent) -> Option<T>) -> T {
     let hearing = async {
         loop {
             if let Some(found) = wanted(&room.events.recv().await.unwrap()) {
@@ -58,12 +60,12 @@ async fn heard<T>(room: &mut Room, wanted: impl Fn(&FloorEvent) -> Option<T>) ->
             }
         }
     };
-    tokio::time::timeout(PATIENCE, hearing).await.unwrap()
+    tokio::time::timeout(TIMEOUT, hearing).await.unwrap()
 }
 
 async fn waits_for_touch(room: &mut Room) {
-    let wanted = |event: &FloorEvent| match event {
-        FloorEvent::Step(Event { what: What::TouchWanted { .. }, .. }) => Some(()),
+    let wanted = |event: &SchedulerEvent| match event {
+        SchedulerEvent::Step(Event { what: What::TouchWanted { .. }, .. }) => Some(()),
         _ => None,
     };
     heard(room, wanted).await;
@@ -71,11 +73,11 @@ async fn waits_for_touch(room: &mut Room) {
 
 /// Waits until as many orders wait.
 async fn waiting(room: &mut Room, count: usize) {
-    let told = |event: &FloorEvent| match event {
-        FloorEvent::Orders(orders) if orders.len() == count => Some(()),
+    let told = |event: &SchedulerEvent| match event {
+        SchedulerEvent::Orders(orders) if orders.len() == count => Some(()),
         _ => None,
     };
-    if room.floor.snapshot().await.unwrap().orders.len() != count {
+    if room.scheduler.snapshot().await.unwrap().orders.len() != count {
         heard(room, told).await;
     }
 }
@@ -91,8 +93,8 @@ async fn an_order_ends_with_its_client_and_the_next_key_is_nobodys() {
     // Of each way to name a key, one whose client goes away.
     let named = [Selector::Next, Selector::Serial("301".to_owned()), Selector::Port("1-1.1".to_owned())];
     for selector in named {
-        let ticket = room.floor.enroll(order(selector.clone())).await.unwrap();
-        let snapshot = room.floor.snapshot().await.unwrap();
+        let ticket = room.scheduler.enroll(order(selector.clone())).await.unwrap();
+        let snapshot = room.scheduler.snapshot().await.unwrap();
         let [shown] = snapshot.orders.as_slice() else { panic!("{:?}", snapshot.orders) };
         assert_eq!((&shown.key, shown.what, shown.ticket), (&selector, "enroll", ticket.id));
         drop(ticket);
@@ -102,7 +104,7 @@ async fn an_order_ends_with_its_client_and_the_next_key_is_nobodys() {
     room.plug(&first, "1-1.1").await;
     idle(&mut room, "1-1.1").await;
     assert_eq!(site.tokens(), 0);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -110,50 +112,50 @@ async fn who_goes_away_at_the_touch_leaves_no_token() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
     let first = key(302);
-    let ticket = room.floor.enroll(order(Selector::Next)).await.unwrap();
+    let ticket = room.scheduler.enroll(order(Selector::Next)).await.unwrap();
     room.plug(&first, "1-1.1").await;
     waits_for_touch(&mut room).await;
     drop(ticket);
-    let ended = |event: &FloorEvent| match event {
-        FloorEvent::Ended(ended) => Some(ended.report.outcome.ending.clone()),
+    let ended = |event: &SchedulerEvent| match event {
+        SchedulerEvent::Ended(ended) => Some(ended.report.outcome.ending.clone()),
         _ => None,
     };
     let ending = heard(&mut room, ended).await;
     assert!(matches!(&ending, Ending::Undone(refusal) if refusal.code == Code::Cancelled), "{ending:?}");
     assert_eq!(site.tokens(), 0);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
 async fn an_order_that_was_detached_goes_on_and_a_run_does_too() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
-    let wish = Wish { detached: true, ..order(Selector::Serial("303".to_owned())) };
-    drop(room.floor.enroll(wish).await.unwrap());
+    let request = EnrollRequest { detached: true, ..order(Selector::Serial("303".to_owned())) };
+    drop(room.scheduler.enroll(request).await.unwrap());
     let (other, meant) = (key(304), key(303));
     room.plug(&other, "1-1.1").await;
     idle(&mut room, "1-1.1").await;
     room.plug(&meant, "1-1.2").await;
     assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
     assert_eq!(site.owner("UBOM00000303_1"), "alice");
-    room.floor.run_start(plan("run", Target::Count(1)), Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(plan("run", Target::Count(1)), Secrets::default(), operator()).await.unwrap();
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert_eq!(site.counting(), ["UBOM00000303_1", "UBOM00000304_1"]);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
 async fn an_order_waits_no_longer_than_it_may() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
-    let short = |detached| Wish {
+    let short = |detached| EnrollRequest {
         within: Some(Duration::from_millis(300)),
         detached,
         ..order(Selector::Serial("305".to_owned()))
     };
-    drop(room.floor.enroll(short(true)).await.unwrap());
-    let ticket = room.floor.enroll(short(false)).await.unwrap();
-    let shown = room.floor.snapshot().await.unwrap().orders;
+    drop(room.scheduler.enroll(short(true)).await.unwrap());
+    let ticket = room.scheduler.enroll(short(false)).await.unwrap();
+    let shown = room.scheduler.snapshot().await.unwrap().orders;
     assert!(shown.iter().all(|order| order.left.is_some_and(|left| left <= Duration::from_millis(300))));
     let Err(refusal) = ticket.report.await.unwrap() else { panic!("it has no limit") };
     assert_eq!(refusal.code, Code::OrderExpired);
@@ -162,11 +164,11 @@ async fn an_order_waits_no_longer_than_it_may() {
     room.plug(&late, "1-1.1").await;
     idle(&mut room, "1-1.1").await;
     assert_eq!(site.tokens(), 0);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 async fn called_off(ticket: Ticket) -> Code {
-    match tokio::time::timeout(PATIENCE, ticket.report).await.unwrap().unwrap() {
+    match tokio::time::timeout(TIMEOUT, ticket.report).await.unwrap().unwrap() {
         Ok(report) => report.outcome.ending.refusal().unwrap().code,
         Err(refusal) => refusal.code,
     }
@@ -176,29 +178,29 @@ async fn called_off(ticket: Ticket) -> Code {
 async fn cancel_reaches_what_waits_and_what_is_done() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
-    assert_eq!(room.floor.cancel(Cancelled::All).await, Ok(0));
-    let nobody = room.floor.cancel(Cancelled::Key("306".to_owned())).await;
+    assert_eq!(room.scheduler.cancel(Cancelled::All).await, Ok(0));
+    let nobody = room.scheduler.cancel(Cancelled::Key("306".to_owned())).await;
     assert_eq!(nobody.unwrap_err().code, Code::KeyAbsent);
 
-    let by_serial = room.floor.enroll(order(Selector::Serial("0306".to_owned()))).await.unwrap();
-    let by_port = room.floor.enroll(order(Selector::Port("1-1.3".to_owned()))).await.unwrap();
-    let another = room.floor.enroll(order(Selector::Serial("307".to_owned()))).await.unwrap();
-    assert_eq!(room.floor.cancel(Cancelled::Key("306".to_owned())).await, Ok(1));
+    let by_serial = room.scheduler.enroll(order(Selector::Serial("0306".to_owned()))).await.unwrap();
+    let by_port = room.scheduler.enroll(order(Selector::Port("1-1.3".to_owned()))).await.unwrap();
+    let another = room.scheduler.enroll(order(Selector::Serial("307".to_owned()))).await.unwrap();
+    assert_eq!(room.scheduler.cancel(Cancelled::Key("306".to_owned())).await, Ok(1));
     assert_eq!(called_off(by_serial).await, Code::Cancelled);
-    assert_eq!(room.floor.cancel(Cancelled::Key("3".to_owned())).await, Ok(1));
+    assert_eq!(room.scheduler.cancel(Cancelled::Key("3".to_owned())).await, Ok(1));
     assert_eq!(called_off(by_port).await, Code::Cancelled);
-    assert_eq!(room.floor.cancel(Cancelled::Ticket(another.id)).await, Ok(1));
+    assert_eq!(room.scheduler.cancel(Cancelled::Ticket(another.id)).await, Ok(1));
     assert_eq!(called_off(another).await, Code::Cancelled);
 
-    let worked_on = room.floor.enroll(order(Selector::Next)).await.unwrap();
+    let worked_on = room.scheduler.enroll(order(Selector::Next)).await.unwrap();
     let first = key(308);
     room.plug(&first, "1-1.1").await;
     waits_for_touch(&mut room).await;
-    let waits = room.floor.enroll(order(Selector::Serial("309".to_owned()))).await.unwrap();
-    assert_eq!(room.floor.cancel(Cancelled::All).await, Ok(2));
+    let waits = room.scheduler.enroll(order(Selector::Serial("309".to_owned()))).await.unwrap();
+    assert_eq!(room.scheduler.cancel(Cancelled::All).await, Ok(2));
     assert_eq!((called_off(worked_on).await, called_off(waits).await), (Code::Cancelled, Code::Cancelled));
     assert_eq!(site.tokens(), 0);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -206,28 +208,28 @@ async fn a_verification_that_nobody_waits_for_is_called_off() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
     let first = key(310);
-    let ticket = room.floor.enroll(order(Selector::Next)).await.unwrap();
+    let ticket = room.scheduler.enroll(order(Selector::Next)).await.unwrap();
     room.plug(&first, "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert!(ticket.report.await.unwrap().is_ok());
-    let inquiry = Inquiry {
+    let key_request = KeyRequest {
         key: Selector::Next,
         slot: None,
         secrets: Secrets::default(),
         by: operator(),
         within: None,
     };
-    let floor = room.floor.clone();
-    let asking = tokio::spawn(async move { floor.verify(inquiry).await });
+    let scheduler = room.scheduler.clone();
+    let asking = tokio::spawn(async move { scheduler.verify(key_request).await });
     waits_for_touch(&mut room).await;
     asking.abort();
-    let verdict = |event: &FloorEvent| match event {
-        FloorEvent::Doing { doing: Doing::Verified(Err(refusal)), .. } => Some(refusal.code),
+    let verdict = |event: &SchedulerEvent| match event {
+        SchedulerEvent::Doing { doing: Doing::Verified(Err(refusal)), .. } => Some(refusal.code),
         _ => None,
     };
     assert_eq!(heard(&mut room, verdict).await, Code::Cancelled);
     assert_eq!(site.counting(), ["UBOM00000310_1"]);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -235,14 +237,14 @@ async fn verify_and_release_wait_for_their_key_as_long_as_they_are_told() {
     let (site, state) = (Site::new().await, tempfile::tempdir().unwrap());
     let mut room = attended(&site, state.path()).await;
     let (meant, other) = (key(311), key(312));
-    let ticket = room.floor.enroll(order(Selector::Next)).await.unwrap();
+    let ticket = room.scheduler.enroll(order(Selector::Next)).await.unwrap();
     room.plug(&meant, "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert!(ticket.report.await.unwrap().is_ok());
     room.pull(&meant, "1-1.1").await;
-    heard(&mut room, |event| matches!(event, FloorEvent::Left { .. }).then_some(())).await;
+    heard(&mut room, |event| matches!(event, SchedulerEvent::Left { .. }).then_some(())).await;
 
-    let inquiry = |within| Inquiry {
+    let key_request = |within| KeyRequest {
         key: Selector::Serial("311".to_owned()),
         slot: None,
         secrets: Secrets::default(),
@@ -252,24 +254,24 @@ async fn verify_and_release_wait_for_their_key_as_long_as_they_are_told() {
     // Who does not wait is told that it is not there, and who waits for a moment that the moment is over.
     let short = Some(Duration::from_millis(300));
     for (within, code) in [(None, Code::KeyAbsent), (short, Code::OrderExpired)] {
-        assert_eq!(room.floor.verify(inquiry(within)).await.err().unwrap().code, code);
-        assert_eq!(room.floor.release(inquiry(within)).await.err().unwrap().code, code);
+        assert_eq!(room.scheduler.verify(key_request(within)).await.err().unwrap().code, code);
+        assert_eq!(room.scheduler.release(key_request(within)).await.err().unwrap().code, code);
     }
     // A client that goes away takes its order along.
-    let floor = room.floor.clone();
-    let gone = tokio::spawn(async move { floor.release(inquiry(Some(PATIENCE))).await });
+    let scheduler = room.scheduler.clone();
+    let gone = tokio::spawn(async move { scheduler.release(key_request(Some(TIMEOUT))).await });
     waiting(&mut room, 1).await;
     gone.abort();
     waiting(&mut room, 0).await;
 
     // What was ordered of this very key comes before the run, and no other key is meant.
-    let floor = room.floor.clone();
-    let verifying = tokio::spawn(async move { floor.verify(inquiry(Some(PATIENCE))).await });
+    let scheduler = room.scheduler.clone();
+    let verifying = tokio::spawn(async move { scheduler.verify(key_request(Some(TIMEOUT))).await });
     waiting(&mut room, 1).await;
-    let shown = room.floor.snapshot().await.unwrap().orders;
+    let shown = room.scheduler.snapshot().await.unwrap().orders;
     assert_eq!((shown[0].what, &shown[0].key), ("verify", &Selector::Serial("311".to_owned())));
-    assert!(shown[0].left.is_some_and(|left| left <= PATIENCE));
-    room.floor.run_start(plan("run", Target::Count(2)), Secrets::default(), operator()).await.unwrap();
+    assert!(shown[0].left.is_some_and(|left| left <= TIMEOUT));
+    room.scheduler.run_start(plan("run", Target::Count(2)), Secrets::default(), operator()).await.unwrap();
     room.plug(&other, "1-1.2").await;
     assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
     room.plug(&meant, "1-1.1").await;
@@ -278,14 +280,14 @@ async fn verify_and_release_wait_for_their_key_as_long_as_they_are_told() {
     assert_eq!(site.counting(), ["UBOM00000311_1", "UBOM00000312_1"]);
 
     room.pull(&meant, "1-1.1").await;
-    let floor = room.floor.clone();
-    let releasing = tokio::spawn(async move { floor.release(inquiry(Some(PATIENCE))).await });
+    let scheduler = room.scheduler.clone();
+    let releasing = tokio::spawn(async move { scheduler.release(key_request(Some(TIMEOUT))).await });
     waiting(&mut room, 1).await;
     room.plug(&meant, "1-1.3").await;
     room.until("1-1.3", |doing| matches!(doing, Doing::Released)).await;
     assert_eq!(releasing.await.unwrap().unwrap().outcome.ending, Ending::Released);
     assert_eq!(site.counting(), ["UBOM00000312_1"]);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 /// Clients that order, go away and come back, keys that come and are touched, all in an order that a
@@ -304,8 +306,8 @@ async fn story(number: u64, defect: bool) -> Vec<String> {
             _ => Selector::Port("1-1.1".to_owned()),
         };
         let detached = dice.random_bool(0.25);
-        let wish = Wish { detached: detached || defect, ..order(selector) };
-        let mut ticket = Some(room.floor.enroll(wish).await.unwrap());
+        let request = EnrollRequest { detached: detached || defect, ..order(selector) };
+        let mut ticket = Some(room.scheduler.enroll(request).await.unwrap());
         let one = key(serial);
         // When the client goes: before the key comes, at its touch, or never.
         let goes = dice.random_range(0..3_u8);
@@ -316,9 +318,9 @@ async fn story(number: u64, defect: bool) -> Vec<String> {
             }
         }
         room.plug(&one, "1-1.1").await;
-        let at_touch = |event: &FloorEvent| match event {
-            FloorEvent::Step(Event { what: What::TouchWanted { .. }, .. }) => Some(true),
-            FloorEvent::Doing { doing: Doing::Waiting(Wait::Operator), .. } => Some(false),
+        let at_touch = |event: &SchedulerEvent| match event {
+            SchedulerEvent::Step(Event { what: What::TouchWanted { .. }, .. }) => Some(true),
+            SchedulerEvent::Doing { doing: Doing::Waiting(Wait::Operator), .. } => Some(false),
             _ => None,
         };
         let wanted = heard(&mut room, at_touch).await;
@@ -326,7 +328,7 @@ async fn story(number: u64, defect: bool) -> Vec<String> {
         if wanted && goes == 1 {
             ticket = None;
             // The station has time to notice; then somebody touches the key that still blinks, or not.
-            room.floor.snapshot().await.unwrap();
+            room.scheduler.snapshot().await.unwrap();
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         if wanted {
@@ -334,21 +336,21 @@ async fn story(number: u64, defect: bool) -> Vec<String> {
             let way = keys::device::ProofWay::TypedShort;
             // A key that was taken back meanwhile types nothing.
             let _ = finger.touch(way).await;
-            let over = |event: &FloorEvent| matches!(event, FloorEvent::Ended(_)).then_some(());
+            let over = |event: &SchedulerEvent| matches!(event, SchedulerEvent::Ended(_)).then_some(());
             heard(&mut room, over).await;
         }
         let counts = site.counting().contains(&token);
         if counts == gone {
             wrong.push(format!("story {number}, key {serial}: counts {counts}, its client is gone: {gone}"));
         }
-        if !room.floor.snapshot().await.unwrap().orders.is_empty() {
+        if !room.scheduler.snapshot().await.unwrap().orders.is_empty() {
             wrong.push(format!("story {number}, key {serial}: an order is left"));
         }
         drop(ticket);
         room.pull(&one, "1-1.1").await;
-        heard(&mut room, |event| matches!(event, FloorEvent::Left { .. }).then_some(())).await;
+        heard(&mut room, |event| matches!(event, SchedulerEvent::Left { .. }).then_some(())).await;
     }
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     wrong
 }
 

@@ -20,7 +20,7 @@ use sim::args::{Args, Command};
 use sim::whole::Simulation;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const NOBODY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJ";
 
@@ -49,7 +49,7 @@ fn no_pins() -> Result<Box<dyn Pins>, PinError> {
 async fn until(what: &str, mut good: impl AsyncFnMut() -> bool) {
     let begun = Instant::now();
     while !good().await {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not happen");
+        assert!(begun.elapsed() < TIMEOUT, "{what} did not happen");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -85,7 +85,7 @@ async fn enroll(client: &Client, profile: &str) -> Incoming<Event> {
 /// The next event of this kind.
 async fn next(events: &mut Incoming<Event>, kind: EventKind) -> Event {
     loop {
-        let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap().unwrap().unwrap();
         if event.kind == kind {
             return event;
         }
@@ -201,7 +201,7 @@ impl Level for Pin {
 
 impl Edges for Contact {
     fn wait(&mut self, timeout: Option<Duration>) -> Result<Option<bool>, PinError> {
-        match self.0.recv_timeout(timeout.unwrap_or(PATIENCE)) {
+        match self.0.recv_timeout(timeout.unwrap_or(TIMEOUT)) {
             Ok(pressed) => Ok(Some(pressed)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(PinError::NoPins("the test is over".to_owned())),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dispatch::scheduler::{Doing, FloorEvent, Inquiry, Secrets, Selector, Wish};
+use dispatch::scheduler::{Doing, EnrollRequest, KeyRequest, SchedulerEvent, Secrets, Selector};
 use journal::Journal;
 use journal::receipts::{check, entries};
 use keys::device::{Kind, Slot};
@@ -16,12 +16,12 @@ use rand::{RngExt, SeedableRng};
 use sim::explore::world::{Beginning, World};
 use sim::explore::{check as check_world, flows};
 use sim::key::SimKey;
-use station::enrollment::{Ending, Order};
-use station::mode::{Mode, Wait};
+use station::engine::enrollment::{Ending, Order};
+use station::engine::mode::{Mode, Wait};
+use station::engine::record::State;
+use station::engine::run::{Assignment, RunPlan, RunState, Target};
 use station::profile::{Overwrite, Profile};
-use station::record::State;
 use station::refusal::Code;
-use station::run::{Assignment, RunPlan, RunState, Target};
 use twins::line::{Listener, Pace, Server as LineServer};
 use twins::privacyidea::{ADMIN, Fault, Request};
 use twins::yubikey::{Model, YubiKeyTwin};
@@ -50,13 +50,13 @@ async fn an_armed_station_enrolls_what_comes_and_never_overwrites() {
 
     // An operator confirms it for a run.
     let confirmed = RunPlan { overwrite_confirmed: true, ..plan("old keys", Target::Count(1)) };
-    room.floor.run_start(confirmed, Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(confirmed, Secrets::default(), operator()).await.unwrap();
     room.plug(&foreign, "1-1.2").await;
     assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
     assert_eq!(site.counting(), ["UBOM00000101_1", "UBOM00000102_1"]);
-    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    let run = room.scheduler.snapshot().await.unwrap().run.unwrap();
     assert_eq!((run.state, run.progress.done), (RunState::Finished, 1));
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     assert_eq!(check(&state.path().join("receipts"), None).unwrap().receipts, 3);
 }
 
@@ -87,19 +87,19 @@ async fn lines_whose_pin_nobody_would_know_are_set_aside_and_their_key_serves_th
     };
     let people = [("eve", "lab"), ("kim", "lab"), ("alice", "office"), ("bob", "office")];
     let list = plan("list", Target::List(people.map(line).to_vec()));
-    room.floor.run_start(list, Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(list, Secrets::default(), operator()).await.unwrap();
     for serial in [105, 106] {
         let key = SimKey::yubikey(FIRMWARE, serial).unwrap();
         room.plug(&key, "1-1.1").await;
         assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
         room.pull(&key, "1-1.1").await;
     }
-    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    let run = room.scheduler.snapshot().await.unwrap().run.unwrap();
     let aside: Vec<_> = run.aside.iter().map(|(line, aside)| (*line, aside.code)).collect();
     assert_eq!(aside, [(0, Some(Code::RandomPin)), (1, Some(Code::RandomPin))]);
     assert_eq!((run.state, run.progress.done), (RunState::Finished, 2));
     assert_eq!((site.owner("UBOM00000105_1"), site.owner("UBOM00000106_1")), ("alice".into(), "bob".into()));
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
     let key = SimKey::yubikey(FIRMWARE, 103).unwrap();
     room.plug(&key, "1-1.1").await;
     room.until("1-1.1", |doing| *doing == Doing::Waiting(Wait::Locked)).await;
-    let wish = || Wish {
+    let request = || EnrollRequest {
         profile: None,
         person: None,
         key: Selector::Port("1".to_owned()),
@@ -121,29 +121,29 @@ async fn a_locked_station_waits_for_its_credential_and_then_for_an_operator() {
         detached: false,
         within: None,
     };
-    assert_eq!(room.floor.enroll(wish()).await.err().unwrap().code, Code::Locked);
-    room.floor.set_server(Some(site.port())).await;
+    assert_eq!(room.scheduler.enroll(request()).await.err().unwrap().code, Code::Locked);
+    room.scheduler.set_server(Some(site.port())).await;
     room.until("1-1.1", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
-    let ticket = room.floor.enroll(wish()).await.unwrap();
+    let ticket = room.scheduler.enroll(request()).await.unwrap();
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     let report = ticket.report.await.unwrap().unwrap();
     assert!(matches!(report.outcome.ending, Ending::Enrolled(_)));
 
-    let inquiry = || Inquiry {
+    let key_request = || KeyRequest {
         key: Selector::Next,
         slot: None,
         secrets: Secrets::default(),
         by: operator(),
         within: None,
     };
-    let floor = room.floor.clone();
-    let verified = tokio::spawn(async move { floor.verify(inquiry()).await });
+    let scheduler = room.scheduler.clone();
+    let verified = tokio::spawn(async move { scheduler.verify(key_request()).await });
     room.until("1-1.1", |doing| matches!(doing, Doing::Verified(Ok(())))).await;
     assert!(verified.await.unwrap().unwrap().result.unwrap().counts);
-    let released = room.floor.release(inquiry()).await.unwrap();
+    let released = room.scheduler.release(key_request()).await.unwrap();
     assert_eq!(released.outcome.ending, Ending::Released);
     assert_eq!(site.tokens(), 0);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     assert_eq!(check(&state.path().join("receipts"), None).unwrap().receipts, 2);
 }
 
@@ -153,10 +153,11 @@ async fn who_asks_about_a_key_that_is_still_being_looked_at_waits_for_it() {
     let settings = settings(Mode::Attended, Profile::new(Kind::Hotp));
     let mut room = Room::new(Some(site.port()), settings, state.path());
     room.plug(&SimKey::yubikey(FIRMWARE, 104).unwrap(), "1-1.1").await;
-    assert!(matches!(room.events.recv().await.unwrap(), FloorEvent::Arrived { .. }));
+    assert!(matches!(room.events.recv().await.unwrap(), SchedulerEvent::Arrived { .. }));
     let key = Selector::Serial("104".to_owned());
-    let inquiry = Inquiry { key, slot: None, secrets: Secrets::default(), by: operator(), within: None };
-    assert!(room.floor.check(inquiry, "desk".to_owned()).await.is_ok());
+    let key_request =
+        KeyRequest { key, slot: None, secrets: Secrets::default(), by: operator(), within: None };
+    assert!(room.scheduler.check(key_request, "desk".to_owned()).await.is_ok());
 }
 
 #[tokio::test]
@@ -173,7 +174,7 @@ async fn a_key_of_a_list_that_waits_for_the_server_keeps_its_person() {
         random_pin: false,
     });
     let list = plan("people", Target::List(people.to_vec()));
-    room.floor.run_start(list, Secrets::default(), operator()).await.unwrap();
+    room.scheduler.run_start(list, Secrets::default(), operator()).await.unwrap();
     let (first, second) = (SimKey::yubikey(FIRMWARE, 105).unwrap(), SimKey::yubikey(FIRMWARE, 106).unwrap());
     room.plug(&first, "1-1.1").await;
     let postponed = room.over("1-1.1").await;
@@ -185,10 +186,10 @@ async fn a_key_of_a_list_that_waits_for_the_server_keeps_its_person() {
     room.over("1-1.2").await;
     room.plug(&second, "1-1.3").await;
     assert!(matches!(room.over("1-1.3").await, Doing::Done(_)));
-    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    let run = room.scheduler.snapshot().await.unwrap().run.unwrap();
     assert_eq!((run.state, run.progress.done, run.progress.in_work), (RunState::Finished, 2, 0));
     assert_eq!([site.owner("UBOM00000105_1"), site.owner("UBOM00000106_1")], ["alice", "bob"]);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -206,7 +207,7 @@ async fn a_key_that_is_in_two_ports_is_one_key() {
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
     assert_eq!(refused(&room.over("1-1.2").await), Some(Code::SomebodysKey));
     assert_eq!(site.counting(), ["UBOM00000104_1"]);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[tokio::test]
@@ -215,34 +216,38 @@ async fn a_run_goes_on_after_a_restart_and_knows_what_it_has() {
     let attended = || settings(Mode::Attended, Profile::new(Kind::Hotp));
     let keys: Vec<_> = (0..3).map(|number| SimKey::yubikey(FIRMWARE, 110 + number).unwrap()).collect();
     let mut room = Room::new(Some(site.port()), attended(), state.path());
-    let id =
-        room.floor.run_start(plan("drawer", Target::Count(2)), Secrets::default(), operator()).await.unwrap();
-    let twice = room.floor.run_start(plan("other", Target::Endless), Secrets::default(), operator()).await;
+    let id = room
+        .scheduler
+        .run_start(plan("drawer", Target::Count(2)), Secrets::default(), operator())
+        .await
+        .unwrap();
+    let twice =
+        room.scheduler.run_start(plan("other", Target::Endless), Secrets::default(), operator()).await;
     assert_eq!(twice.err().unwrap().code, Code::RunInTheWay);
     room.plug(&keys[0], "1-1.1").await;
     assert!(matches!(room.over("1-1.1").await, Doing::Done(_)));
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
     drop(room);
 
     let mut room = Room::new(Some(site.port()), attended(), state.path());
-    let run = room.floor.snapshot().await.unwrap().run.unwrap();
+    let run = room.scheduler.snapshot().await.unwrap().run.unwrap();
     assert_eq!(
         (run.id, run.state, run.progress.done, run.progress.to_go),
         (id, RunState::Running, 1, Some(1))
     );
     room.plug(&keys[0], "1-1.1").await;
     assert_eq!(refused(&room.over("1-1.1").await), Some(Code::AlreadyEnrolled));
-    room.floor.run_pause().await.unwrap();
+    room.scheduler.run_pause().await.unwrap();
     room.plug(&keys[1], "1-1.2").await;
     room.until("1-1.2", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
-    room.floor.run_resume(id, Secrets::default()).await.unwrap();
+    room.scheduler.run_resume(id, Secrets::default()).await.unwrap();
     assert!(matches!(room.over("1-1.2").await, Doing::Done(_)));
-    assert_eq!(room.floor.runs().await.unwrap()[0].state, RunState::Finished);
+    assert_eq!(room.scheduler.runs().await.unwrap()[0].state, RunState::Finished);
     // A run that has its keys takes no more.
     room.plug(&keys[2], "1-1.3").await;
     room.until("1-1.3", |doing| *doing == Doing::Waiting(Wait::Operator)).await;
     assert_eq!(site.counting().len(), 2);
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 /// A small file system of its own, taken away at the end; `None` where we may not mount one.
@@ -287,7 +292,7 @@ async fn a_full_disk_is_told_before_a_key_or_the_server_is_touched() {
     room.plug(&key, "1-1.1").await;
     let done = room.over("1-1.1").await;
     assert!(matches!(done, Doing::Done(_)), "{done:?}");
-    room.floor.shutdown().await;
+    room.scheduler.shutdown().await;
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The whole station through its control socket: daemon, floor, journal, server twin and keys made of
+//! The whole station through its control socket: daemon, scheduler, journal, server twin and keys made of
 //! software, in this process.
 
 #![cfg(test)]
@@ -21,7 +21,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use zeroize::Zeroizing;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The line of a key that nobody has, and its fingerprint.
 fn key(byte: u8) -> SshKey {
@@ -76,7 +76,7 @@ async fn logged_in(socket: &Path, byte: u8, session: &str) -> Client {
 fn said(socket: &PathBuf, messages: &[String]) -> Vec<serde_json::Value> {
     use std::io::Read;
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     for message in messages {
         stream.write_all(message.as_bytes()).unwrap();
         stream.write_all(&[0]).unwrap();
@@ -182,7 +182,7 @@ async fn an_order_ends_with_its_session_unless_it_was_detached() {
     let mut events = otto.enroll(&order("hotp8", false)).await.unwrap();
     // Until the key waits for a finger; then the session dies.
     loop {
-        let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap().unwrap().unwrap();
         if event.kind == EventKind::Touch {
             break;
         }
@@ -199,7 +199,7 @@ async fn an_order_ends_with_its_session_unless_it_was_detached() {
     assert!(events.next().await.is_none());
     drop((events, otto));
     loop {
-        let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap().unwrap().unwrap();
         if event.kind == EventKind::Touch {
             break;
         }
@@ -221,7 +221,7 @@ async fn an_order_ends_with_its_session_unless_it_was_detached() {
 /// How the next enrollment ended.
 async fn ended(watching: &mut control::Incoming<Event>) -> Outcome {
     loop {
-        let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap().unwrap().unwrap();
         if let Some(outcome) = event.outcome {
             return outcome;
         }
@@ -267,7 +267,7 @@ async fn a_key_is_verified_and_released_again() {
 /// The last event; the only key is touched whenever that is wanted.
 async fn last(client: &Client, mut events: control::Incoming<Event>) -> Event {
     let mut last = None;
-    while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
+    while let Some(event) = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap() {
         let event = event.unwrap();
         if event.kind == EventKind::Touch {
             client.sim_touch(&TouchKey::default()).await.unwrap();
@@ -285,7 +285,7 @@ async fn a_cancelled_enrollment_is_taken_back() {
     let mut events =
         client.enroll(&Enroll { profile: Some("hotp6".to_owned()), ..Enroll::default() }).await.unwrap();
     let mut outcome = None;
-    while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
+    while let Some(event) = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap() {
         let event = event.unwrap();
         if event.kind == EventKind::Touch {
             let cancel = Cancel { ticket: event.ticket, ..Cancel::default() };
@@ -340,7 +340,7 @@ fn no_secret_is_in_any_log_file_or_answer() {
             let enroll = Enroll { profile: Some("hotp8".to_owned()), pin, ..Enroll::default() };
             let mut events = client.enroll(&enroll).await.unwrap();
             let mut typed = String::new();
-            while let Some(event) = tokio::time::timeout(PATIENCE, events.next()).await.unwrap() {
+            while let Some(event) = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap() {
                 if event.unwrap().kind == EventKind::Touch {
                     typed =
                         client.sim_touch(&TouchKey { key: None, long: true }).await.unwrap().typed.unwrap();
@@ -395,7 +395,7 @@ async fn answers_look_as_they_always_did() {
     // What the key is has to be known first.
     let mut watching = client.watch().await.unwrap();
     while client.keys().await.unwrap().keys.is_empty() {
-        tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap().unwrap().unwrap();
     }
     // And the display has to be set up, which happens on a thread of its own.
     while client.status().await.unwrap().display.text != "The display works." {
@@ -454,7 +454,7 @@ async fn a_run_takes_every_key_that_is_plugged_in() {
     for _ in 0..2 {
         let key = client.sim_plug(&Plug::default()).await.unwrap();
         loop {
-            let event = tokio::time::timeout(PATIENCE, watching.next()).await.unwrap().unwrap().unwrap();
+            let event = tokio::time::timeout(TIMEOUT, watching.next()).await.unwrap().unwrap().unwrap();
             if event.kind == EventKind::Touch {
                 client.sim_touch(&TouchKey { key: key.port.clone(), long: false }).await.unwrap();
             }

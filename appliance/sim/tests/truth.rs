@@ -38,7 +38,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 const LASTING: u32 = 50;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A whole station at this server.
 async fn started(directory: &Path, url: &str, ca: Option<&Path>) -> (Simulation, Client) {
@@ -89,7 +89,7 @@ async fn enroll(client: &Client) -> (String, Outcome) {
             }
         }
     };
-    let outcome = tokio::time::timeout(PATIENCE, ending).await.unwrap();
+    let outcome = tokio::time::timeout(TIMEOUT, ending).await.unwrap();
     (key.serial, outcome)
 }
 
@@ -101,7 +101,7 @@ async fn at_rest(client: &Client) {
             watching.next().await.unwrap().unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, resting).await.unwrap();
+    tokio::time::timeout(TIMEOUT, resting).await.unwrap();
 }
 
 /// How enrollments have ended so far, by what the station counts: enrolled, and all.
@@ -246,7 +246,7 @@ async fn display(client: &Client, wanted: &str) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{wanted} is not shown"));
+    tokio::time::timeout(TIMEOUT, looking).await.unwrap_or_else(|_| panic!("{wanted} is not shown"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

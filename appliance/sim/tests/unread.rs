@@ -14,8 +14,8 @@ use enrolld::service::Ring;
 use journal::receipts::{Disk, Limits, Log};
 use sim::args::{Args, Command};
 use sim::whole::Simulation;
-use station::receipt::{ProfileFacts, Receipt};
-use station::stamp::Stamp;
+use station::papers::receipt::{ProfileFacts, Receipt};
+use station::papers::stamp::Stamp;
 
 /// A disk that waits for nothing.
 struct Quick;

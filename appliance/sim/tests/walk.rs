@@ -22,7 +22,7 @@ use twins::privacyidea::{ADMIN, Fault, Mode as Wrong, Options, ServerTwin, front
 use zeroize::Zeroizing;
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long status and display may say different things: the display is drawn when something happens, and some
 /// of its scenes take turns.
@@ -232,13 +232,13 @@ impl Walk {
         let taken = self.client.enroll(&enroll).await;
         if let Ok(mut events) = taken {
             // Once it is taken, its client may go.
-            let _ = tokio::time::timeout(PATIENCE, events.next()).await.unwrap();
+            let _ = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap();
             self.listened.push(events);
         }
         format!("an order for {:?}, detached: {detach}", enroll.key)
     }
 
-    async fn errand(&mut self) -> String {
+    async fn key_order(&mut self) -> String {
         let key = self.key().map_or_else(|| "99999998".to_owned(), |(_, serial)| serial.to_string());
         let wait_ms = Some(600_000);
         let what = self.dice.random_bool(0.5);
@@ -248,7 +248,7 @@ impl Walk {
             self.client.release(&Release { key: key.clone(), wait_ms, ..Release::default() }).await
         };
         if let Ok(mut events) = taken {
-            let _ = tokio::time::timeout(PATIENCE, events.next()).await.unwrap();
+            let _ = tokio::time::timeout(TIMEOUT, events.next()).await.unwrap();
             self.listened.push(events);
         }
         format!("{} of key {key}", if what { "a verification" } else { "a release" })
@@ -282,7 +282,7 @@ impl Walk {
             0..=4 => self.plug().await,
             5 | 6 => self.pull().await,
             7..=9 => self.order().await,
-            10 => self.errand().await,
+            10 => self.key_order().await,
             11 | 12 => {
                 let Some((port, serial)) = self.key() else { return "nothing: no key is there".to_owned() };
                 // A key that waits for nothing types all the same.
@@ -341,7 +341,7 @@ impl Walk {
                 watching.next().await.unwrap().unwrap();
             }
         };
-        tokio::time::timeout(PATIENCE, resting).await.unwrap();
+        tokio::time::timeout(TIMEOUT, resting).await.unwrap();
     }
 
     async fn server_comes_back(&mut self) {
@@ -379,7 +379,7 @@ impl Walk {
                 watching.next().await.unwrap().unwrap();
             }
         };
-        let rested = tokio::time::timeout(PATIENCE, resting).await;
+        let rested = tokio::time::timeout(TIMEOUT, resting).await;
         assert!(rested.is_ok(), "no exit from {:#?}", self.client.status().await.unwrap());
         self.client.sim_plug(&Plug { serial: Some(self.last + 1), ..Plug::default() }).await.unwrap();
         let enroll = Enroll { profile: Some("hotp6".to_owned()), ..Enroll::default() };
@@ -395,7 +395,7 @@ impl Walk {
                 }
             }
         };
-        let outcome = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+        let outcome = tokio::time::timeout(TIMEOUT, ended).await.unwrap();
         assert_eq!(outcome.ending, Ending::Enrolled, "{outcome:?}");
         self.agree(&format!("the way out of {story}")).await;
         self.client.sim_pull(&Pull::default()).await.unwrap();

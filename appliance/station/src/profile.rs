@@ -153,7 +153,7 @@ pub enum CodeTo {
 }
 
 /// What a slot may hold for the station to write into it. A finished enrollment of this station is not
-/// among it, whatever this says: see [`Replace`](crate::enrollment::Replace).
+/// among it, whatever this says: see [`Replace`](crate::engine::enrollment::Replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overwrite {

@@ -13,7 +13,6 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
         /// A stable name for a reason to refuse.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
         #[repr(u16)]
         pub enum Code {
             $($(#[$doc])* $name = $number,)*

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 /// The type of a token, as the server distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[non_exhaustive]
 pub enum TokenKind {
     /// Counter-based codes.
     Hotp,

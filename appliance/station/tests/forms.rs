@@ -7,16 +7,16 @@ use std::sync::Arc;
 use keys::device::{Family, KeySerial, Kind, Slot};
 use keys::secret::{AccessCode, Pin};
 use station::access::StationSecret;
-use station::enrollment::{ProofKind, SlotLock};
-use station::hand_over;
+use station::engine::enrollment::{ProofKind, SlotLock};
+use station::engine::record::{Actor, EnrollmentId, Record, Remains, State};
+use station::engine::run::{RunPlan, RunState, Standing};
+use station::engine::server::Person;
+use station::engine::step::{HandOver, Phase};
+use station::papers::hand_over;
+use station::papers::receipt::{Body, Book, Bytes32, Deed, Line, Receipt, signed, to_be_signed, unsigned};
+use station::papers::stamp::Stamp;
 use station::profile::Profile;
-use station::receipt::{Body, Book, Bytes32, Deed, Line, Receipt, signed, to_be_signed, unsigned};
-use station::record::{Actor, EnrollmentId, Record, Remains, State};
 use station::refusal::Code;
-use station::run::{RunPlan, RunState, Standing};
-use station::server::Person;
-use station::stamp::Stamp;
-use station::step::{HandOver, Phase};
 use station::token::{TokenKind, TokenSerial};
 use zeroize::Zeroizing;
 
@@ -175,7 +175,7 @@ fn a_receipt_is_written_as_it_was_and_signed_over_the_same_bytes() {
     assert_eq!(first, format!(r#"{{"format":1,"number":1,"previous":"{nothing}","checkpoint":{CHECKPOINT}"#));
     for why in ["first", "full", "key", "damage"] {
         let text = CHECKPOINT.replace("first", why);
-        let read: station::receipt::Checkpoint = serde_json::from_str(&text).unwrap();
+        let read: station::papers::receipt::Checkpoint = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
     assert_eq!(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use keys::device::{Digits, Kind, Slot};
 use proptest::prelude::*;
-use station::import::{self, Imported};
+use station::papers::import::{self, Imported};
 use station::profile::{KeyPin, NewCode, Profile, PublicId};
 
 fn folder() -> PathBuf {

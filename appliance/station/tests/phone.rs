@@ -11,17 +11,17 @@ use keys::secret::Seed;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha1::{Digest, Sha1};
-use station::enrollment::{Ending, Order};
-use station::flow::Next;
-use station::phone::{self, PhoneOutcome, Question, Typo, WrongCode};
-use station::profile::{Profile, TwoStep};
-use station::record::{Actor, Record, State};
-use station::refusal::Code;
-use station::server::{
+use station::engine::enrollment::{Ending, Order};
+use station::engine::flow::Next;
+use station::engine::phone::{self, PhoneOutcome, Question, Typo, WrongCode};
+use station::engine::record::{Actor, Record, State};
+use station::engine::server::{
     Person, Readiness, Registered, ServerAnswer, ServerCall, ServerFault, TokenSecret, TokenView,
     TwoStepTerms, Verdict,
 };
-use station::step::{Now, Step, StepResult};
+use station::engine::step::{Now, Step, StepResult};
+use station::profile::{Profile, TwoStep};
+use station::refusal::Code;
 use zeroize::Zeroizing;
 
 const TERMS: TwoStepTerms = TwoStepTerms { part: 8, seed: 20, rounds: 10 };

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use station::record::State;
+use station::engine::record::State;
 
 const BEGIN: &str = "<!-- states: drawn by appliance/station/tests/picture.rs -->\n";
 const END: &str = "<!-- end of states -->\n";

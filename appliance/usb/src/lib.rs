@@ -16,10 +16,10 @@
 //! may be spoken to at all is decided by the kernel and udev's rules (`systemd/udev`).
 
 mod descriptors;
-mod door;
 mod error;
 mod libusb;
 mod nodes;
+mod opener;
 mod policy;
 mod port;
 mod session;

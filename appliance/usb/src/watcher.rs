@@ -11,10 +11,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use keys::identify::UsbIds;
 
-use crate::door::{Door, HidDoor};
 use crate::error::StartError;
 use crate::libusb::Libusb;
 use crate::nodes::NodeWatch;
+use crate::opener::{HidOpener, Opener};
 use crate::policy::Policy;
 use crate::port::PortPath;
 use crate::session::Session;
@@ -96,15 +96,15 @@ impl Watcher {
         places: Places,
         on: impl FnMut(Event) + Send + 'static,
     ) -> Result<Self, StartError> {
-        let door = Arc::new(HidDoor::default());
-        let begin = Arc::clone(&door);
+        let opener = Arc::new(HidOpener::default());
+        let begin = Arc::clone(&opener);
         thread::Builder::new().name("hid begin".to_owned()).spawn(move || {
             if let Err(error) = begin.begin() {
                 tracing::error!(%error, "HID devices cannot be opened");
             }
         })?;
         let parts =
-            Parts { door, source: Box::new(Libusb), again: signals::AGAIN, limits: Limits::default() };
+            Parts { opener, source: Box::new(Libusb), again: signals::AGAIN, limits: Limits::default() };
         Self::with(policy, places, parts, Box::new(on))
     }
 
@@ -113,7 +113,7 @@ impl Watcher {
         let nodes = NodeWatch::new(&places.dev)?;
         let watch = Watch {
             signals: Arc::clone(&signals),
-            door: parts.door,
+            opener: parts.opener,
             limits: parts.limits,
             known: BTreeMap::new(),
             tracker: Tracker::new(policy),
@@ -143,7 +143,7 @@ type Listener = Box<dyn FnMut(Event) + Send>;
 
 /// What is another in tests.
 struct Parts {
-    door: Arc<dyn Door>,
+    opener: Arc<dyn Opener>,
     source: Box<dyn Source>,
     again: (Duration, Duration),
     limits: Limits,
@@ -151,7 +151,7 @@ struct Parts {
 
 struct Watch {
     signals: Arc<Signals>,
-    door: Arc<dyn Door>,
+    opener: Arc<dyn Opener>,
     limits: Limits,
     places: Places,
     /// sysfs as it was read last.
@@ -290,7 +290,7 @@ impl Watch {
     fn arrived(&self, session: Arc<Session>, bcd_device: u16, again: bool) -> Arrived {
         let (port, ids) = (session.port.clone(), session.ids);
         let dev = self.places.dev.to_string_lossy().into_owned();
-        let wire = HidWire::new(Arc::clone(&session), Arc::clone(&self.door), dev, self.limits);
+        let wire = HidWire::new(Arc::clone(&session), Arc::clone(&self.opener), dev, self.limits);
         Arrived { port, ids, bcd_device, again, wire, typing: Typing { session } }
     }
 }

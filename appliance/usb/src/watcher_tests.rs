@@ -1,5 +1,5 @@
 use super::*;
-use crate::door::Handle;
+use crate::opener::Handle;
 use crate::sysfs::tests::{FIDO, KEYBOARD, Tree};
 use keys::wire::{Wire, WireFault};
 use std::fs;
@@ -13,7 +13,7 @@ const YUBIKEY: UsbIds = (0x1050, 0x0407);
 /// What is written into the node is what a transfer brings.
 struct FileDoor;
 
-impl Door for FileDoor {
+impl Opener for FileDoor {
     fn open(&self, path: &str) -> Result<Box<dyn Handle>, String> {
         Ok(Box::new(FileHandle(path.to_owned())))
     }
@@ -84,7 +84,7 @@ impl Station {
         }
         let again = (Duration::from_millis(1), Duration::from_millis(2));
         let source = Box::new(Told { failures: reasons, listening });
-        let parts = Parts { door: Arc::new(FileDoor), source, again, limits };
+        let parts = Parts { opener: Arc::new(FileDoor), source, again, limits };
         let places = Places { sysfs: tree.root().to_owned(), dev: dev.path().to_owned() };
         let told = Mutex::new(told);
         let on = Box::new(move |event| told.lock().unwrap().send(event).unwrap());

@@ -14,7 +14,7 @@ use keys::conversation::Report;
 use keys::wire::{Wire, WireFault};
 use zeroize::Zeroizing;
 
-use crate::door::{Door, Handle};
+use crate::opener::{Handle, Opener};
 use crate::session::Session;
 
 /// How long one transfer may take: longer than a healthy key can be held up by another
@@ -38,7 +38,7 @@ const LONGEST: usize = 65;
 /// [`Wire::ready`] waits for that.
 pub struct HidWire {
     session: Arc<Session>,
-    door: Arc<dyn Door>,
+    opener: Arc<dyn Opener>,
     /// The directory of the nodes: `/dev`.
     dev: String,
     limits: Limits,
@@ -76,8 +76,8 @@ enum Job {
 }
 
 impl HidWire {
-    pub(crate) fn new(session: Arc<Session>, door: Arc<dyn Door>, dev: String, limits: Limits) -> Self {
-        Self { session, door, dev, limits, line: None }
+    pub(crate) fn new(session: Arc<Session>, opener: Arc<dyn Opener>, dev: String, limits: Limits) -> Self {
+        Self { session, opener, dev, limits, line: None }
     }
 
     /// The thread's line, opened when the node is there.
@@ -117,12 +117,12 @@ impl HidWire {
     fn open(&self, node: String) -> Result<Line, WireFault> {
         let (jobs, inbox) = mpsc::channel();
         let answer = Arc::new(Mutex::new(None));
-        let (session, door, replies) =
-            (Arc::clone(&self.session), Arc::clone(&self.door), Arc::clone(&answer));
+        let (session, opener, replies) =
+            (Arc::clone(&self.session), Arc::clone(&self.opener), Arc::clone(&answer));
         let path = format!("{}/{node}", self.dev);
         let named = thread::Builder::new().name(format!("hid {}", self.session.port));
         named
-            .spawn(move || carry(&path, &*door, &session, &inbox, &replies))
+            .spawn(move || carry(&path, &*opener, &session, &inbox, &replies))
             .map_err(|error| WireFault::Failed(format!("no thread for it: {error}")))?;
         Ok(Line { jobs, answer, last: 0 })
     }
@@ -198,12 +198,12 @@ fn with_id(report: &[u8]) -> Zeroizing<Vec<u8>> {
 /// The thread: opens the node, and carries until nobody wants it any more.
 fn carry(
     path: &str,
-    door: &dyn Door,
+    opener: &dyn Opener,
     session: &Session,
     inbox: &Receiver<Numbered>,
     answer: &Mutex<Option<(u64, Outcome)>>,
 ) {
-    let mut handle = door.open(path);
+    let mut handle = opener.open(path);
     for (number, job) in inbox {
         let outcome = match &mut handle {
             Ok(handle) => work(handle.as_mut(), job),

@@ -48,7 +48,7 @@ struct ScriptedDoor {
     says: Says,
 }
 
-impl Door for ScriptedDoor {
+impl Opener for ScriptedDoor {
     fn open(&self, path: &str) -> Result<Box<dyn Handle>, String> {
         assert_eq!(path, "/dev/hidraw7");
         let asked = self.asked.lock().unwrap().clone();
@@ -72,8 +72,8 @@ fn bench(product: u16) -> Bench {
     let session = Session::new(key, Default::default(), tree.root().to_owned(), signals).unwrap();
     let (asked, heard) = mpsc::channel();
     let (say, says) = mpsc::channel();
-    let door = Arc::new(ScriptedDoor { asked: Mutex::new(asked), says: Arc::new(Mutex::new(says)) });
-    let wire = HidWire::new(Arc::clone(&session), door, "/dev".into(), LIMITS);
+    let opener = Arc::new(ScriptedDoor { asked: Mutex::new(asked), says: Arc::new(Mutex::new(says)) });
+    let wire = HidWire::new(Arc::clone(&session), opener, "/dev".into(), LIMITS);
     Bench { tree, session, wire, asked: heard, say }
 }
 

@@ -1,7 +1,7 @@
 //! A receipt log, and an audit, line by line, from its first to wherever it breaks.
 #![no_main]
 
-use station::receipt::{Book, Chain};
+use station::papers::receipt::{Book, Chain};
 
 libfuzzer_sys::fuzz_target!(|log: &[u8]| {
     let log = String::from_utf8_lossy(log);

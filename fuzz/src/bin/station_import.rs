@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let _ = station::import::read("fuzz", text);
+    let _ = station::papers::import::read("fuzz", text);
 });

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    let _ = station::people::read(text, Some("office"));
+    let _ = station::papers::people::read(text, Some("office"));
 });

@@ -47,7 +47,7 @@ fn find() -> Result<Card, String> {
 
 fn running() -> Result<Slot, String> {
     let line = std::fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
-    cmdline::read(&line).map(|wish| wish.slot).map_err(|error| error.to_string())
+    cmdline::read(&line).map(|request| request.slot).map_err(|error| error.to_string())
 }
 
 fn mark_good() -> Said {

@@ -15,7 +15,7 @@ use crate::layout::STATE_PARTITION;
 use crate::sys;
 
 /// How long a card may take to appear. The slowest seen, an emulated Pi on a busy machine, took 10 s.
-const PATIENCE: u64 = 60;
+const TIMEOUT: u64 = 60;
 
 /// The kernel's announcements of devices.
 pub(super) struct News(OwnedFd);
@@ -46,13 +46,13 @@ impl News {
 
 /// Waits for the card and the partitions of both slots.
 pub(super) fn find(news: &mut News) -> Result<Card, Stopped> {
-    let until = Instant::now() + Duration::from_secs(PATIENCE);
+    let until = Instant::now() + Duration::from_secs(TIMEOUT);
     loop {
         if let Some(card) = Card::find() {
             return Ok(card);
         }
         if !news.wait(until) {
-            return Err(Stopped::NoCard(PATIENCE));
+            return Err(Stopped::NoCard(TIMEOUT));
         }
     }
 }

@@ -25,7 +25,6 @@ use crate::cmdline;
 
 /// What went wrong, as a sentence.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Stopped {
     /// A call to the kernel failed.
     #[error("{what}: {error}")]
@@ -71,15 +70,15 @@ pub fn run() -> ! {
 fn start() -> Result<std::convert::Infallible, Stopped> {
     handover::mount_kernel_files()?;
     let line = fs::read_to_string("/proc/cmdline").doing("reading the kernel's command line")?;
-    let wish = cmdline::read(&line)?;
+    let request = cmdline::read(&line)?;
     let mut news = disk::News::listen()?;
     modules::load_all();
     let card = disk::find(&mut news)?;
     let card = disk::grow(card, &mut news)?;
-    let slot = card.partition(wish.slot.partition());
+    let slot = card.partition(request.slot.partition());
     handover::mount_slot(&slot)?;
-    say(6, &format!("slot {} of {} is verified", wish.slot, card.path()));
-    handover::leave(&wish.arguments)
+    say(6, &format!("slot {} of {} is verified", request.slot, card.path()));
+    handover::leave(&request.arguments)
 }
 
 /// A line in the kernel's log, which is also on the serial console.

@@ -1,4 +1,4 @@
-//! Who speaks: operators, their sessions, and the door they come through.
+//! Who speaks: operators, their sessions, and the SSH server they come through.
 
 use jiff::Timestamp;
 
@@ -36,7 +36,7 @@ requests! {
         pub address: String,
     }
 
-    /// Says that the door is open.
+    /// Says that the SSH server is open.
     pub struct DoorOpened {
         /// The fingerprint of the host key, as OpenSSH writes it (`SHA256:…`).
         pub host_key: String,
@@ -141,7 +141,7 @@ values! {
         pub operators: Vec<Operator>,
     }
 
-    /// What the SSH door has to know. It comes again whenever it changes.
+    /// What the SSH server has to know. It comes again whenever it changes.
     pub struct Door {
         /// The station's name, for the banner and the prompt.
         pub station: String,
@@ -187,7 +187,7 @@ values! {
     pub struct OpenSessions {
         /// Oldest first.
         pub sessions: Vec<OpenSession>,
-        /// How many SSH keys were offered to the door since the station's start.
+        /// How many SSH keys were offered to the SSH server since the station's start.
         pub offered: i64,
         /// How many of these were no operator's, or came from elsewhere than they may.
         pub unknown: i64,

@@ -84,7 +84,7 @@ values! {
         pub display: Part,
         /// USB.
         pub usb: Part,
-        /// The SSH door.
+        /// The SSH server.
         pub door: Part,
         /// The journal and the receipts.
         pub records: Part,
@@ -94,7 +94,7 @@ values! {
         pub board: Part,
         /// The configuration.
         pub configuration: Configuration,
-        /// The fingerprint of the SSH host key, once the door is open.
+        /// The fingerprint of the SSH host key, once the SSH server is open.
         pub host_key: Option<String>,
         /// The station's addresses.
         pub addresses: Vec<String>,

@@ -1,12 +1,12 @@
 //! How an enrollment begins: by whom, by which profile, for whom.
 
 use keys::device::KeyInfo;
-use station::enrollment::{Order, Replace};
-use station::mode::{NamedProfile, Why, choose};
-use station::record::Actor;
+use station::engine::enrollment::{Order, Replace};
+use station::engine::mode::{NamedProfile, Why, choose};
+use station::engine::record::Actor;
+use station::engine::run::Claim;
+use station::engine::step::Phase;
 use station::refusal::{Code, Refusal};
-use station::run::Claim;
-use station::step::Phase;
 use tokio::sync::watch;
 
 use super::Secrets;
@@ -26,10 +26,10 @@ impl Task {
         pending: Option<Pending>,
         claim: Option<Claim>,
     ) {
-        let wish = pending.as_ref().map(|pending| &pending.wish);
+        let request = pending.as_ref().map(|pending| &pending.request);
         let run = self.present.as_ref().filter(|_| why == Why::Run);
-        let wanted = wish
-            .and_then(|wish| wish.profile.clone())
+        let wanted = request
+            .and_then(|request| request.profile.clone())
             .or_else(|| run.and_then(|present| present.run.plan.profile.clone()));
         let named = match self.profile(wanted.as_deref(), info) {
             Ok(named) => named.clone(),
@@ -52,10 +52,13 @@ impl Task {
             Some(Claim::Take(line)) => line,
             _ => None,
         };
-        let (by, person, confirmed, secrets) = match (wish, run) {
-            (Some(wish), _) => {
-                (wish.by.clone(), wish.person.clone(), wish.overwrite_confirmed, wish.secrets.clone())
-            }
+        let (by, person, confirmed, secrets) = match (request, run) {
+            (Some(request), _) => (
+                request.by.clone(),
+                request.person.clone(),
+                request.overwrite_confirmed,
+                request.secrets.clone(),
+            ),
             (None, Some(present)) => (
                 present.run.by.clone(),
                 present.run.person(line),
@@ -64,11 +67,11 @@ impl Task {
             ),
             (None, None) => (Actor::Armed, None, false, Secrets::default()),
         };
-        let factory = match (wish, run) {
-            (Some(wish), _) => wish.factory,
+        let factory = match (request, run) {
+            (Some(request), _) => request.factory,
             (None, run) => run.is_some_and(|present| present.run.plan.factory),
         };
-        let replace = match (wish.map(|wish| &wish.replace), run, info.serial) {
+        let replace = match (request.map(|request| &request.replace), run, info.serial) {
             (Some(Some(token)), ..) => Replace::Token(token.clone()),
             (Some(None), ..) => Replace::Unnamed,
             (None, Some(present), Some(key)) if present.run.names(line, key) => Replace::Key(key),
@@ -117,7 +120,7 @@ impl Task {
             by: by.clone(),
             ticket: id,
         };
-        let unowned = wish.is_some_and(|wish| wish.detached);
+        let unowned = request.is_some_and(|request| request.detached);
         let ticket = pending.map(|pending| (pending.id, pending.waiter));
         let begun = Begun { why, by, profile: named.name, run: run_id, ticket };
         let work = work::enroll(station, books, order, key, info.clone(), Cancel::on(cancelled));

@@ -2,31 +2,31 @@
 //! found out what an enrollment would come to.
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
-use station::check::Forecast;
-use station::enrollment::{Order, Replace};
-use station::errand::Errand;
-use station::mode::Wait;
+use station::engine::check::Forecast;
+use station::engine::enrollment::{Order, Replace};
+use station::engine::key_order::KeyOrder;
+use station::engine::mode::Wait;
+use station::engine::slots::Handled;
 use station::refusal::{Code, Refusal};
-use station::slots::Handled;
 
-use super::Inquiry;
+use super::KeyRequest;
 use super::port::{Asked, Work};
 use super::task::Task;
-use super::view::{Doing, FloorEvent};
+use super::view::{Doing, SchedulerEvent};
 use super::work::Finished;
 use crate::driver::{Cancel, Station};
 use crate::key_thread::Key;
 
 /// Exchanges what is in the two slots of a key.
-pub(super) async fn swap(station: Station, errand: Errand, mut key: Key) -> Finished {
-    let handled = Box::new(station.swap(errand, &mut key).await);
+pub(super) async fn swap(station: Station, key_order: KeyOrder, mut key: Key) -> Finished {
+    let handled = Box::new(station.swap(key_order, &mut key).await);
     let info = again(&mut key).await;
     Finished::Handled { key, handled, info }
 }
 
 /// Empties a slot.
-pub(super) async fn wipe(station: Station, errand: Errand, mut key: Key) -> Finished {
-    let handled = Box::new(station.wipe(errand, &mut key).await);
+pub(super) async fn wipe(station: Station, key_order: KeyOrder, mut key: Key) -> Finished {
+    let handled = Box::new(station.wipe(key_order, &mut key).await);
     let info = again(&mut key).await;
     Finished::Handled { key, handled, info }
 }
@@ -47,13 +47,18 @@ pub(super) async fn check(station: Station, order: Order, mut key: Key, cancel: 
 
 impl Task {
     /// The order that an enrollment by that profile would begin with.
-    pub(super) fn order_of(&self, name: &str, profile: &str, inquiry: &Inquiry) -> Result<Order, Refusal> {
+    pub(super) fn order_of(
+        &self,
+        name: &str,
+        profile: &str,
+        key_request: &KeyRequest,
+    ) -> Result<Order, Refusal> {
         let named = self.settings.profiles.iter().find(|named| named.name == profile);
         let named = named.ok_or_else(|| Refusal::new(Code::ProfileUnknown, profile.to_owned()))?;
-        let (by, settings) = (inquiry.by.clone(), &self.settings);
+        let (by, settings) = (key_request.by.clone(), &self.settings);
         Ok(Order {
-            unlock: inquiry.secrets.unlock.clone(),
-            key_pin: inquiry.secrets.key_pin.clone(),
+            unlock: key_request.secrets.unlock.clone(),
+            key_pin: key_request.secrets.key_pin.clone(),
             server_name: settings.server_name.clone(),
             codes: settings.codes.clone(),
             welcome: settings.welcome.clone(),
@@ -75,7 +80,7 @@ impl Task {
             port.key = Some(key);
             if let Some(info) = info {
                 port.info = Some((*info).clone());
-                self.emit(FloorEvent::Recognised { port: name.clone(), key: info });
+                self.emit(SchedulerEvent::Recognised { port: name.clone(), key: info });
             }
             self.set_doing(&name, Doing::Waiting(Wait::Operator));
         }

@@ -1,17 +1,17 @@
 //! Everything that is plugged in, at once: one enrollment a port, several ports at a time.
 //!
-//! The floor is one task that decides, and one task a port that works. It hears
-//! from the USB rim what comes and goes ([`Rim`]), from operators what they want
-//! ([`FloorHandle`]), and tells everybody what happens ([`FloorEvent`]).
+//! The scheduler is one task that decides, and one task a port that works. It hears
+//! from the USB rim what comes and goes ([`Hotplug`]), from operators what they want
+//! ([`SchedulerHandle`]), and tells everybody what happens ([`SchedulerEvent`]).
 //!
 //! * A key is known by its **serial**. Whatever is done with it locks the serial, so a
 //!   key that is moved to another port in the middle of a write waits there
 //!   until its first enrollment has ended, and no two ports ever work on one key.
-//! * At most [`in_flight`](FloorSettings::in_flight) keys are in work; others queue in the
+//! * At most [`in_flight`](SchedulerSettings::in_flight) keys are in work; others queue in the
 //!   order in which they came.
 //! * What was unfinished when the station stopped is put right at the start and when
 //!   its key is inserted. A server that is away postpones that, and blocks nothing else.
-//! * A run, a wish or the mode decides what is done with a key: [`station::mode`].
+//! * A run, a wish or the mode decides what is done with a key: [`station::engine::mode`].
 //! * An order has an owner: whoever waits for its end. When its owner has gone, it is called off, unless it
 //!   was detached; a run goes on.
 //!
@@ -23,14 +23,14 @@ use std::time::Duration;
 use keys::device::{KeySerial, Slot};
 use keys::secret::{AccessCode, Pin};
 use station::access::Codes;
-use station::check::Forecast;
-use station::mode::{Mode, NamedProfile};
-use station::record::Actor;
+use station::engine::check::Forecast;
+use station::engine::mode::{Mode, NamedProfile};
+use station::engine::record::Actor;
+use station::engine::run::{Assignment, RunId, RunPlan};
+use station::engine::server::Person;
+use station::engine::slots::Handled;
+use station::engine::verify::Verified;
 use station::refusal::{Code, Refusal};
-use station::run::{Assignment, RunId, RunPlan};
-use station::server::Person;
-use station::slots::Handled;
-use station::verify::Verified;
 use station::welcome::Welcome;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
@@ -43,8 +43,8 @@ use crate::server::ServerPort;
 use crate::store::Store;
 
 mod begin;
-mod errands;
 mod handle;
+mod key_orders;
 mod orders;
 mod owners;
 mod pace;
@@ -59,14 +59,14 @@ mod work;
 pub use pace::Paced;
 pub use port::{is_port, is_serial, port_number};
 pub use view::{
-    Doing, Ended, FloorEvent, Gone, OrderView, PortView, RunView, Snapshot, Tally, Touch, Unsettled,
+    Doing, Ended, Gone, OrderView, PortView, RunView, SchedulerEvent, Snapshot, Tally, Touch, Unsettled,
 };
 
 /// How many events a slow listener may be behind before it loses the oldest.
 const EVENTS: usize = 1024;
 
 /// What the USB rim reports, or the simulation in its place.
-pub enum Rim {
+pub enum Hotplug {
     /// A key was plugged in.
     Arrived(Plugged),
     /// What was in that port is gone.
@@ -87,7 +87,7 @@ pub enum Rim {
 
 /// What does not change from key to key.
 #[derive(Clone)]
-pub struct FloorSettings {
+pub struct SchedulerSettings {
     /// The station's name.
     pub station: String,
     /// What people call the server, for the names of credentials on keys.
@@ -110,7 +110,7 @@ pub struct FloorSettings {
     pub note_receipts: bool,
 }
 
-impl FloorSettings {
+impl SchedulerSettings {
     /// Settings of a station of that name, with every default and without profiles.
     #[must_use]
     pub fn new(station: impl Into<String>) -> Self {
@@ -129,22 +129,22 @@ impl FloorSettings {
     }
 }
 
-/// What a floor is made of.
-pub struct FloorParts {
+/// What a scheduler is made of.
+pub struct SchedulerParts {
     /// What does not change from key to key.
-    pub settings: FloorSettings,
+    pub settings: SchedulerSettings,
     /// The server, when there is a credential for it.
     pub server: Option<Arc<dyn ServerPort>>,
     /// The journal, which keeps the runs, too.
     pub store: Store,
     /// The clocks.
     pub clock: SystemClock,
-    /// Who hears every step as it happens, before it becomes a [`FloorEvent`].
+    /// Who hears every step as it happens, before it becomes a [`SchedulerEvent`].
     pub watcher: Arc<dyn Watcher>,
     /// Where receipts are kept; without it, there are none.
     pub receipts: Option<Receipts>,
     /// What comes and goes.
-    pub rim: mpsc::Receiver<Rim>,
+    pub hotplug: mpsc::Receiver<Hotplug>,
 }
 
 /// What unlocks slots and tokens, for one key or for a whole run. In RAM only.
@@ -182,7 +182,7 @@ impl Selector {
 
 /// An operator's word for one key.
 #[derive(Clone)]
-pub struct Wish {
+pub struct EnrollRequest {
     /// The profile; without it, the one that fits the key.
     pub profile: Option<String>,
     /// Whom the token is for.
@@ -207,7 +207,7 @@ pub struct Wish {
 
 /// What an operator wants of a key that is enrolled.
 #[derive(Clone)]
-pub struct Inquiry {
+pub struct KeyRequest {
     /// Which key; [`Selector::Next`] means the only one that is there.
     pub key: Selector,
     /// Which slot; `None` where only one is enrolled.
@@ -226,7 +226,7 @@ pub struct TicketId(pub u64);
 
 /// A wish that was accepted.
 pub struct Ticket {
-    /// Its name, for [`FloorHandle::cancel`].
+    /// Its name, for [`SchedulerHandle::cancel`].
     pub id: TicketId,
     /// How the enrollment ended, or why there was none. Who drops it has gone: the wish is called off,
     /// unless it is detached.
@@ -252,9 +252,9 @@ enum Command {
     Snapshot(Reply<Snapshot>),
     Mode(Mode, Actor),
     Server(Option<Arc<dyn ServerPort>>),
-    Settings(Box<FloorSettings>),
+    Settings(Box<SchedulerSettings>),
     PacedServer(Reply<Option<Arc<dyn ServerPort>>>),
-    Enroll(Box<Wish>, Reply<Result<Ticket, Refusal>>),
+    Enroll(Box<EnrollRequest>, Reply<Result<Ticket, Refusal>>),
     Cancel(Cancelled, Reply<Result<usize, Refusal>>),
     RunStart(RunPlan, Vec<u32>, Secrets, Actor, Reply<Result<RunId, Refusal>>),
     RunSkip(Option<RunId>, Vec<u32>, Reply<Result<RunId, Refusal>>),
@@ -264,41 +264,41 @@ enum Command {
     RunPause(Reply<Result<RunId, Refusal>>),
     RunStop(Option<RunId>, Reply<Result<RunId, Refusal>>),
     Runs(Reply<Result<Vec<RunView>, Refusal>>),
-    Release(Box<Inquiry>, Reply<Result<Box<Report>, Refusal>>),
-    Verify(Box<Inquiry>, Reply<Result<Box<Verified>, Refusal>>),
-    Swap(Box<Inquiry>, Reply<Result<Box<Handled>, Refusal>>),
-    Wipe(Box<Inquiry>, Reply<Result<Box<Handled>, Refusal>>),
-    Check(Box<Inquiry>, String, Reply<Result<Box<Forecast>, Refusal>>),
+    Release(Box<KeyRequest>, Reply<Result<Box<Report>, Refusal>>),
+    Verify(Box<KeyRequest>, Reply<Result<Box<Verified>, Refusal>>),
+    Swap(Box<KeyRequest>, Reply<Result<Box<Handled>, Refusal>>),
+    Wipe(Box<KeyRequest>, Reply<Result<Box<Handled>, Refusal>>),
+    Check(Box<KeyRequest>, String, Reply<Result<Box<Forecast>, Refusal>>),
     SeeTo(KeySerial),
     Shutdown(Reply<()>),
 }
 
 /// Starts floors.
-pub struct Floor;
+pub struct Scheduler;
 
-impl Floor {
-    /// Starts the floor's task: reads the runs, begins recovery, then takes what comes.
-    /// It ends with [`FloorHandle::shutdown`], or when the last handle is dropped.
+impl Scheduler {
+    /// Starts the scheduler's task: reads the runs, begins recovery, then takes what comes.
+    /// It ends with [`SchedulerHandle::shutdown`], or when the last handle is dropped.
     ///
     /// Must be called within a tokio runtime with time and I/O enabled.
     #[must_use]
-    pub fn start(parts: FloorParts) -> FloorHandle {
+    pub fn start(parts: SchedulerParts) -> SchedulerHandle {
         let (commands, inbox) = mpsc::channel(64);
         let (events, _) = broadcast::channel(EVENTS);
         tokio::spawn(task::run(parts, inbox, events.clone()));
-        FloorHandle { commands, events }
+        SchedulerHandle { commands, events }
     }
 }
 
-/// How everybody else speaks with the floor. Copies reach the same one.
+/// How everybody else speaks with the scheduler. Copies reach the same one.
 #[derive(Clone)]
-pub struct FloorHandle {
+pub struct SchedulerHandle {
     commands: mpsc::Sender<Command>,
-    events: broadcast::Sender<FloorEvent>,
+    events: broadcast::Sender<SchedulerEvent>,
 }
 
-impl FloorHandle {
-    /// Everything as it is now; `None` when the floor has ended.
+impl SchedulerHandle {
+    /// Everything as it is now; `None` when the scheduler has ended.
     pub async fn snapshot(&self) -> Option<Snapshot> {
         self.ask(Command::Snapshot).await.ok()
     }
@@ -306,7 +306,7 @@ impl FloorHandle {
     /// What happens from now on. A listener that is too slow loses the oldest events
     /// and is told how many ([`broadcast::error::RecvError::Lagged`]).
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<FloorEvent> {
+    pub fn events(&self) -> broadcast::Receiver<SchedulerEvent> {
         self.events.subscribe()
     }
 
@@ -328,13 +328,13 @@ impl FloorHandle {
     }
 
     /// Changes the settings, the mode included, for every enrollment that begins from now on.
-    pub async fn set_settings(&self, settings: FloorSettings) {
+    pub async fn set_settings(&self, settings: SchedulerSettings) {
         self.tell(Command::Settings(Box::new(settings))).await;
     }
 
     /// Has a key enrolled: at once when it is there and nothing stands in the way, else as soon as it is.
-    pub async fn enroll(&self, wish: Wish) -> Result<Ticket, Refusal> {
-        self.ask(|reply| Command::Enroll(Box::new(wish), reply)).await?
+    pub async fn enroll(&self, request: EnrollRequest) -> Result<Ticket, Refusal> {
+        self.ask(|reply| Command::Enroll(Box::new(request), reply)).await?
     }
 
     /// Calls orders off, and says how many. What was done already is taken back; a token that counts stays.
@@ -402,28 +402,28 @@ impl FloorHandle {
 
     /// Takes back what was enrolled on a key: deletes its token, empties its slot. Comes back
     /// when it is over.
-    pub async fn release(&self, inquiry: Inquiry) -> Result<Box<Report>, Refusal> {
-        self.ask(|reply| Command::Release(Box::new(inquiry), reply)).await?
+    pub async fn release(&self, key_request: KeyRequest) -> Result<Box<Report>, Refusal> {
+        self.ask(|reply| Command::Release(Box::new(key_request), reply)).await?
     }
 
     /// Has a key give a code and the server check it; changes nothing else. Comes back when it is over.
-    pub async fn verify(&self, inquiry: Inquiry) -> Result<Box<Verified>, Refusal> {
-        self.ask(|reply| Command::Verify(Box::new(inquiry), reply)).await?
+    pub async fn verify(&self, key_request: KeyRequest) -> Result<Box<Verified>, Refusal> {
+        self.ask(|reply| Command::Verify(Box::new(key_request), reply)).await?
     }
 
     /// Exchanges what is in the two slots of a key. Comes back when it is over.
-    pub async fn swap(&self, inquiry: Inquiry) -> Result<Box<Handled>, Refusal> {
-        self.ask(|reply| Command::Swap(Box::new(inquiry), reply)).await?
+    pub async fn swap(&self, key_request: KeyRequest) -> Result<Box<Handled>, Refusal> {
+        self.ask(|reply| Command::Swap(Box::new(key_request), reply)).await?
     }
 
     /// Empties a slot, whoever's it is; an operator has confirmed it. Comes back when it is over.
-    pub async fn wipe(&self, inquiry: Inquiry) -> Result<Box<Handled>, Refusal> {
-        self.ask(|reply| Command::Wipe(Box::new(inquiry), reply)).await?
+    pub async fn wipe(&self, key_request: KeyRequest) -> Result<Box<Handled>, Refusal> {
+        self.ask(|reply| Command::Wipe(Box::new(key_request), reply)).await?
     }
 
     /// Finds out what an enrollment of a key by that profile would come to. Changes nothing.
-    pub async fn check(&self, inquiry: Inquiry, profile: String) -> Result<Box<Forecast>, Refusal> {
-        self.ask(|reply| Command::Check(Box::new(inquiry), profile, reply)).await?
+    pub async fn check(&self, key_request: KeyRequest, profile: String) -> Result<Box<Forecast>, Refusal> {
+        self.ask(|reply| Command::Check(Box::new(key_request), profile, reply)).await?
     }
 
     /// Puts right what is unfinished of a serial, and writes the receipts that are owed for it.
@@ -435,12 +435,12 @@ impl FloorHandle {
     /// comes back when all that is done or when its time is over (20 s): recovery
     /// sees to the rest.
     pub async fn shutdown(&self) {
-        // A floor that has ended is what is wanted.
+        // A scheduler that has ended is what is wanted.
         let _ = self.ask(Command::Shutdown).await;
     }
 
     async fn tell(&self, command: Command) {
-        // Nobody is there to hear it when the floor has ended.
+        // Nobody is there to hear it when the scheduler has ended.
         let _ = self.commands.send(command).await;
     }
 

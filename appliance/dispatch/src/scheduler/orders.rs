@@ -1,17 +1,17 @@
-//! What operators want of the floor.
+//! What operators want of the scheduler.
 
 use std::sync::Arc;
 
-use station::mode::Mode;
-use station::record::Actor;
+use station::engine::mode::Mode;
+use station::engine::record::Actor;
 use station::refusal::{Code, Refusal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::port::{Asked, Pending, is_port, is_serial};
 use super::task::{Task, paced};
-use super::view::{Doing, FloorEvent, PortView, Snapshot};
-use super::{Command, Selector, Ticket, TicketId, Wish};
+use super::view::{Doing, PortView, SchedulerEvent, Snapshot};
+use super::{Command, EnrollRequest, Selector, Ticket, TicketId};
 use crate::server::ServerPort;
 
 impl Task {
@@ -28,7 +28,7 @@ impl Task {
                 self.settings = *settings;
                 self.set_mode(mode, None);
             }
-            Command::Enroll(wish, reply) => drop(reply.send(self.wish(*wish))),
+            Command::Enroll(request, reply) => drop(reply.send(self.request(*request))),
             Command::Cancel(what, reply) => drop(reply.send(self.cancel(&what))),
             Command::RunStart(plan, unknown, secrets, by, reply) => {
                 drop(reply.send(self.run_start(plan, &unknown, secrets, by).await));
@@ -41,11 +41,13 @@ impl Task {
             Command::RunResume(run, secrets, reply) => drop(reply.send(self.run_resume(run, secrets).await)),
             Command::RunPause(reply) => drop(reply.send(self.run_pause().await)),
             Command::RunStop(run, reply) => drop(reply.send(self.run_stop(run).await)),
-            Command::Release(inquiry, reply) => self.errand(*inquiry, Asked::Release(reply)),
-            Command::Verify(inquiry, reply) => self.errand(*inquiry, Asked::Verify(reply)),
-            Command::Swap(inquiry, reply) => self.errand(*inquiry, Asked::Swap(reply)),
-            Command::Wipe(inquiry, reply) => self.errand(*inquiry, Asked::Wipe(reply)),
-            Command::Check(inquiry, profile, reply) => self.errand(*inquiry, Asked::Check(profile, reply)),
+            Command::Release(key_request, reply) => self.key_order(*key_request, Asked::Release(reply)),
+            Command::Verify(key_request, reply) => self.key_order(*key_request, Asked::Verify(reply)),
+            Command::Swap(key_request, reply) => self.key_order(*key_request, Asked::Swap(reply)),
+            Command::Wipe(key_request, reply) => self.key_order(*key_request, Asked::Wipe(reply)),
+            Command::Check(key_request, profile, reply) => {
+                self.key_order(*key_request, Asked::Check(profile, reply))
+            }
             Command::SeeTo(serial) => self.see_to(serial),
             Command::Runs(reply) => drop(reply.send(self.runs().await)),
             Command::Shutdown(reply) => drop(reply),
@@ -54,13 +56,13 @@ impl Task {
 
     fn set_mode(&mut self, mode: Mode, by: Option<Actor>) {
         self.settings.mode = mode;
-        self.emit(FloorEvent::Mode { mode, by });
+        self.emit(SchedulerEvent::Mode { mode, by });
     }
 
     fn set_server(&mut self, server: Option<Arc<dyn ServerPort>>) {
         self.server = server.map(|server| paced(server, &self.settings));
         let there = self.server.is_some();
-        self.emit(FloorEvent::Server(there));
+        self.emit(SchedulerEvent::Server(there));
         if there {
             let mode = self.settings.mode.with_credential();
             if mode != self.settings.mode {
@@ -71,7 +73,7 @@ impl Task {
         }
     }
 
-    fn wish(&mut self, wish: Wish) -> Result<Ticket, Refusal> {
+    fn request(&mut self, request: EnrollRequest) -> Result<Ticket, Refusal> {
         let refuse = |code, detail: &str| Err(Refusal::new(code, detail.to_owned()));
         if self.stopping {
             return refuse(Code::Stopping, "");
@@ -82,13 +84,13 @@ impl Task {
         if self.server.is_none() {
             return refuse(Code::NoCredential, "");
         }
-        if let Some(name) = &wish.profile
+        if let Some(name) = &request.profile
             && !self.settings.profiles.iter().any(|named| named.name == *name)
         {
             return refuse(Code::ProfileUnknown, name);
         }
         for (name, port) in &self.ports {
-            let meant = match &wish.key {
+            let meant = match &request.key {
                 Selector::Next => false,
                 Selector::Port(wanted) => is_port(name, wanted),
                 Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
@@ -100,9 +102,9 @@ impl Task {
             }
         }
         let (id, since) = (self.next_ticket(), self.monotonic());
-        let until = wish.within.map(|within| Instant::now() + within);
+        let until = request.within.map(|within| Instant::now() + within);
         let (waiter, report) = oneshot::channel();
-        self.wishes.push(Pending { id, wish, waiter, since, until });
+        self.requests.push(Pending { id, request, waiter, since, until });
         Ok(Ticket { id, report })
     }
 
@@ -115,11 +117,11 @@ impl Task {
     /// Begins nothing new, and has everything taken back that can be.
     pub(super) fn begin_shutdown(&mut self) {
         self.stopping = true;
-        for pending in self.wishes.drain(..) {
+        for pending in self.requests.drain(..) {
             // Whoever wished it may have gone.
             let _ = pending.waiter.send(Err(Refusal::new(Code::Stopping, "")));
         }
-        for postponed in self.errands.drain(..) {
+        for postponed in self.key_orders.drain(..) {
             postponed.asked.refuse(Refusal::new(Code::Stopping, ""));
         }
         for cancel in self.works.values().filter_map(|work| work.cancel.as_ref()) {

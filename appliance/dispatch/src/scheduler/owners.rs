@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::port::{Pending, Port, Postponed, Work, is_port, is_serial};
 use super::task::Task;
-use super::view::{FloorEvent, OrderView};
+use super::view::{OrderView, SchedulerEvent};
 use super::{Cancelled, Selector, TicketId};
 
 /// An order whose owner has gone.
@@ -25,17 +25,17 @@ pub(super) enum Left {
 /// Comes back when the owner of an order has gone. Who is gone has dropped the end of a channel, so
 /// nobody has to be asked again and again.
 pub(super) async fn left(
-    wishes: &mut [Pending],
-    errands: &mut [Postponed],
+    requests: &mut [Pending],
+    key_orders: &mut [Postponed],
     works: &mut HashMap<task::Id, Work>,
 ) -> Left {
     poll_fn(|context| {
-        for pending in wishes.iter_mut().filter(|pending| !pending.wish.detached) {
+        for pending in requests.iter_mut().filter(|pending| !pending.request.detached) {
             if pending.waiter.poll_closed(context).is_ready() {
                 return Poll::Ready(Left::Waiting(pending.id));
             }
         }
-        for postponed in errands.iter_mut() {
+        for postponed in key_orders.iter_mut() {
             if postponed.asked.poll_left(context).is_ready() {
                 return Poll::Ready(Left::Waiting(postponed.id));
             }
@@ -56,8 +56,8 @@ impl Task {
         match left {
             Left::Waiting(id) => {
                 tracing::info!("order {}: its client has gone, so it is called off", id.0);
-                self.wishes.retain(|pending| pending.id != id);
-                self.errands.retain(|postponed| postponed.id != id);
+                self.requests.retain(|pending| pending.id != id);
+                self.key_orders.retain(|postponed| postponed.id != id);
             }
             Left::Working(id) => {
                 let Some(work) = self.works.get_mut(&id) else { return };
@@ -73,8 +73,8 @@ impl Task {
 
     /// When the first order has waited for as long as it may.
     pub(super) fn first_limit(&self) -> Option<Instant> {
-        let errands = self.errands.iter().filter_map(|postponed| postponed.until);
-        self.wishes.iter().filter_map(|pending| pending.until).chain(errands).min()
+        let key_orders = self.key_orders.iter().filter_map(|postponed| postponed.until);
+        self.requests.iter().filter_map(|pending| pending.until).chain(key_orders).min()
     }
 
     /// Ends the orders that have waited for as long as they may.
@@ -84,12 +84,12 @@ impl Task {
         let expired = |within: Option<Duration>| {
             Refusal::new(Code::OrderExpired, format!("after {} s", within.unwrap_or_default().as_secs()))
         };
-        for pending in self.wishes.extract_if(.., |pending| over(pending.until)) {
+        for pending in self.requests.extract_if(.., |pending| over(pending.until)) {
             // Whoever wished it may have gone.
-            let _ = pending.waiter.send(Err(expired(pending.wish.within)));
+            let _ = pending.waiter.send(Err(expired(pending.request.within)));
         }
-        for postponed in self.errands.extract_if(.., |postponed| over(postponed.until)) {
-            postponed.asked.refuse(expired(postponed.inquiry.within));
+        for postponed in self.key_orders.extract_if(.., |postponed| over(postponed.until)) {
+            postponed.asked.refuse(expired(postponed.key_request.within));
         }
     }
 
@@ -102,12 +102,12 @@ impl Task {
             Cancelled::Ticket(ticket) => *ticket == id,
             Cancelled::Key(wanted) => waits_for(key, wanted, ports.iter()),
         };
-        for pending in self.wishes.extract_if(.., |pending| meant(pending.id, &pending.wish.key)) {
+        for pending in self.requests.extract_if(.., |pending| meant(pending.id, &pending.request.key)) {
             called_off += 1;
             // Whoever wished it may have gone.
             let _ = pending.waiter.send(Err(none.clone()));
         }
-        for postponed in self.errands.extract_if(.., |one| meant(one.id, &one.inquiry.key)) {
+        for postponed in self.key_orders.extract_if(.., |one| meant(one.id, &one.key_request.key)) {
             called_off += 1;
             postponed.asked.refuse(none.clone());
         }
@@ -135,41 +135,42 @@ impl Task {
     /// What waits for its key, oldest first.
     pub(super) fn orders(&self) -> Vec<OrderView> {
         let (now, instant) = (self.monotonic(), Instant::now());
-        let wishes = self.wishes.iter().map(|pending| OrderView {
+        let requests = self.requests.iter().map(|pending| OrderView {
             ticket: pending.id,
             what: "enroll",
-            key: pending.wish.key.clone(),
-            profile: pending.wish.profile.clone(),
-            person: pending.wish.person.clone(),
-            by: pending.wish.by.clone(),
+            key: pending.request.key.clone(),
+            profile: pending.request.profile.clone(),
+            person: pending.request.person.clone(),
+            by: pending.request.by.clone(),
             waited: now.saturating_sub(pending.since),
             left: pending.until.map(|until| until.saturating_duration_since(instant)),
-            detached: pending.wish.detached,
+            detached: pending.request.detached,
         });
-        let errands = self.errands.iter().map(|postponed| OrderView {
+        let key_orders = self.key_orders.iter().map(|postponed| OrderView {
             ticket: postponed.id,
             what: postponed.asked.word(),
-            key: postponed.inquiry.key.clone(),
+            key: postponed.key_request.key.clone(),
             profile: None,
             person: None,
-            by: postponed.inquiry.by.clone(),
+            by: postponed.key_request.by.clone(),
             waited: now.saturating_sub(postponed.since),
             left: postponed.until.map(|until| until.saturating_duration_since(instant)),
             detached: false,
         });
-        let mut orders: Vec<_> = wishes.chain(errands).collect();
+        let mut orders: Vec<_> = requests.chain(key_orders).collect();
         orders.sort_by_key(|order| order.ticket);
         orders
     }
 
     /// Tells everybody when other orders wait than before.
     pub(super) fn tell_orders(&mut self) {
-        let wishes = self.wishes.iter().map(|pending| pending.id);
-        let mut waiting: Vec<_> = wishes.chain(self.errands.iter().map(|postponed| postponed.id)).collect();
+        let requests = self.requests.iter().map(|pending| pending.id);
+        let mut waiting: Vec<_> =
+            requests.chain(self.key_orders.iter().map(|postponed| postponed.id)).collect();
         waiting.sort_unstable();
         if waiting != self.orders_told {
             self.orders_told = waiting;
-            self.emit(FloorEvent::Orders(self.orders()));
+            self.emit(SchedulerEvent::Orders(self.orders()));
         }
     }
 }

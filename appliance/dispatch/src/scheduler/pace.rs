@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::RngExt;
+use station::engine::server::{ServerAnswer, ServerCall, ServerFault};
 use station::refusal::Code;
-use station::server::{ServerAnswer, ServerCall, ServerFault};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// How many look-ups of people there are at once, and how long one waits for a place that no enrollment wants.
 const LOOKUPS: usize = 4;
-const PATIENCE: Duration = Duration::from_millis(20);
+const TIMEOUT: Duration = Duration::from_millis(20);
 
 /// A server that all ports share: a "too busy" to one of them makes all of them wait,
 /// a little longer or shorter each, so that they do not come back at once.
@@ -69,7 +69,7 @@ impl Paced {
         loop {
             match self.places.try_acquire() {
                 Ok(place) => return Some(place),
-                Err(TryAcquireError::NoPermits) => tokio::time::sleep(PATIENCE).await,
+                Err(TryAcquireError::NoPermits) => tokio::time::sleep(TIMEOUT).await,
                 Err(TryAcquireError::Closed) => return None,
             }
         }

@@ -4,20 +4,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
-use station::check::Forecast;
-use station::mode::Why;
-use station::record::Actor;
+use station::engine::check::Forecast;
+use station::engine::mode::Why;
+use station::engine::record::Actor;
+use station::engine::run::RunId;
+use station::engine::server::Person;
+use station::engine::slots::Handled;
+use station::engine::verify::Verified;
 use station::refusal::Refusal;
-use station::run::RunId;
-use station::server::Person;
-use station::slots::Handled;
-use station::verify::Verified;
 use tokio::sync::{oneshot, watch};
 use tokio::task;
 use tokio::time::Instant;
 
 use super::view::{Doing, Gone, Touch};
-use super::{Inquiry, Selector, TicketId, Wish};
+use super::{EnrollRequest, KeyRequest, Selector, TicketId};
 use crate::driver::Report;
 use crate::key_thread::Key;
 
@@ -80,7 +80,7 @@ pub(super) type Waiter = oneshot::Sender<Result<Box<Report>, Refusal>>;
 /// A wish that waits for its key.
 pub(super) struct Pending {
     pub(super) id: TicketId,
-    pub(super) wish: Wish,
+    pub(super) request: EnrollRequest,
     pub(super) waiter: Waiter,
     /// Since when it waits (monotonic).
     pub(super) since: Duration,
@@ -91,7 +91,7 @@ pub(super) struct Pending {
 /// An errand that waits for its key: to be plugged in, or to be looked at.
 pub(super) struct Postponed {
     pub(super) id: TicketId,
-    pub(super) inquiry: Inquiry,
+    pub(super) key_request: KeyRequest,
     pub(super) asked: Asked,
     /// Since when it waits (monotonic).
     pub(super) since: Duration,
@@ -102,7 +102,7 @@ pub(super) struct Postponed {
 impl Postponed {
     /// Whether the key in `port` is meant.
     pub(super) fn means(&self, name: &str, port: &Port) -> bool {
-        match &self.inquiry.key {
+        match &self.key_request.key {
             Selector::Next => port.info.is_some(),
             Selector::Port(wanted) => is_port(name, wanted),
             Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),
@@ -113,7 +113,7 @@ impl Postponed {
 impl Pending {
     /// Whether the key in `port` is meant.
     pub(super) fn means(&self, name: &str, port: &Port) -> bool {
-        match &self.wish.key {
+        match &self.request.key {
             Selector::Next => !port.over,
             Selector::Port(wanted) => is_port(name, wanted),
             Selector::Serial(wanted) => port.serial().is_some_and(|serial| is_serial(serial, wanted)),

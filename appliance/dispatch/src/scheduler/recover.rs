@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use keys::device::KeySerial;
 use rand::RngExt;
-use station::record::{Record, Remains, State};
-use station::recovery::Settled;
+use station::engine::record::{Record, Remains, State};
+use station::engine::recovery::Settled;
 use station::refusal::{Code, Refusal};
 use tokio::time::Instant;
 
 use super::port::Work;
 use super::task::Task;
-use super::view::{Doing, FloorEvent, Unsettled};
+use super::view::{Doing, SchedulerEvent, Unsettled};
 use super::work;
 
 /// How long after a failed recovery the next is tried: this, then twice as long each time, up to the other.
@@ -26,10 +26,10 @@ impl Task {
     pub(super) async fn recover_all(&mut self) {
         let records = match self.store.unfinished().await {
             Ok(records) => records,
-            Err(why) => return self.emit(FloorEvent::Storage(why)),
+            Err(why) => return self.emit(SchedulerEvent::Storage(why)),
         };
         if let Err(why) = self.books(None).owed(None, None).await {
-            self.emit(FloorEvent::Storage(why));
+            self.emit(SchedulerEvent::Storage(why));
         }
         if let Err(why) = self.store.forget_pins_of_undone().await {
             tracing::warn!("PINs of tokens that are gone could not be removed: {why}");
@@ -72,7 +72,7 @@ impl Task {
         let results = match results {
             Ok(results) => results,
             Err(why) => {
-                self.emit(FloorEvent::Storage(why));
+                self.emit(SchedulerEvent::Storage(why));
                 return self.retry_later();
             }
         };
@@ -87,7 +87,7 @@ impl Task {
             if left.is_none() {
                 self.show_settled(&record);
             }
-            self.emit(FloorEvent::Settled { record: Box::new(record), left });
+            self.emit(SchedulerEvent::Settled { record: Box::new(record), left });
         }
         if self.unsettled.is_empty() {
             self.retries = 0;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use journal::StoredRun;
 use keys::device::{KeyInfo, KeySerial};
-use station::enrollment::Ending;
-use station::record::{Actor, Record, State};
+use station::engine::enrollment::Ending;
+use station::engine::record::{Actor, Record, State};
+use station::engine::run::{Aside, Assignment, Claim, Run, RunId, RunPlan, RunState, Standing, Target};
 use station::refusal::{Code, Refusal};
-use station::run::{Aside, Assignment, Claim, Run, RunId, RunPlan, RunState, Standing, Target};
 
 use super::Secrets;
 use super::task::Task;
-use super::view::{FloorEvent, RunView};
+use super::view::{RunView, SchedulerEvent};
 
 /// The run that takes keys, or was the last to.
 pub(super) struct Present {
@@ -25,7 +25,7 @@ impl Task {
     pub(super) async fn take_up_run(&mut self) {
         let stored = match self.store.with(|journal| journal.runs()).await {
             Ok(stored) => stored,
-            Err(why) => return self.emit(FloorEvent::Storage(why)),
+            Err(why) => return self.emit(SchedulerEvent::Storage(why)),
         };
         let current =
             stored.into_iter().rev().find(|run| matches!(run.state, RunState::Running | RunState::Paused));
@@ -69,7 +69,7 @@ impl Task {
         let Some(view) = self.run_view() else { return };
         let (id, state, active) = (view.id, view.state, view.active);
         self.write(move |journal| journal.run_state(id, state, active)).await;
-        self.emit(FloorEvent::Run(Box::new(view)));
+        self.emit(SchedulerEvent::Run(Box::new(view)));
     }
 
     /// Writes something down that the journal can do without if need be: counts are for people.
@@ -78,7 +78,7 @@ impl Task {
         work: impl FnOnce(&mut journal::Journal) -> Result<(), journal::JournalError> + Send + 'static,
     ) {
         if let Err(why) = self.store.with(work).await {
-            self.emit(FloorEvent::Storage(why));
+            self.emit(SchedulerEvent::Storage(why));
         }
     }
 
@@ -140,7 +140,7 @@ impl Task {
             if record.state == State::Done {
                 self.run_recovered(record).await;
             }
-            self.emit(FloorEvent::Settled { record: Box::new(record.clone()), left: None });
+            self.emit(SchedulerEvent::Settled { record: Box::new(record.clone()), left: None });
         }
     }
 

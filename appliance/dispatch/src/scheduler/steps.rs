@@ -1,4 +1,4 @@
-//! What a flow says while it goes: who hears it, and what the floor makes of it.
+//! What a flow says while it goes: who hears it, and what the scheduler makes of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 
 use super::task::Task;
-use super::view::{Doing, FloorEvent, Touch};
+use super::view::{Doing, SchedulerEvent, Touch};
 use crate::event::{Event, Watcher, What};
 
 /// How long a key that blinks waits for its touch (Nitrokey 3: 15 s).
 const CONFIRM: Duration = Duration::from_secs(15);
 
-/// Lets the outside watcher, the listeners and the floor hear each step.
+/// Lets the outside watcher, the listeners and the scheduler hear each step.
 #[derive(Clone)]
 pub(super) struct Tee {
     pub(super) watcher: Arc<dyn Watcher>,
-    pub(super) events: broadcast::Sender<FloorEvent>,
+    pub(super) events: broadcast::Sender<SchedulerEvent>,
     pub(super) steps: mpsc::UnboundedSender<(u64, Event)>,
     /// Of which insertion: another key may be in the port before the first one's enrollment is taken back.
     pub(super) insertion: u64,
@@ -25,11 +25,11 @@ pub(super) struct Tee {
 impl Watcher for Tee {
     fn saw(&self, event: Event) {
         if !matches!(event.what, What::Step(_) | What::Ended(_)) {
-            // The floor may have ended; the flow that is left behind has nobody to tell.
+            // The scheduler may have ended; the flow that is left behind has nobody to tell.
             let _ = self.steps.send((self.insertion, event.clone()));
         }
         // Without listeners nobody hears it.
-        let _ = self.events.send(FloorEvent::Step(event.clone()));
+        let _ = self.events.send(SchedulerEvent::Step(event.clone()));
         self.watcher.saw(event);
     }
 }

@@ -1,14 +1,14 @@
-//! The floor's own task: what comes and goes, and what is done about it.
+//! The scheduler's own task: what comes and goes, and what is done about it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
-use station::enrollment::Ending;
-use station::mode::{Decision, Mode, Situation, Wait, Why, decide};
+use station::engine::enrollment::Ending;
+use station::engine::mode::{Decision, Mode, Situation, Wait, Why, decide};
+use station::engine::step::KeyFault;
 use station::refusal::{Code, Refusal};
-use station::step::KeyFault;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -18,9 +18,9 @@ use super::pace::Paced;
 use super::port::{Begun, Pending, Port, Postponed, Work};
 use super::runs::Present;
 use super::steps::Tee;
-use super::view::{Doing, Ended, FloorEvent, Gone, Tally, Unsettled};
+use super::view::{Doing, Ended, Gone, SchedulerEvent, Tally, Unsettled};
 use super::work::{self, Books, Finished};
-use super::{Command, FloorParts, FloorSettings, Rim, TicketId};
+use super::{Command, Hotplug, SchedulerParts, SchedulerSettings, TicketId};
 use crate::clock::SystemClock;
 use crate::driver::Station;
 use crate::key_thread::Key;
@@ -32,24 +32,24 @@ use crate::store::Store;
 /// seconds; recovery at the next start does what is left.
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
-/// Everything the floor knows.
+/// Everything the scheduler knows.
 pub(super) struct Task {
-    pub(super) settings: FloorSettings,
+    pub(super) settings: SchedulerSettings,
     pub(super) server: Option<Arc<dyn ServerPort>>,
     pub(super) store: Store,
     pub(super) clock: SystemClock,
     pub(super) receipts: Option<Receipts>,
     tee: Tee,
-    events: broadcast::Sender<FloorEvent>,
+    events: broadcast::Sender<SchedulerEvent>,
     pub(super) ports: BTreeMap<String, Port>,
     insertions: u64,
     pub(super) tasks: JoinSet<Finished>,
     pub(super) works: HashMap<task::Id, Work>,
     /// The serials that something is being done with.
     pub(super) locked: BTreeSet<KeySerial>,
-    pub(super) wishes: Vec<Pending>,
+    pub(super) requests: Vec<Pending>,
     /// Errands that wait for their keys.
-    pub(super) errands: Vec<Postponed>,
+    pub(super) key_orders: Vec<Postponed>,
     pub(super) tickets: u64,
     /// The orders that everybody was told of.
     pub(super) orders_told: Vec<TicketId>,
@@ -62,16 +62,16 @@ pub(super) struct Task {
     pub(super) stopping: bool,
 }
 
-/// Runs a floor to its end.
+/// Runs a scheduler to its end.
 pub(super) async fn run(
-    parts: FloorParts,
+    parts: SchedulerParts,
     mut inbox: mpsc::Receiver<Command>,
-    events: broadcast::Sender<FloorEvent>,
+    events: broadcast::Sender<SchedulerEvent>,
 ) {
-    let FloorParts { settings, server, store, clock, watcher, receipts, rim } = parts;
+    let SchedulerParts { settings, server, store, clock, watcher, receipts, hotplug } = parts;
     let (steps, mut heard) = mpsc::unbounded_channel();
     let tee = Tee { watcher, events: events.clone(), steps, insertion: 0 };
-    let mut floor = Task {
+    let mut scheduler = Task {
         server: server.map(|server| paced(server, &settings)),
         settings,
         store,
@@ -84,8 +84,8 @@ pub(super) async fn run(
         tasks: JoinSet::new(),
         works: HashMap::new(),
         locked: BTreeSet::new(),
-        wishes: Vec::new(),
-        errands: Vec::new(),
+        requests: Vec::new(),
+        key_orders: Vec::new(),
         tickets: 0,
         orders_told: Vec::new(),
         present: None,
@@ -96,48 +96,48 @@ pub(super) async fn run(
         lost: None,
         stopping: false,
     };
-    floor.recover_all().await;
-    floor.take_up_run().await;
-    let mut rim = Some(rim);
+    scheduler.recover_all().await;
+    scheduler.take_up_run().await;
+    let mut hotplug = Some(hotplug);
     let mut waits_for_end: Vec<oneshot::Sender<()>> = Vec::new();
     let mut end_by = None;
     loop {
-        let time_limit = floor.first_limit();
+        let time_limit = scheduler.first_limit();
         tokio::select! {
             biased;
-            left = left(&mut floor.wishes, &mut floor.errands, &mut floor.works) => floor.owner_left(left),
-            Some((insertion, event)) = heard.recv() => floor.stepped(insertion, event),
-            Some(finished) = floor.tasks.join_next_with_id() => floor.finished(finished).await,
+            left = left(&mut scheduler.requests, &mut scheduler.key_orders, &mut scheduler.works) => scheduler.owner_left(left),
+            Some((insertion, event)) = heard.recv() => scheduler.stepped(insertion, event),
+            Some(finished) = scheduler.tasks.join_next_with_id() => scheduler.finished(finished).await,
             command = inbox.recv(), if end_by.is_none() => match command {
                 Some(Command::Shutdown(reply)) => {
                     waits_for_end.push(reply);
                     end_by = Some(Instant::now() + SHUTDOWN);
-                    floor.begin_shutdown();
+                    scheduler.begin_shutdown();
                 }
                 None => {
                     end_by = Some(Instant::now() + SHUTDOWN);
-                    floor.begin_shutdown();
+                    scheduler.begin_shutdown();
                 }
-                Some(command) => floor.obey(command).await,
+                Some(command) => scheduler.obey(command).await,
             },
-            news = next(&mut rim) => match news {
-                Some(news) => floor.heard(news),
-                None => rim = None,
+            news = next(&mut hotplug) => match news {
+                Some(news) => scheduler.heard(news),
+                None => hotplug = None,
             },
-            () = at(floor.retry_at) => floor.recover_unsettled(),
-            () = at(time_limit) => floor.limit_reached(),
+            () = at(scheduler.retry_at) => scheduler.recover_unsettled(),
+            () = at(time_limit) => scheduler.limit_reached(),
             () = at(end_by) => break,
         }
-        if end_by.is_some() && floor.tasks.is_empty() {
+        if end_by.is_some() && scheduler.tasks.is_empty() {
             break;
         }
-        floor.consider_all().await;
-        if floor.resume_errands() {
-            floor.consider_all().await;
+        scheduler.consider_all().await;
+        if scheduler.resume_errands() {
+            scheduler.consider_all().await;
         }
-        floor.tell_orders();
+        scheduler.tell_orders();
     }
-    floor.close_run().await;
+    scheduler.close_run().await;
     for reply in waits_for_end {
         // Whoever asked may have gone.
         let _ = reply.send(());
@@ -145,9 +145,9 @@ pub(super) async fn run(
 }
 
 /// What the rim says next; never anything once it has ended.
-async fn next(rim: &mut Option<mpsc::Receiver<Rim>>) -> Option<Rim> {
-    match rim {
-        Some(rim) => rim.recv().await,
+async fn next(hotplug: &mut Option<mpsc::Receiver<Hotplug>>) -> Option<Hotplug> {
+    match hotplug {
+        Some(hotplug) => hotplug.recv().await,
         None => std::future::pending().await,
     }
 }
@@ -160,12 +160,12 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-pub(super) fn paced(server: Arc<dyn ServerPort>, settings: &FloorSettings) -> Arc<dyn ServerPort> {
+pub(super) fn paced(server: Arc<dyn ServerPort>, settings: &SchedulerSettings) -> Arc<dyn ServerPort> {
     Arc::new(Paced::new(server, settings.server_at_once))
 }
 
 impl Task {
-    pub(super) fn emit(&self, event: FloorEvent) {
+    pub(super) fn emit(&self, event: SchedulerEvent) {
         // Without listeners nobody hears it.
         let _ = self.events.send(event);
     }
@@ -199,7 +199,7 @@ impl Task {
     /// Tells everybody that something could not be written.
     fn storage(&self, why: Option<String>) {
         if let Some(why) = why {
-            self.emit(FloorEvent::Storage(why));
+            self.emit(SchedulerEvent::Storage(why));
         }
     }
 
@@ -209,13 +209,13 @@ impl Task {
         port.doing = doing.clone();
         port.since = now;
         port.touch = None;
-        self.emit(FloorEvent::Doing { port: name.to_owned(), doing });
+        self.emit(SchedulerEvent::Doing { port: name.to_owned(), doing });
     }
 
     /// What comes and goes.
-    fn heard(&mut self, news: Rim) {
+    fn heard(&mut self, news: Hotplug) {
         match news {
-            Rim::Arrived(plugged) => {
+            Hotplug::Arrived(plugged) => {
                 let name = plugged.port.clone();
                 self.insertions += 1;
                 let key = Key::start(plugged, self.clock);
@@ -225,25 +225,25 @@ impl Task {
                 let mut port = Port::new(self.insertions, None, Doing::Inspecting, self.monotonic());
                 port.task = Some(handle.id());
                 self.ports.insert(name.clone(), port);
-                self.emit(FloorEvent::Arrived { port: name });
+                self.emit(SchedulerEvent::Arrived { port: name });
             }
-            Rim::Left { port } => {
+            Hotplug::Left { port } => {
                 // A task that has the key notices by itself, and sees to what it has begun.
                 if self.ports.remove(&port).is_some() {
-                    self.emit(FloorEvent::Left { port });
+                    self.emit(SchedulerEvent::Left { port });
                 }
             }
-            Rim::Stranger { port: name, what } => {
+            Hotplug::Stranger { port: name, what } => {
                 self.insertions += 1;
                 let doing = Doing::Nothing(Refusal::new(Code::KeyUnknown, what));
                 let mut port = Port::new(self.insertions, None, doing.clone(), self.monotonic());
                 (port.over, port.stranger) = (true, true);
                 self.ports.insert(name.clone(), port);
-                self.emit(FloorEvent::Doing { port: name, doing });
+                self.emit(SchedulerEvent::Doing { port: name, doing });
             }
-            Rim::Lost(why) => {
+            Hotplug::Lost(why) => {
                 self.lost = Some(why.clone());
-                self.emit(FloorEvent::Lost(why));
+                self.emit(SchedulerEvent::Lost(why));
             }
         }
     }
@@ -325,11 +325,11 @@ impl Task {
             Ok(info) => {
                 port.info = Some((*info).clone());
                 port.settled = !unfinished;
-                self.emit(FloorEvent::Recognised { port: name, key: info });
+                self.emit(SchedulerEvent::Recognised { port: name, key: info });
             }
             Err(KeyFault::Gone) => {
                 self.ports.remove(&name);
-                self.emit(FloorEvent::Left { port: name });
+                self.emit(SchedulerEvent::Left { port: name });
             }
             Err(fault) => {
                 port.over = true;
@@ -364,7 +364,7 @@ impl Task {
         let serves_another = begun.why == Why::Run && self.run_settle(work.serial, ending).await;
         let port = work.place.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
         let there = self.port_of(&work).is_some();
-        self.emit(FloorEvent::Ended(Box::new(Ended {
+        self.emit(SchedulerEvent::Ended(Box::new(Ended {
             port,
             there,
             why: begun.why,
@@ -418,7 +418,7 @@ impl Task {
 
     async fn consider(&mut self, name: &str) {
         let Some(port) = self.ports.get(name) else { return };
-        let wished = self.wishes.iter().position(|pending| pending.means(name, port));
+        let wished = self.requests.iter().position(|pending| pending.means(name, port));
         if port.over && wished.is_none() {
             return;
         }
@@ -428,8 +428,9 @@ impl Task {
         }
         let (settled, insertion) = (port.settled, port.insertion);
         // What an operator ordered of this very key comes before a run, and before what comes by itself.
-        let errand = wished.is_none() && self.errands.iter().any(|postponed| postponed.means(name, port));
-        let claim = if wished.is_some() || errand { None } else { self.claim(&info) };
+        let key_order =
+            wished.is_none() && self.key_orders.iter().any(|postponed| postponed.means(name, port));
+        let claim = if wished.is_some() || key_order { None } else { self.claim(&info) };
         let situation = Situation {
             mode: self.settings.mode,
             server: self.server.is_some(),
@@ -437,7 +438,7 @@ impl Task {
             run: claim.as_ref(),
         };
         let decision = match decide(situation) {
-            Decision::Enroll(_) if errand => Decision::Wait(Wait::Operator),
+            Decision::Enroll(_) if key_order => Decision::Wait(Wait::Operator),
             decision => decision,
         };
         // An enrollment puts right what an earlier one left; without one it is done here.
@@ -458,11 +459,11 @@ impl Task {
                 self.set_doing(name, Doing::Queued);
             }
             Decision::Enroll(why) => {
-                let pending = wished.map(|index| self.wishes.remove(index));
+                let pending = wished.map(|index| self.requests.remove(index));
                 self.begin(name, &info, why, pending, claim).await;
             }
             // The errand begins in a moment.
-            Decision::Wait(Wait::Operator) if errand => {}
+            Decision::Wait(Wait::Operator) if key_order => {}
             Decision::Wait(wait) => self.set_doing(name, Doing::Waiting(wait)),
             Decision::Refuse(refusal) => {
                 if let Some(port) = self.ports.get_mut(name) {

@@ -1,15 +1,15 @@
-//! What others see of the floor: snapshots and events, without secrets and codes.
+//! What others see of the scheduler: snapshots and events, without secrets and codes.
 
 use std::time::Duration;
 
 use keys::device::{KeyInfo, KeySerial};
-use station::enrollment::Outcome;
-use station::mode::{Mode, Wait, Why};
-use station::record::{Actor, Record};
+use station::engine::enrollment::Outcome;
+use station::engine::mode::{Mode, Wait, Why};
+use station::engine::record::{Actor, Record};
+use station::engine::run::{Aside, KeyResult, Progress, RunId, RunPlan, RunState};
+use station::engine::server::Person;
+use station::engine::step::Phase;
 use station::refusal::Refusal;
-use station::run::{Aside, KeyResult, Progress, RunId, RunPlan, RunState};
-use station::server::Person;
-use station::step::Phase;
 use station::token::TokenSerial;
 
 use super::{Selector, TicketId};
@@ -240,7 +240,7 @@ pub struct Ended {
 
 /// Something that happened.
 #[derive(Debug, Clone)]
-pub enum FloorEvent {
+pub enum SchedulerEvent {
     /// A key was plugged in.
     Arrived {
         /// Where.

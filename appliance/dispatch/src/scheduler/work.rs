@@ -1,16 +1,16 @@
-//! What is done with one key, away from the floor's own task.
+//! What is done with one key, away from the scheduler's own task.
 
 use keys::device::{Answer, KeyInfo, KeySerial, Operation};
-use station::check::Forecast;
-use station::enrollment::{Ending, Order, Outcome};
-use station::errand::Errand;
-use station::record::{EnrollmentId, Record};
-use station::recovery::Settled;
+use station::engine::check::Forecast;
+use station::engine::enrollment::{Ending, Order, Outcome};
+use station::engine::key_order::KeyOrder;
+use station::engine::record::{EnrollmentId, Record};
+use station::engine::recovery::Settled;
+use station::engine::server::ServerCall;
+use station::engine::slots::Handled;
+use station::engine::step::KeyFault;
+use station::engine::verify::Verified;
 use station::refusal::{Code, Refusal};
-use station::server::ServerCall;
-use station::slots::Handled;
-use station::step::KeyFault;
-use station::verify::Verified;
 
 use crate::driver::{Cancel, Report, Station, kernel_random};
 use crate::key_thread::Key;
@@ -153,7 +153,7 @@ pub(super) async fn enroll(
 pub(super) async fn release(
     station: Station,
     books: Books,
-    errand: Errand,
+    key_order: KeyOrder,
     mut key: Key,
     info: KeyInfo,
     cancel: Cancel,
@@ -163,14 +163,14 @@ pub(super) async fn release(
         return Finished::Released { key, report: Box::new(report), info: None, storage: Some(why) };
     }
     let setting = Setting {
-        station: errand.station.clone(),
-        port: errand.port.clone(),
-        by: errand.actor.to_string(),
+        station: key_order.station.clone(),
+        port: key_order.port.clone(),
+        by: key_order.actor.to_string(),
         profile: String::new(),
         digest: None,
         run: None,
     };
-    let report = Box::new(station.release(errand, &mut key, cancel).await);
+    let report = Box::new(station.release(key_order, &mut key, cancel).await);
     let storage = books.write(&setting, &report).await.err();
     let info = changed(&mut key, &report).await;
     Finished::Released { key, report, info, storage }
@@ -185,8 +185,8 @@ async fn changed(key: &mut Key, report: &Report) -> Option<Box<KeyInfo>> {
 }
 
 /// Asks whether a key answers for its token.
-pub(super) async fn verify(station: Station, errand: Errand, mut key: Key, cancel: Cancel) -> Finished {
-    let verified = Box::new(station.verify(errand, &mut key, cancel).await);
+pub(super) async fn verify(station: Station, key_order: KeyOrder, mut key: Key, cancel: Cancel) -> Finished {
+    let verified = Box::new(station.verify(key_order, &mut key, cancel).await);
     Finished::Verified { key, verified }
 }
 

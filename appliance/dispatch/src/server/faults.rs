@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use privacyidea::{Error, NotSent, Outcome, ServerCode, TlsFault};
+use station::engine::server::ServerFault;
 use station::refusal::Code;
-use station::server::ServerFault;
 
 use super::LOGIN_AGAIN;
 /// What an error means to the engine.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use station::mode::Fits;
+use station::engine::mode::Fits;
 use station::profile::{CodeTo, KeyPin, NewCode, Overwrite};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -26,7 +26,7 @@ pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, read
         check.say(
             "shell",
             "listen",
-            "nobody can log in when the door listens nowhere",
+            "nobody can log in when the SSH server listens nowhere",
             "Write [\"[::]:22\"].",
         );
     }

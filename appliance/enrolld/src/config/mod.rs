@@ -55,7 +55,7 @@ pub struct Config {
     pub panel: PanelSection,
     /// Where keys may be plugged in.
     pub usb: UsbSection,
-    /// The SSH door.
+    /// The SSH server.
     pub shell: ShellSection,
     /// Receipts.
     pub receipts: ReceiptsSection,
@@ -308,7 +308,7 @@ fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
             PanelSection::fields(),
         ),
         ("usb", false, "Where keys may be plugged in.", UsbSection::fields()),
-        ("shell", false, "The SSH door.", ShellSection::fields()),
+        ("shell", false, "The SSH server.", ShellSection::fields()),
         (
             "network",
             false,

@@ -66,8 +66,8 @@ pub struct SshKey {
     pub fingerprint: String,
 }
 
-/// Types of keys that the door takes. RSA is not among them: the only implementation
-/// that the door could use leaks the key by its timing, and these exist everywhere.
+/// Types of keys that the SSH server takes. RSA is not among them: the only implementation
+/// that the SSH server could use leaks the key by its timing, and these exist everywhere.
 const TYPES: [&str; 6] = [
     "ssh-ed25519",
     "sk-ssh-ed25519@openssh.com",

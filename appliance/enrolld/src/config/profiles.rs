@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
-use station::mode::Fits;
+use station::engine::mode::Fits;
 use station::profile::Profile;
 use station::welcome::{Rule, Welcome};
 use toml::Spanned;

@@ -52,7 +52,7 @@ fn a_small_configuration_is_enough_and_the_rest_has_defaults() {
     assert_eq!(config.operators[0].role, OperatorRole::Admin);
     assert_eq!(config.shell.listen, [Listen("[::]:22".parse().unwrap())]);
     assert_eq!(config.run, RunSection::default());
-    assert!(config.profiles["desk"].fits == station::mode::Fits::default());
+    assert!(config.profiles["desk"].fits == station::engine::mode::Fits::default());
 }
 
 #[test]

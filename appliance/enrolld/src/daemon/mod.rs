@@ -1,4 +1,4 @@
-//! The whole station, wired: configuration, journal, floor, display, control socket.
+//! The whole station, wired: configuration, journal, scheduler, display, control socket.
 //!
 //! [`run`] is what the program `enrolld` does and what the simulation does with other
 //! hardware. It comes back when it is told to stop, after writes have ended.
@@ -19,14 +19,14 @@ use tokio::sync::mpsc;
 use crate::board::{self, Board};
 use crate::config::{Config, DisplayKind, Speech};
 use crate::notify::{Beat, Manager};
-use crate::service::door::{Admitted, More};
+use crate::service::call_handler::{Admitted, More};
 use crate::service::keeping::{self, Condition};
-use crate::service::{Desk, Face, Files, Loaded, Parts as DeskParts, Power, Ring, floor_settings};
+use crate::service::{Face, Files, Loaded, Parts as ServiceParts, Power, Ring, Service, scheduler_settings};
 use crate::time;
 use dispatch::clock::SystemClock;
 use dispatch::event::Event;
 use dispatch::receipts::Receipts;
-use dispatch::scheduler::{Floor, FloorParts, Rim};
+use dispatch::scheduler::{Hotplug, Scheduler, SchedulerParts};
 use dispatch::store::Store;
 
 mod scene;
@@ -36,7 +36,7 @@ pub enum Source {
     /// The machine's USB ports.
     Usb,
     /// Whoever has the other end.
-    Channel(mpsc::Receiver<Rim>),
+    Channel(mpsc::Receiver<Hotplug>),
 }
 
 /// What the panel is made of.
@@ -80,7 +80,6 @@ pub struct Parts {
 
 /// Why there is no station.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum DaemonError {
     /// The journal cannot be opened, and nothing may happen that it does not know.
     #[error(
@@ -152,7 +151,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     })?;
     let store = loaded.furnished(store);
     let clock = SystemClock::new();
-    let (rim, _watcher) = rim(source, &config);
+    let (hotplug, _watcher) = rim(source, &config);
     let receipts = files.state.as_ref().map(|state| state.join("receipts"));
     let log = receipts.as_deref().map(|directory| {
         Receipts::open_beside(&store, directory, config.station.name.as_str(), Limits::default(), clock)
@@ -164,19 +163,19 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
         None
     });
     let wrong = wrong || unopened.is_some() || condition.forbids();
-    let floor = Floor::start(FloorParts {
-        settings: floor_settings(&config, wrong),
+    let scheduler = Scheduler::start(SchedulerParts {
+        settings: scheduler_settings(&config, wrong),
         server: loaded.server(),
         store: store.clone(),
         clock,
         watcher: Arc::new(log_event),
         receipts: log,
-        rim,
+        hotplug,
     });
-    let desk = Desk::open(DeskParts {
+    let service = Service::open(ServiceParts {
         loaded,
         state: files.state.clone(),
-        floor: floor.clone(),
+        scheduler: scheduler.clone(),
         store,
         face: Arc::clone(&face),
         receipts,
@@ -186,17 +185,17 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
         unopened,
         board: Board::new(board::Places::default()),
     });
-    let (runtime, known) = (tokio::runtime::Handle::current(), Arc::downgrade(&desk));
+    let (runtime, known) = (tokio::runtime::Handle::current(), Arc::downgrade(&service));
     time::begin(time::Places::default(), move || {
-        if let Some(desk) = known.upgrade() {
-            drop(runtime.spawn(async move { desk.time_is_known().await }));
+        if let Some(service) = known.upgrade() {
+            drop(runtime.spawn(async move { service.time_is_known().await }));
         }
     });
     let listener = listen(&control, control_mode)?;
-    let serving = Arc::clone(&desk).serve(listener, admitted, more);
+    let serving = Arc::clone(&service).serve(listener, admitted, more);
     tokio::pin!(serving);
-    let watching = tokio::spawn(keeping::watch(Arc::clone(&desk)));
-    let drawing = tokio::spawn(scene::draw(Arc::clone(&desk), floor.clone(), face, presses));
+    let watching = tokio::spawn(keeping::watch(Arc::clone(&service)));
+    let drawing = tokio::spawn(scene::draw(Arc::clone(&service), scheduler.clone(), face, presses));
     manager.tell("READY=1\nSTATUS=ready");
     tracing::info!("station {} is ready, its control socket is {}", config.station.name, control.display());
 
@@ -207,26 +206,26 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => {
                     manager.tell("STATUS=reading the configuration anew");
-                    desk.reload().await;
+                    service.reload().await;
                     manager.tell("STATUS=ready");
                 }
                 Some(Signal::Stop) | None => break Ok(()),
             },
-            // The floor answers, so the station is alive; a floor that has ended is silent.
+            // The scheduler answers, so the station is alive; a scheduler that has ended is silent.
             () = beat.tick() => {
-                if floor.snapshot().await.is_some() {
+                if scheduler.snapshot().await.is_some() {
                     manager.tell("WATCHDOG=1");
                 }
                 // The machine is awake anyway: a cable that was plugged in or out is seen.
-                desk.notice_addresses();
-                desk.look_at_the_card();
-                desk.look_at_the_board();
+                service.notice_addresses();
+                service.look_at_the_card();
+                service.look_at_the_board();
             }
         }
     };
     manager.tell("STOPPING=1\nSTATUS=letting writes end");
     tracing::info!("stopping: writes end, what waits for a touch is taken back");
-    tokio::join!(floor.shutdown(), desk.hang_up());
+    tokio::join!(scheduler.shutdown(), service.hang_up());
     drawing.abort();
     watching.abort();
     // It may be gone with its directory already.
@@ -258,20 +257,20 @@ fn listen(socket: &Path, mode: u32) -> Result<UnixListener, DaemonError> {
     open().map_err(|error| DaemonError::Socket { socket: socket.display().to_string(), error })
 }
 
-fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Rim>, Option<usb::Watcher>) {
+fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Hotplug>, Option<usb::Watcher>) {
     match source {
-        Source::Channel(rim) => (rim, None),
+        Source::Channel(hotplug) => (hotplug, None),
         Source::Usb => {
-            let (sender, rim) = mpsc::channel(dispatch::hotplug::BACKLOG);
+            let (sender, hotplug) = mpsc::channel(dispatch::hotplug::BACKLOG);
             let ports = config.usb.ports.iter().map(|ports| ports.0.clone()).collect();
             let policy = usb::Policy { ports, ..usb::Policy::default() };
             match dispatch::hotplug::watch(policy, usb::Places::default(), sender.clone()) {
-                Ok(watcher) => (rim, Some(watcher)),
+                Ok(watcher) => (hotplug, Some(watcher)),
                 Err(error) => {
                     tracing::error!("the USB ports are not watched: {error}");
                     // There is room: nothing was sent before.
-                    let _ = sender.try_send(Rim::Lost(error.to_string()));
-                    (rim, None)
+                    let _ = sender.try_send(Hotplug::Lost(error.to_string()));
+                    (hotplug, None)
                 }
             }
         }

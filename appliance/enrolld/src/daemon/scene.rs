@@ -9,16 +9,16 @@ use control::types::Credential;
 use keys::device::KeySerial;
 use panel::{Fingerprint, Notice, Press, Run, ServerTrouble, Station, Text, View};
 use station::catalogue::Language;
-use station::mode::Mode;
+use station::engine::mode::Mode;
+use station::engine::run::RunState;
 use station::refusal::Code;
-use station::run::RunState;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::display::{self, notice};
-use crate::service::{Desk, Face, addresses, mends_itself};
-use dispatch::scheduler::{Cancelled, Doing, FloorEvent, FloorHandle, Selector, Snapshot};
+use crate::service::{Face, Service, addresses, mends_itself};
+use dispatch::scheduler::{Cancelled, Doing, SchedulerEvent, SchedulerHandle, Selector, Snapshot};
 
 /// How long the host key is shown: as long as somebody needs to compare it.
 const KEY_SHOWN: Duration = Duration::from_secs(60);
@@ -33,26 +33,26 @@ const TOLD: Duration = Duration::from_secs(30);
 const FIRST_TRY: Duration = Duration::from_secs(15);
 const LAST_TRY: Duration = Duration::from_secs(300);
 
-/// Draws until the floor has ended.
+/// Draws until the scheduler has ended.
 pub(super) async fn draw(
-    desk: Arc<Desk>,
-    floor: FloorHandle,
+    service: Arc<Service>,
+    scheduler: SchedulerHandle,
     face: Arc<Face>,
     presses: blocking::Receiver<Press>,
 ) {
     let mut presses = forwarded(presses);
-    let mut events = floor.events();
-    let (mut configs, mut door, mut server) = (desk.configs(), desk.door(), desk.server_changes());
+    let mut events = scheduler.events();
+    let (mut configs, mut door, mut server) = (service.configs(), service.door(), service.server_changes());
     let mut host_key: Option<HostKey> = None;
     let mut aftermath: Option<(View, Instant)> = None;
     let mut departed = Departed::default();
     let mut again = Again::default();
     loop {
-        let Some(snapshot) = floor.snapshot().await else { return };
-        let language = crate::config::language(desk.config().station.language);
+        let Some(snapshot) = scheduler.snapshot().await else { return };
+        let language = crate::config::language(service.config().station.language);
         let now = Instant::now();
         aftermath = aftermath.filter(|(_, until)| *until > now);
-        again.wanted(now, can_be_tried(&desk, &snapshot));
+        again.wanted(now, can_be_tried(&service, &snapshot));
         // Whoever has a key to touch is not kept waiting by it.
         let its_turn = host_key.is_some_and(|host_key| host_key.has_its_turn(now))
             && !display::is_busy(language, &snapshot.ports);
@@ -61,15 +61,19 @@ pub(super) async fn draw(
         let view = fingerprint.map_or_else(
             || {
                 let idle = aftermath.as_ref().map(|(view, _)| view.clone());
-                display::view(language, idle.unwrap_or_else(|| idle_view(&desk, &snapshot)), &snapshot.ports)
+                display::view(
+                    language,
+                    idle.unwrap_or_else(|| idle_view(&service, &snapshot)),
+                    &snapshot.ports,
+                )
             },
             View::HostKey,
         );
-        desk.board().show(&view);
+        service.board().show(&view);
         face.show(view);
         tokio::select! {
             event = events.recv() => match event {
-                Ok(FloorEvent::Ended(ended)) => {
+                Ok(SchedulerEvent::Ended(ended)) => {
                     let outcome = &ended.report.outcome;
                     let serial = outcome.key.as_ref().and_then(|key| key.serial);
                     let pulled = outcome.ending.refusal().is_some_and(|refusal| {
@@ -82,17 +86,17 @@ pub(super) async fn draw(
                         .map(|view| (view, Instant::now() + TOLD));
                 }
                 // Whoever stands there has turned to something else.
-                Ok(FloorEvent::Arrived { .. }) => {
+                Ok(SchedulerEvent::Arrived { .. }) => {
                     aftermath = None;
                     departed.somebody_came();
                 }
-                Ok(FloorEvent::Left { port }) => departed.left(&snapshot, port),
+                Ok(SchedulerEvent::Left { port }) => departed.left(&snapshot, port),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },
             changed = configs.changed() => if changed.is_err() { return },
-            // A door that opens shows its key, so that the first login can be compared. Keys are taken
+            // An SSH server that opens shows its key, so that the first login can be compared. Keys are taken
             // meanwhile, so it does not hide for long that one is waited for.
             changed = door.changed() => {
                 if changed.is_err() { return }
@@ -105,7 +109,7 @@ pub(super) async fn draw(
                         Some(port) => {
                             tracing::info!("port {port}: called off at the button");
                             // It may be over already.
-                            let _ = floor.cancel(Cancelled::Key(port)).await;
+                            let _ = scheduler.cancel(Cancelled::Key(port)).await;
                         }
                         None => host_key = Some(HostKey { from: Instant::now(), by_turns: false }),
                     }
@@ -116,8 +120,8 @@ pub(super) async fn draw(
             () = until(again.at) => {
                 again.tried();
                 // What it finds out is told by an event.
-                let desk = Arc::clone(&desk);
-                tokio::spawn(async move { desk.freshen().await });
+                let service = Arc::clone(&service);
+                tokio::spawn(async move { service.freshen().await });
             }
         }
     }
@@ -218,8 +222,8 @@ impl Again {
 }
 
 /// Whether something stands in the way that may be gone when it is tried again.
-fn can_be_tried(desk: &Desk, snapshot: &Snapshot) -> bool {
-    let trouble = desk.server().trouble.and_then(|refusal| Code::parse(&refusal.code));
+fn can_be_tried(service: &Service, snapshot: &Snapshot) -> bool {
+    let trouble = service.server().trouble.and_then(|refusal| Code::parse(&refusal.code));
     snapshot.server && trouble.is_some_and(mends_itself)
 }
 
@@ -234,8 +238,8 @@ fn working(snapshot: &Snapshot) -> Option<String> {
 
 /// What is shown while no key is in work: what stops the next key, else what it is for. Of the server
 /// it promises nothing: a key that comes is the question.
-fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
-    let config = desk.config();
+fn idle_view(service: &Service, snapshot: &Snapshot) -> View {
+    let config = service.config();
     let language = crate::config::language(config.station.language);
     let own = addresses();
     // Whoever is called has to know where to come to.
@@ -247,7 +251,7 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
             addresses: own.iter().map(|address| Text::new(address)).collect(),
         },
     };
-    if let Some(problem) = desk.problems().first() {
+    if let Some(problem) = service.problems().first() {
         let line = problem.place.map(|(line, column)| match language {
             Language::English => format!("Line {line}, column {column}: "),
             Language::German => format!("Zeile {line}, Spalte {column}: "),
@@ -262,13 +266,13 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
             ..worded
         }));
     }
-    if let Some(refusal) = desk.kept_trouble() {
+    if let Some(refusal) = service.kept_trouble() {
         return operator(View::Fault(notice(refusal.code, language)));
     }
     if let Some(why) = &snapshot.lost {
         return operator(View::Fault(Notice { cause: Text::new(why), ..notice(Code::Internal, language) }));
     }
-    let server = desk.server();
+    let server = service.server();
     let remedy = |code: Code| Some(Text::new(code.text(language).remedy));
     if server.url.is_none() {
         return operator(View::Locked { reason: remedy(Code::NoServer) });
@@ -318,13 +322,13 @@ fn idle_view(desk: &Desk, snapshot: &Snapshot) -> View {
         name: Text::new(config.station.name.as_str()),
         address: Text::new(own.first().map(String::as_str).unwrap_or_default()),
         state: Text::default(),
-        warnings: warnings(desk).into_iter().map(|code| notice(code, language)).collect(),
+        warnings: warnings(service).into_iter().map(|code| notice(code, language)).collect(),
     })
 }
 
 /// What should be done about the station, although it takes keys.
-fn warnings(desk: &Desk) -> Vec<Code> {
-    let board = desk.board().troubles().into_iter().map(|refusal| refusal.code);
+fn warnings(service: &Service) -> Vec<Code> {
+    let board = service.board().troubles().into_iter().map(|refusal| refusal.code);
     board.chain((!dispatch::clock::is_known()).then_some(Code::ClockUnknown)).collect()
 }
 

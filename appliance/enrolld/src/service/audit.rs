@@ -21,7 +21,7 @@ use std::time::Duration;
 use control::types::AuditEntry;
 use control::{Method, Role};
 use journal::receipts::{Kept, Limits, Log, ReceiptError, rows};
-use station::receipt::{Body, Book, Deed};
+use station::papers::receipt::{Body, Book, Deed};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

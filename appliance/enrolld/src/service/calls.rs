@@ -7,30 +7,28 @@ use std::time::Instant;
 use control::types::*;
 use control::{Control, Refusal, Replies, Secret};
 use station::catalogue::Language;
-use station::record::Actor;
+use station::engine::record::Actor;
 use station::refusal::Code;
 
+use super::call_handler::Caller;
 use super::changes::Changes;
-use super::door::Caller;
 use super::manage::Change;
 use super::redact::redacted;
 use super::refuse::{no, told};
 use super::translate::{mode_of, problem};
-use super::{Desk, OpenDoor, floor_settings, lock};
+use super::{OpenDoor, Service, lock, scheduler_settings};
 use crate::config::{Holds, holds};
 
-/// The desk, as what answers calls.
-pub(super) struct Answers(pub(super) Arc<Desk>);
+/// The control service, as what answers calls.
+pub(super) struct Answers(pub(super) Arc<Service>);
 
-const fn done() -> Done {
-    Done {}
-}
+const DONE: Done = Done {};
 
 impl Control for Answers {
     type Caller = Caller;
 
     async fn log_in(&self, caller: &Caller, _: LogIn) -> Result<Session, Refusal> {
-        // The door answers this by itself, since it has the connection.
+        // The SSH server answers this by itself, since it has the connection.
         Err(no(Code::OperatorUnknown, caller.name.clone()))
     }
 
@@ -51,16 +49,21 @@ impl Control for Answers {
         self.0.door.send_if_modified(|known| {
             let new = known.as_ref() != Some(&open);
             if new {
-                tracing::info!("the door listens on {}, its host key is {}", open.listen, open.host_key);
+                tracing::info!(
+                    "the SSH server listens on {}, its host key is {}",
+                    open.listen,
+                    open.host_key
+                );
                 *known = Some(open);
             }
             new
         });
-        Ok(done())
+        Ok(DONE)
     }
 
     async fn door_knows(&self, _: &Caller, request: DoorKnows) -> Result<DoorAnswer, Refusal> {
-        let known = super::door::known(&self.0.config(), &request.fingerprint, &request.address).is_some();
+        let known =
+            super::call_handler::known(&self.0.config(), &request.fingerprint, &request.address).is_some();
         lock(&self.0.sessions).offered(known);
         Ok(DoorAnswer { known })
     }
@@ -81,7 +84,7 @@ impl Control for Answers {
             took_ms: request.took_ms,
             number: None,
         });
-        Ok(done())
+        Ok(DONE)
     }
 
     async fn audit_list(
@@ -165,11 +168,11 @@ impl Control for Answers {
                 return Err(told(&refusal));
             }
             let config = self.0.config();
-            let mut settings = floor_settings(&config, false);
+            let mut settings = scheduler_settings(&config, false);
             settings.mode = mode_of(mode);
             settings.default_profile = request.profile.or(settings.default_profile);
-            self.0.floor.set_settings(settings).await;
-            self.0.floor.set_mode(mode_of(mode), Actor::Operator(caller.name.clone())).await;
+            self.0.scheduler.set_settings(settings).await;
+            self.0.scheduler.set_mode(mode_of(mode), Actor::Operator(caller.name.clone())).await;
         }
         self.0.status().await
     }
@@ -231,7 +234,7 @@ impl Control for Answers {
     }
 
     async fn phone_answer(&self, caller: &Caller, request: PhoneAnswer) -> Result<Done, Refusal> {
-        self.0.answer_phone(caller, request).await.map(|()| done())
+        self.0.answer_phone(caller, request).await.map(|()| DONE)
     }
 
     async fn registration_create(
@@ -251,7 +254,7 @@ impl Control for Answers {
     }
 
     async fn sealed_remove(&self, _: &Caller, request: BySealed) -> Result<Done, Refusal> {
-        self.0.sealed_remove(&request).map(|()| done())
+        self.0.sealed_remove(&request).map(|()| DONE)
     }
 
     async fn welcome_list(&self, _: &Caller) -> Result<WelcomeRules, Refusal> {
@@ -319,7 +322,7 @@ impl Control for Answers {
     }
 
     async fn token_delete(&self, _: &Caller, request: TokenDelete) -> Result<Done, Refusal> {
-        self.0.delete_token(request).await.map(|()| done())
+        self.0.delete_token(request).await.map(|()| DONE)
     }
 
     async fn token_assign(&self, _: &Caller, request: TokenAssign) -> Result<Token, Refusal> {
@@ -331,7 +334,7 @@ impl Control for Answers {
     }
 
     async fn token_set_pin(&self, _: &Caller, request: TokenSetPin) -> Result<Done, Refusal> {
-        self.0.set_token_pin(&request.serial, &request.pin).await.map(|()| done())
+        self.0.set_token_pin(&request.serial, &request.pin).await.map(|()| DONE)
     }
 
     async fn token_resync(&self, _: &Caller, request: TokenResync) -> Result<Token, Refusal> {
@@ -343,24 +346,24 @@ impl Control for Answers {
     }
 
     async fn server_status(&self, _: &Caller) -> Result<Server, Refusal> {
-        let server = self.0.vault.ask().await;
+        let server = self.0.credentials.ask().await;
         self.0.server_moved();
         Ok(server)
     }
 
     async fn server_log_in(&self, caller: &Caller, request: ServerLogIn) -> Result<Server, Refusal> {
         let ServerLogIn { user, realm, password } = request;
-        let server = self.0.vault.log_in(user, realm, password.into_inner(), &caller.name).await;
+        let server = self.0.credentials.log_in(user, realm, password.into_inner(), &caller.name).await;
         if server.is_ok() {
-            self.0.floor.set_server(self.0.vault.port()).await;
+            self.0.scheduler.set_server(self.0.credentials.port()).await;
         }
         self.0.server_moved();
         server
     }
 
     async fn server_log_out(&self, _: &Caller) -> Result<Server, Refusal> {
-        let server = self.0.vault.log_out().await;
-        self.0.floor.set_server(self.0.vault.port()).await;
+        let server = self.0.credentials.log_out().await;
+        self.0.scheduler.set_server(self.0.credentials.port()).await;
         self.0.server_moved();
         Ok(server)
     }
@@ -472,7 +475,7 @@ impl Control for Answers {
         let ended = lock(&self.0.sessions).end(request.number.into());
         let operator = ended.ok_or_else(|| no(Code::SessionUnknown, request.number.to_string()))?;
         tracing::info!("session {} of {operator} is ended", request.number);
-        Ok(done())
+        Ok(DONE)
     }
 
     async fn panel(&self, _: &Caller) -> Result<Panel, Refusal> {

@@ -10,29 +10,29 @@ use control::wire::Reply;
 use control::{Refusal, Replies};
 use futures_util::stream;
 use keys::device::Slot;
-use station::record::{Actor, State};
+use station::engine::record::{Actor, State};
 use station::refusal::Code;
 use tokio::sync::broadcast;
 
-use super::Desk;
+use super::Service;
+use super::call_handler::Caller;
 use super::credential::now;
-use super::door::Caller;
 use super::enroll::{find, secrets, waiting_time};
 use super::refuse::{no, told};
 use super::translate;
-use dispatch::scheduler::{FloorEvent, Inquiry, PortView, Secrets, Selector, is_port, is_serial};
+use dispatch::scheduler::{KeyRequest, PortView, SchedulerEvent, Secrets, Selector, is_port, is_serial};
 
 type Ending = Pin<Box<dyn Future<Output = Result<Event, Refusal>> + Send>>;
 
 /// An errand, and where its key is: nowhere yet, when the errand may wait for it.
 pub(super) struct Asked {
-    pub(super) inquiry: Inquiry,
+    pub(super) key_request: KeyRequest,
     port: Option<String>,
 }
 
-impl Desk {
+impl Service {
     /// Which key and slot are meant. Without `within`, the key has to be there.
-    pub(super) async fn inquiry(
+    pub(super) async fn key_request(
         &self,
         caller: &Caller,
         key: &str,
@@ -56,7 +56,7 @@ impl Desk {
             None if key.contains('-') => Selector::Port(key.to_owned()),
             None => Selector::Serial(key.to_owned()),
         };
-        Ok(Asked { inquiry: Inquiry { key: meant, slot, secrets, by, within }, port })
+        Ok(Asked { key_request: KeyRequest { key: meant, slot, secrets, by, within }, port })
     }
 
     /// In which slot of the key in a port, or of one with that serial, a token is.
@@ -86,11 +86,11 @@ impl Desk {
     ) -> Result<Replies<Event>, Refusal> {
         let secrets = secrets(None, None, request.key_pin)?;
         let within = waiting_time(request.wait_ms)?;
-        let asked = self.inquiry(caller, &request.key, request.token.as_deref(), secrets, within).await?;
-        let (floor, key) = (self.floor.clone(), request.key);
-        let inquiry = asked.inquiry.clone();
+        let asked = self.key_request(caller, &request.key, request.token.as_deref(), secrets, within).await?;
+        let (scheduler, key) = (self.scheduler.clone(), request.key);
+        let key_request = asked.key_request.clone();
         let ending: Ending = Box::pin(async move {
-            let verified = floor.verify(inquiry).await.map_err(|refusal| told(&refusal))?;
+            let verified = scheduler.verify(key_request).await.map_err(|refusal| told(&refusal))?;
             let serial = verified.key.as_ref().and_then(|info| info.serial);
             let refusal = verified.result.as_ref().err().map(told);
             let verification = Verification {
@@ -117,10 +117,10 @@ impl Desk {
     ) -> Result<Replies<Event>, Refusal> {
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let within = waiting_time(request.wait_ms)?;
-        let asked = self.inquiry(caller, &request.key, request.token.as_deref(), secrets, within).await?;
-        let (floor, inquiry) = (self.floor.clone(), asked.inquiry.clone());
+        let asked = self.key_request(caller, &request.key, request.token.as_deref(), secrets, within).await?;
+        let (scheduler, key_request) = (self.scheduler.clone(), asked.key_request.clone());
         let ending: Ending = Box::pin(async move {
-            let report = floor.release(inquiry).await.map_err(|refusal| told(&refusal))?;
+            let report = scheduler.release(key_request).await.map_err(|refusal| told(&refusal))?;
             let outcome = Some(translate::report(&report));
             Ok(Event { outcome, ..Event::new(now(), EventKind::Released) })
         });
@@ -130,10 +130,11 @@ impl Desk {
     /// What happens to a key until something is over; first that it is waited for, if it is not there yet.
     /// When nobody listens any more, it is called off.
     fn told_until(self: &Arc<Self>, what: &str, asked: Asked, ending: Ending) -> Replies<Event> {
-        let Asked { inquiry, port } = asked;
-        let order = port.is_none().then(|| order(what, &inquiry));
-        let (key, events) = (inquiry.key, self.floor.events());
-        let listening = Listening { desk: Arc::clone(self), events, port, key, order, ending: Some(ending) };
+        let Asked { key_request, port } = asked;
+        let order = port.is_none().then(|| order(what, &key_request));
+        let (key, events) = (key_request.key, self.scheduler.events());
+        let listening =
+            Listening { service: Arc::clone(self), events, port, key, order, ending: Some(ending) };
         Box::pin(stream::unfold(listening, |mut listening| async move {
             let reply = listening.next().await?;
             Some((reply, listening))
@@ -141,16 +142,16 @@ impl Desk {
     }
 }
 
-/// An errand that waits for its key, as shells see it. The floor numbers it.
-fn order(what: &str, inquiry: &Inquiry) -> Order {
-    let until = inquiry.within.map(|within| jiff::SignedDuration::try_from(within).unwrap_or_default());
+/// An errand that waits for its key, as shells see it. The scheduler numbers it.
+fn order(what: &str, key_request: &KeyRequest) -> Order {
+    let until = key_request.within.map(|within| jiff::SignedDuration::try_from(within).unwrap_or_default());
     Order {
         ticket: 0,
         what: what.to_owned(),
-        key: inquiry.key.named().map(str::to_owned),
+        key: key_request.key.named().map(str::to_owned),
         profile: None,
         person: None,
-        operator: inquiry.by.to_string(),
+        operator: key_request.by.to_string(),
         since: now(),
         until: until.and_then(|until| now().checked_add(until).ok()),
         detached: false,
@@ -159,8 +160,8 @@ fn order(what: &str, inquiry: &Inquiry) -> Order {
 
 /// An errand that somebody listens to.
 struct Listening {
-    desk: Arc<Desk>,
-    events: broadcast::Receiver<FloorEvent>,
+    service: Arc<Service>,
+    events: broadcast::Receiver<SchedulerEvent>,
     /// Where its key is, as far as that is known.
     port: Option<String>,
     key: Selector,
@@ -183,7 +184,7 @@ impl Listening {
                 event = next(&mut self.events) => {
                     let Some(event) = event else { continue };
                     self.follow(&event);
-                    let told = self.desk.completed(&event);
+                    let told = self.service.completed(&event);
                     if let Some(event) = told.filter(|event| event.port.is_some() && event.port == self.port) {
                         self.ending = Some(running);
                         return Some(Ok(Reply { parameters: event, continues: true }));
@@ -201,10 +202,10 @@ impl Listening {
     }
 
     /// Learns where the key is that was waited for.
-    fn follow(&mut self, event: &FloorEvent) {
+    fn follow(&mut self, event: &SchedulerEvent) {
         let found = match (&self.key, event) {
-            (Selector::Port(wanted), FloorEvent::Arrived { port }) if is_port(port, wanted) => port,
-            (Selector::Serial(wanted), FloorEvent::Recognised { port, key })
+            (Selector::Port(wanted), SchedulerEvent::Arrived { port }) if is_port(port, wanted) => port,
+            (Selector::Serial(wanted), SchedulerEvent::Recognised { port, key })
                 if key.serial.is_some_and(|serial| is_serial(serial, wanted)) =>
             {
                 port
@@ -216,7 +217,7 @@ impl Listening {
 }
 
 /// The next event; `None` when some were lost. Comes back never when there are no more.
-async fn next(events: &mut broadcast::Receiver<FloorEvent>) -> Option<FloorEvent> {
+async fn next(events: &mut broadcast::Receiver<SchedulerEvent>) -> Option<SchedulerEvent> {
     match events.recv().await {
         Ok(event) => Some(event),
         Err(broadcast::error::RecvError::Lagged(_)) => None,

@@ -11,16 +11,16 @@ use control::types::{
 use station::refusal::Code;
 use zeroize::Zeroizing;
 
+use super::call_handler::Caller;
 use super::changes::{Brought, Change, Changes};
-use super::door::Caller;
 use super::proof;
 use super::refuse::no;
-use super::{Desk, lock};
+use super::{Service, lock};
 
 /// How long a commit can wait to be confirmed, in minutes.
 const LONGEST: u32 = 24 * 60;
 
-impl Desk {
+impl Service {
     /// Brings what is pending into force.
     pub(super) async fn commit(
         self: &Arc<Self>,
@@ -40,13 +40,13 @@ impl Desk {
         };
         let notes = self.bring(brought, signer).await;
         if let Some(time) = time {
-            let desk = Arc::clone(self);
+            let service = Arc::clone(self);
             tokio::spawn(async move {
                 tokio::time::sleep(time).await;
-                let taken_back = lock(&desk.changes).overdue(Instant::now());
+                let taken_back = lock(&service.changes).overdue(Instant::now());
                 if let Some(brought) = taken_back {
                     tracing::warn!("nobody confirmed the configuration: it is as it was before");
-                    desk.bring(brought, None).await;
+                    service.bring(brought, None).await;
                 }
             });
         }

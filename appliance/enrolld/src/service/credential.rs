@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use keys::device::Kind;
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, Error, Rights, SecretString};
+use station::engine::server::{ServerAnswer, ServerCall, ServerFault};
 use station::refusal::Code;
-use station::server::{ServerAnswer, ServerCall, ServerFault};
 use station::token::TokenKind;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ use super::refuse::{no, of_server};
 use crate::config::{Config, Insecure, Output, ServerSection};
 use dispatch::clock::SystemClock;
 use dispatch::export::{Files, Form};
-use dispatch::hand_over::Drawer;
+use dispatch::hand_over::SealedDirectory;
 use dispatch::server::{MOST_SKEW, PrivacyIdea, ServerPort};
 
 /// What the server sees as `User-Agent`.
@@ -37,7 +37,7 @@ const FRESH: Duration = Duration::from_secs(10);
 const BOUND: Duration = Duration::from_secs(3);
 
 /// Keeps the credential.
-pub(super) struct Vault {
+pub(super) struct CredentialStore {
     state: Arc<Mutex<State>>,
     /// Tells that something about the server is otherwise than before.
     moved: broadcast::Sender<()>,
@@ -50,15 +50,15 @@ struct State {
     wanted: Vec<String>,
     port: Option<Port>,
     /// Where tokens go when there is no server.
-    tokens: Option<Drawer>,
+    tokens: Option<SealedDirectory>,
     /// They, in place of a server.
     files: Option<Arc<Files>>,
     shown: Server,
 }
 
-impl Vault {
+impl CredentialStore {
     /// With what the configuration has, and a place for tokens of a station without a server.
-    pub(super) fn new(config: &Config, key_withheld: bool, tokens: Option<Drawer>) -> Self {
+    pub(super) fn new(config: &Config, key_withheld: bool, tokens: Option<SealedDirectory>) -> Self {
         let mut state = State {
             section: ServerSection::default(),
             key_withheld: false,
@@ -302,7 +302,6 @@ fn trouble(fault: &ServerFault) -> Option<control::Refusal> {
                         | Code::SessionRefused
                 )
         }
-        _ => false,
     };
     whole.then(|| no(code, fault.detail()))
 }
@@ -347,7 +346,7 @@ impl State {
         self.files = None;
         self.shown = self.without_credential();
         match (self.section.output, &self.tokens) {
-            (Some(output), Some(drawer)) => self.use_files(output, drawer.clone()),
+            (Some(output), Some(sealed_directory)) => self.use_files(output, sealed_directory.clone()),
             _ => self.use_configured(),
         }
         if key_withheld && self.files.is_none() {
@@ -360,12 +359,12 @@ impl State {
         told
     }
 
-    fn use_files(&mut self, output: Output, drawer: Drawer) {
+    fn use_files(&mut self, output: Output, sealed_directory: SealedDirectory) {
         let form = match output {
             Output::Csv => Form::Csv,
             Output::Pskc => Form::Pskc,
         };
-        self.files = Some(Arc::new(Files::new(drawer, form, SystemClock::new())));
+        self.files = Some(Arc::new(Files::new(sealed_directory, form, SystemClock::new())));
         self.shown.credential = Credential::Files;
         self.shown.product = Some(format!("sealed files ({})", output.word()));
         self.shown.since = Some(now());

@@ -12,19 +12,19 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use futures_util::stream;
 use keys::device::KeyInfo;
 use keys::secret::{AccessCode, Pin};
-use station::record::{Actor, Record};
+use station::engine::record::{Actor, Record};
 use station::refusal::Code;
 use tokio::sync::{broadcast, oneshot};
 use zeroize::Zeroizing;
 
+use super::call_handler::Caller;
 use super::credential::now;
-use super::door::Caller;
 use super::refuse::{no, told};
 use super::translate::{self, enrollment, key};
-use super::{Desk, lock};
+use super::{Service, lock};
 use dispatch::driver::Report;
 use dispatch::scheduler::{
-    Cancelled, Doing, FloorEvent, PortView, Secrets, Selector, Snapshot, TicketId, Wish,
+    Cancelled, Doing, EnrollRequest, PortView, SchedulerEvent, Secrets, Selector, Snapshot, TicketId,
 };
 
 pub(super) fn secrets(
@@ -82,7 +82,7 @@ pub(super) fn waiting_time(wait_ms: Option<i64>) -> Result<Option<Duration>, Ref
     wait.map(Some).ok_or_else(|| no(Code::InputInvalid, "an order waits for a second to seven days"))
 }
 
-impl Desk {
+impl Service {
     /// The keys that are plugged in.
     pub(super) async fn keys_told(&self) -> Result<Keys, Refusal> {
         let snapshot = self.snapshot().await?;
@@ -198,8 +198,8 @@ impl Desk {
                 (Some(person), note)
             }
         };
-        let events = self.floor.events();
-        let wish = Wish {
+        let events = self.scheduler.events();
+        let wanted = EnrollRequest {
             profile: request.profile.clone(),
             person: person.clone(),
             key: key.clone(),
@@ -217,14 +217,14 @@ impl Desk {
             key: request.key.clone(),
             profile: request.profile,
             person: person.as_ref().map(ToString::to_string),
-            operator: wish.by.to_string(),
+            operator: wanted.by.to_string(),
             since: now(),
             until: now().checked_add(jiff::SignedDuration::try_from(within).unwrap_or_default()).ok(),
-            detached: wish.detached,
+            detached: wanted.detached,
         };
-        let ticket = self.floor.enroll(wish).await.map_err(|refusal| told(&refusal))?;
+        let ticket = self.scheduler.enroll(wanted).await.map_err(|refusal| told(&refusal))?;
         let following = Following {
-            desk: Arc::clone(self),
+            service: Arc::clone(self),
             events,
             report: Some(ticket.report),
             ticket: ticket.id.0,
@@ -256,15 +256,15 @@ impl Desk {
             _ => return Err(no(Code::InputInvalid, "name an enrollment or a key")),
         };
         let phones = if what == Cancelled::All { self.call_phones_off() } else { 0 };
-        let called_off = self.floor.cancel(what).await.map_err(|refusal| told(&refusal))?;
+        let called_off = self.scheduler.cancel(what).await.map_err(|refusal| told(&refusal))?;
         Ok(Told { enrollments: translate::whole(called_off + phones) })
     }
 }
 
 /// An enrollment that somebody listens to.
 struct Following {
-    desk: Arc<Desk>,
-    events: broadcast::Receiver<FloorEvent>,
+    service: Arc<Service>,
+    events: broadcast::Receiver<SchedulerEvent>,
     report: Option<oneshot::Receiver<Result<Box<Report>, station::refusal::Refusal>>>,
     ticket: u64,
     port: Option<String>,
@@ -350,28 +350,28 @@ impl Following {
     }
 
     /// Learns where the enrollment is done, when that was not known, and by which profile.
-    fn follow(&mut self, told: &FloorEvent) {
-        if let FloorEvent::Ended(ended) = told
+    fn follow(&mut self, told: &SchedulerEvent) {
+        if let SchedulerEvent::Ended(ended) = told
             && self.port.as_ref() == Some(&ended.port)
         {
             // The last that is told before the report is what the report is about.
             self.profile = Some(ended.profile.clone());
         }
-        if let FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } = told
+        if let SchedulerEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } = told
             && ticket.0 == self.ticket
             && self.port.as_ref() != Some(port)
         {
             self.port = Some(port.clone());
-            lock(&self.desk.memory).tickets.insert(port.clone(), self.ticket);
+            lock(&self.service.memory).tickets.insert(port.clone(), self.ticket);
         }
     }
 
-    fn mine(&self, told: &FloorEvent) -> Option<Event> {
+    fn mine(&self, told: &SchedulerEvent) -> Option<Event> {
         // The outcome comes with the report.
-        if matches!(told, FloorEvent::Ended(_)) {
+        if matches!(told, SchedulerEvent::Ended(_)) {
             return None;
         }
-        let event = self.desk.completed(told)?;
+        let event = self.service.completed(told)?;
         (event.port.is_some() && event.port == self.port).then_some(event)
     }
 }

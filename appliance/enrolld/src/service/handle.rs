@@ -6,36 +6,36 @@ use control::types::{
     ImportedProfile, KeyHandled, KeySwap, KeyWipe, ProfileCheck, ProfileFit, ProfileImport,
 };
 use keys::device::{ProofWay, Slot};
-use station::check::{Forecast, SlotFate};
-use station::record::Actor;
+use station::engine::check::{Forecast, SlotFate};
+use station::engine::record::Actor;
+use station::engine::server::Right;
+use station::engine::slots::Handled;
 use station::refusal::Code;
-use station::server::Right;
-use station::slots::Handled;
 use zeroize::Zeroizing;
 
-use super::Desk;
-use super::door::Caller;
+use super::Service;
+use super::call_handler::Caller;
 use super::enroll::{find, secrets, unnamed};
 use super::refuse::{no, told};
-use dispatch::scheduler::{Inquiry, Secrets, Selector};
+use dispatch::scheduler::{KeyRequest, Secrets, Selector};
 
 /// The longest parameter file, in lines; such files have some ten.
 const MOST_LINES: usize = 1000;
 
-impl Desk {
+impl Service {
     /// Exchanges what is in the two slots of a key.
     pub(super) async fn swap_slots(&self, caller: &Caller, request: KeySwap) -> Result<KeyHandled, Refusal> {
         let secrets = secrets(None, request.unlock, None)?;
-        let inquiry = self.inquiry(caller, &request.key, None, secrets, None).await?.inquiry;
-        handled(&*self.floor.swap(inquiry).await.map_err(|refusal| told(&refusal))?)
+        let key_request = self.key_request(caller, &request.key, None, secrets, None).await?.key_request;
+        handled(&*self.scheduler.swap(key_request).await.map_err(|refusal| told(&refusal))?)
     }
 
     /// Empties a slot.
     pub(super) async fn wipe_slot(&self, caller: &Caller, request: KeyWipe) -> Result<KeyHandled, Refusal> {
         let secrets = secrets(None, request.unlock, request.key_pin)?;
-        let inquiry = self.inquiry(caller, &request.key, None, secrets, None).await?.inquiry;
-        let inquiry = Inquiry { slot: Some(Slot(request.slot)), ..inquiry };
-        handled(&*self.floor.wipe(inquiry).await.map_err(|refusal| told(&refusal))?)
+        let key_request = self.key_request(caller, &request.key, None, secrets, None).await?.key_request;
+        let key_request = KeyRequest { slot: Some(Slot(request.slot)), ..key_request };
+        handled(&*self.scheduler.wipe(key_request).await.map_err(|refusal| told(&refusal))?)
     }
 
     /// What a profile would come to with a key that is plugged in: a dry run.
@@ -52,7 +52,7 @@ impl Desk {
             profile: request.profile.clone(),
             key: None,
             refusal: None,
-            rights_missing: self.vault.shown().rights_missing,
+            rights_missing: self.credentials.shown().rights_missing,
             token: None,
             slot: None,
             proof: None,
@@ -60,7 +60,7 @@ impl Desk {
             unsettled: Vec::new(),
             warnings: section.profile.warnings().iter().map(ToString::to_string).collect(),
         };
-        if let Ok(port) = self.vault.client()
+        if let Ok(port) = self.credentials.client()
             && let Ok(session) = port.client().session().await
             && session.rights.allow(&Right::LookUp.to_string()) == Some(false)
         {
@@ -87,14 +87,14 @@ impl Desk {
             fit.refusal = Some(no(Code::NoProfileFits, format!("its match rule is not for {}", info.model)));
             return Ok(fit);
         }
-        let inquiry = Inquiry {
+        let key_request = KeyRequest {
             key: Selector::Port(view.port.clone()),
             slot: None,
             secrets: Secrets::default(),
             by: Actor::Operator(caller.name.clone()),
             within: None,
         };
-        match self.floor.check(inquiry, request.profile).await {
+        match self.scheduler.check(key_request, request.profile).await {
             Ok(forecast) => foretell(&mut fit, *forecast),
             Err(refusal) => fit.refusal = Some(told(&refusal)),
         }
@@ -112,7 +112,7 @@ impl Desk {
             text.push_str(line.expose());
             text.push('\n');
         }
-        let imported = station::import::read(&request.name, &text);
+        let imported = station::papers::import::read(&request.name, &text);
         Ok(ImportedProfile {
             profile: imported.profile.is_some(),
             toml: imported.toml,
@@ -144,7 +144,6 @@ fn foretell(fit: &mut ProfileFit, forecast: Forecast) {
                 .to_owned()
         }
         SlotFate::Released(token) => format!("{token} released first"),
-        _ => "changed".to_owned(),
     });
     fit.proof = forecast.proof.map(|way| {
         let words = match way {

@@ -15,12 +15,12 @@ use control::types::{Health, Part};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{Mode as Permissions, OFlags, StatVfsMountFlags};
 use station::catalogue::Language;
-use station::mode::Mode;
-use station::record::Actor;
+use station::engine::mode::Mode;
+use station::engine::record::Actor;
 use station::refusal::{Code, Refusal};
 use tokio::sync::Notify;
 
-use super::{Desk, floor_settings, lock};
+use super::{Service, lock, scheduler_settings};
 use crate::config::Config;
 
 /// Where `card begin` says how it found the state partition; elsewhere there is no such file.
@@ -229,11 +229,11 @@ fn read(count: &File) -> u64 {
 /// Looks at it whenever there is a reason to: no key is taken from when it cannot be written, and keys are taken as configured
 /// once it can. Reasons are what the kernel tells of the file system, what the station itself has written, and the beat of the
 /// service manager's watchdog, for what others write.
-pub(crate) async fn watch(desk: Arc<Desk>) {
+pub(crate) async fn watch(service: Arc<Service>) {
     loop {
-        let trouble = desk.keeping.trouble();
+        let trouble = service.keeping.trouble();
         let changed = {
-            let mut last = lock(&desk.keeping.last);
+            let mut last = lock(&service.keeping.last);
             let changed = last.as_ref().map(|last| last.code) != trouble.as_ref().map(|now| now.code);
             last.clone_from(&trouble);
             changed
@@ -245,20 +245,21 @@ pub(crate) async fn watch(desk: Arc<Desk>) {
                 }
                 None => tracing::info!("what the station does can be kept again"),
             }
-            let wrong = trouble.is_some() || !desk.problems().is_empty();
-            let settings = floor_settings(&desk.config(), wrong);
+            let wrong = trouble.is_some() || !service.problems().is_empty();
+            let settings = scheduler_settings(&service.config(), wrong);
             let mode = if wrong { Mode::Locked } else { settings.mode };
-            desk.floor.set_settings(settings).await;
-            desk.floor.set_mode(mode, Actor::Armed).await;
-            desk.server_moved();
+            service.scheduler.set_settings(settings).await;
+            service.scheduler.set_mode(mode, Actor::Armed).await;
+            service.server_moved();
         } else if trouble.is_some() {
             // Somebody may have changed it in the same moment.
-            let open = desk.floor.snapshot().await.is_some_and(|floor| floor.mode != Mode::Locked);
+            let open =
+                service.scheduler.snapshot().await.is_some_and(|scheduler| scheduler.mode != Mode::Locked);
             if open {
-                desk.floor.set_mode(Mode::Locked, Actor::Armed).await;
+                service.scheduler.set_mode(Mode::Locked, Actor::Armed).await;
             }
         }
-        desk.keeping.look.notified().await;
+        service.keeping.look.notified().await;
     }
 }
 

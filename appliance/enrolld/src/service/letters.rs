@@ -11,17 +11,17 @@ use control::wire::Reply;
 use control::{Refusal, Replies, Secret};
 use futures_util::stream;
 use privacyidea::SecretString;
-use station::mode::{Mode, choose};
-use station::record::{Record, State};
+use station::engine::mode::{Mode, choose};
+use station::engine::record::{Record, State};
+use station::papers::registration as paper;
 use station::refusal::Code;
-use station::registration as paper;
 use zeroize::Zeroizing;
 
-use super::door::Caller;
+use super::call_handler::Caller;
 use super::enroll::{find, unnamed};
 use super::refuse::{no, of_server, told};
 use super::translate::whole;
-use super::{Desk, floor_settings, lock};
+use super::{Service, lock, scheduler_settings};
 use crate::registration::{self, Identity};
 use dispatch::scheduler::Snapshot;
 
@@ -29,7 +29,7 @@ use dispatch::scheduler::Snapshot;
 const PIECE: usize = 600;
 const PIECES: usize = 256;
 
-impl Desk {
+impl Service {
     /// Makes registration codes.
     pub(super) async fn create_registrations(
         &self,
@@ -40,24 +40,27 @@ impl Desk {
         // Before there is any code: a letter that cannot be written would lose them all.
         if form == RegistrationForm::Letters {
             let sample = paper::Letter {
-                person: station::server::Person { user: "user".to_owned(), realm: request.realm.clone() },
+                person: station::engine::server::Person {
+                    user: "user".to_owned(),
+                    realm: request.realm.clone(),
+                },
                 name: "Name".to_owned(),
                 token: "REG".to_owned(),
                 code: Zeroizing::new("000000000000".to_owned()),
             };
             paper::pdf(template, &[sample]).map_err(|refusal| told(&refusal))?;
         }
-        let drawer = match (form, &self.drawers) {
+        let sealed_directory = match (form, &self.sealed_directories) {
             (RegistrationForm::Sealed, None) => {
                 return Err(no(Code::HandOverFailed, "there is no state partition"));
             }
             (RegistrationForm::Sealed, _) if self.config().readers().is_none() => {
                 return Err(no(Code::HandOverFailed, "hand-over.to names nobody who could read it"));
             }
-            (RegistrationForm::Sealed, Some(drawers)) => Some(drawers.secrets.clone()),
+            (RegistrationForm::Sealed, Some(sealed_directories)) => Some(sealed_directories.secrets.clone()),
             _ => None,
         };
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let client = port.client();
         let people = if request.without_token {
             self.answered(registration::without_token(client, &request.realm).await)?
@@ -79,7 +82,7 @@ impl Desk {
         };
         let mut sealed = None;
         let mut warning = made.warning.map(str::to_owned);
-        let bytes = match (form, drawer) {
+        let bytes = match (form, sealed_directory) {
             (RegistrationForm::Letters, _) => match paper::pdf(template, &made.letters) {
                 Ok(pdf) => pdf,
                 // The codes are made and are told only now: as a table rather than not at all.
@@ -88,10 +91,10 @@ impl Desk {
                     table()
                 }
             },
-            (_, Some(drawer)) => {
+            (_, Some(sealed_directory)) => {
                 let name =
                     format!("registration.{}.codes", super::credential::now().strftime("%Y%m%dT%H%M%SZ"));
-                match drawer.put(&name, &table()) {
+                match sealed_directory.put(&name, &table()) {
                     Ok(()) => {
                         sealed = Some(name);
                         Zeroizing::default()
@@ -152,7 +155,7 @@ impl Desk {
             return Err(no(Code::ProfileUnknown, profile.clone()));
         }
         self.is_free_for(&request, &snapshot).await?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let password = SecretString::copy_of(request.password.expose());
         let code = SecretString::copy_of(request.code.expose());
         let identity = self.answered(registration::check(port.client(), &who, &password, &code).await)?;
@@ -192,7 +195,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl Service {
     /// Whether the key that is there, if one is, is nobody's yet, or what is finished on it is named: no code is to be
     /// used up for an order that will be refused.
     async fn is_free_for(&self, request: &KeyHandOver, snapshot: &Snapshot) -> Result<(), Refusal> {
@@ -205,7 +208,7 @@ impl Desk {
         };
         let Some(info) = view.and_then(|view| view.key.as_ref()) else { return Ok(()) };
         let Some(serial) = info.serial else { return Ok(()) };
-        let settings = floor_settings(&self.config(), false);
+        let settings = scheduler_settings(&self.config(), false);
         let named = match &request.profile {
             Some(name) => settings.profiles.iter().find(|named| named.name == *name),
             None => choose(&settings.profiles, settings.default_profile.as_deref(), info).ok(),

@@ -10,7 +10,7 @@ use keys::secret::AccessCode;
 use privacyidea::{Error, Rollout, SecretString, Serial, TokenFilter, User};
 use station::refusal::Code;
 
-use super::Desk;
+use super::Service;
 use super::refuse::{no, of_server};
 use dispatch::server::{code_kept_with, enrollment_of, holds_secret};
 
@@ -46,22 +46,22 @@ pub(super) enum Change {
     Unassign,
 }
 
-impl Desk {
+impl Service {
     /// A call's result, noted.
     pub(super) fn answered<T>(&self, result: Result<T, Error>) -> Result<T, Refusal> {
-        self.vault.called(result.as_ref().map(drop));
+        self.credentials.called(result.as_ref().map(drop));
         result.map_err(|error| of_server(&error))
     }
 
     pub(super) async fn token(&self, text: &str) -> Result<Token, Refusal> {
         let serial = serial(text)?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let found = self.answered(port.client().token(&serial).await)?;
         found.map(|token| shown(&token)).ok_or_else(|| no(Code::TokenUnknown, text.to_owned()))
     }
 
     pub(super) async fn tokens(&self, request: TokenList) -> Result<Tokens, Refusal> {
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let owner = match &request.person {
             Some(text) => Some(self.owner(text).await?),
             None => None,
@@ -82,7 +82,7 @@ impl Desk {
 
     pub(super) async fn change_token(&self, text: &str, change: Change) -> Result<Token, Refusal> {
         let serial = serial(text)?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let client = port.client();
         let changed = match change {
             Change::Enable => client.enable(&serial).await,
@@ -95,7 +95,7 @@ impl Desk {
 
     pub(super) async fn delete_token(&self, request: TokenDelete) -> Result<(), Refusal> {
         let serial = serial(&request.serial)?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let client = port.client();
         let token = self.answered(client.token(&serial).await)?;
         if let Some(code) = token.as_ref().and_then(code_kept_with)
@@ -124,20 +124,20 @@ impl Desk {
     pub(super) async fn assign_token(&self, request: TokenAssign) -> Result<Token, Refusal> {
         let token = serial(&request.serial)?;
         let owner = self.owner(&request.person).await?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         self.answered(port.client().assign(&token, &owner, None).await)?;
         self.token(&request.serial).await
     }
 
     pub(super) async fn set_token_pin(&self, text: &str, pin: &Secret) -> Result<(), Refusal> {
         let token = serial(text)?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         self.answered(port.client().set_pin(&token, &secret(pin)).await).map(drop)
     }
 
     pub(super) async fn resync_token(&self, request: TokenResync) -> Result<Token, Refusal> {
         let token = serial(&request.serial)?;
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let resync = port.client().resync(&token, &secret(&request.first), &secret(&request.second)).await;
         if self.answered(resync)? {
             return self.token(&request.serial).await;
@@ -153,7 +153,7 @@ impl Desk {
 
     /// People with this text in a name or in the mail address.
     pub(super) async fn find_people(&self, request: UserFind) -> Result<People, Refusal> {
-        let port = self.vault.client()?;
+        let port = self.credentials.client()?;
         let realms = match request.realm {
             Some(realm) => vec![realm],
             None => {

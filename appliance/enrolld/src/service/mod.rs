@@ -1,12 +1,12 @@
 //! What shells may ask of the daemon: `org.enrollmentstation.Control`, answered.
 //!
-//! [`Desk`] holds all that the answers need; [`door`] decides who may ask for what, and notes
+//! [`Service`] holds all that the answers need; [`call_handler`] decides who may ask for what, and notes
 //! it in the audit; `calls` answers. Who makes a call is decided here and not in the
 //! shell: the shell only says which SSH key logged in and from where, and the roles come
 //! from the configuration.
 //!
-//! It never gives a secret back, and never acts without the floor: what happens to keys is
-//! the floor's business.
+//! It never gives a secret back, and never acts without the scheduler: what happens to keys is
+//! the scheduler's business.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,17 +19,17 @@ use tokio::sync::{broadcast, watch};
 
 use crate::board::Board;
 use crate::config::{Config, Parsed, Problem};
-use dispatch::scheduler::{Doing, FloorEvent, FloorHandle, FloorSettings};
+use dispatch::scheduler::{Doing, SchedulerEvent, SchedulerHandle, SchedulerSettings};
 use dispatch::store::Store;
 
 mod answers;
 mod audit;
+pub mod call_handler;
 mod calls;
 mod changes;
 mod chores;
 mod configure;
 mod credential;
-pub mod door;
 mod enroll;
 pub mod face;
 mod handle;
@@ -65,11 +65,11 @@ pub(crate) use status::addresses;
 
 use audit::Audit;
 use changes::{Brought, Changes};
-use credential::Vault;
+use credential::CredentialStore;
 use keeping::{Condition, Keeping};
 use paging::Places;
 use ports::Torn;
-use sealed::Drawers;
+use sealed::SealedDirectories;
 
 /// Reads what may be an SSH signature of a change, and forgets it: for fuzzing.
 pub fn examine_signature(text: &str) {
@@ -87,8 +87,8 @@ pub struct Files {
 /// The configuration at the start, read.
 pub struct Loaded {
     changes: Changes,
-    vault: Vault,
-    drawers: Option<Drawers>,
+    credentials: CredentialStore,
+    sealed_directories: Option<SealedDirectories>,
     /// It, and what is wrong with it.
     pub parsed: Parsed,
 }
@@ -100,34 +100,35 @@ impl Loaded {
     pub fn read(files: &Files) -> Self {
         let (changes, Brought { parsed, key_withheld }) =
             Changes::open(&files.config, files.state.as_deref());
-        let drawers = files.state.as_deref().and_then(|state| match Drawers::open(state) {
-            Ok(drawers) => Some(drawers),
-            Err(error) => {
-                tracing::error!("there is no place for sealed files: {error}");
-                None
-            }
-        });
-        if let Some(drawers) = &drawers {
-            drawers.configure(&parsed.config);
+        let sealed_directories =
+            files.state.as_deref().and_then(|state| match SealedDirectories::open(state) {
+                Ok(sealed_directories) => Some(sealed_directories),
+                Err(error) => {
+                    tracing::error!("there is no place for sealed files: {error}");
+                    None
+                }
+            });
+        if let Some(sealed_directories) = &sealed_directories {
+            sealed_directories.configure(&parsed.config);
         }
-        let tokens = drawers.as_ref().map(|drawers| drawers.tokens.clone());
-        let vault = Vault::new(&parsed.config, key_withheld, tokens);
-        Self { changes, vault, drawers, parsed }
+        let tokens = sealed_directories.as_ref().map(|sealed_directories| sealed_directories.tokens.clone());
+        let credentials = CredentialStore::new(&parsed.config, key_withheld, tokens);
+        Self { changes, credentials, sealed_directories, parsed }
     }
 
     /// The journal, with a place for what is to be handed over.
     #[must_use]
     pub fn furnished(&self, store: Store) -> Store {
-        match &self.drawers {
-            Some(drawers) => store.with_hand_over(Arc::new(drawers.secrets.clone())),
+        match &self.sealed_directories {
+            Some(sealed_directories) => store.with_hand_over(Arc::new(sealed_directories.secrets.clone())),
             None => store,
         }
     }
 
-    /// What the floor speaks to at the start: the server, when the configuration has an API key.
+    /// What the scheduler speaks to at the start: the server, when the configuration has an API key.
     #[must_use]
     pub fn server(&self) -> Option<Arc<dyn dispatch::server::ServerPort>> {
-        self.vault.port()
+        self.credentials.port()
     }
 }
 
@@ -138,7 +139,7 @@ pub struct Parts {
     /// Where changes are kept.
     pub state: Option<PathBuf>,
     /// Everything that is plugged in.
-    pub floor: FloorHandle,
+    pub scheduler: SchedulerHandle,
     /// The journal.
     pub store: Store,
     /// The display.
@@ -158,8 +159,8 @@ pub struct Parts {
 }
 
 /// What the answers need. Everybody shares one.
-pub struct Desk {
-    floor: FloorHandle,
+pub struct Service {
+    scheduler: SchedulerHandle,
     store: Store,
     face: Arc<Face>,
     ring: Ring,
@@ -170,8 +171,8 @@ pub struct Desk {
     places: Places,
     /// Whole logs are checked one after the other.
     checking: tokio::sync::Semaphore,
-    vault: Vault,
-    drawers: Option<Drawers>,
+    credentials: CredentialStore,
+    sealed_directories: Option<SealedDirectories>,
     changes: Mutex<Changes>,
     config: watch::Sender<Arc<Config>>,
     problems: Mutex<Vec<Problem>>,
@@ -187,7 +188,7 @@ pub struct Desk {
     started: Timestamp,
 }
 
-/// The SSH door, as it told of itself.
+/// The SSH server, as it told of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDoor {
     /// The fingerprint of its host key.
@@ -207,18 +208,29 @@ struct Memory {
     torn: BTreeMap<String, Torn>,
 }
 
-impl Desk {
-    /// Opens the desk.
+impl Service {
+    /// Opens it.
     #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
-        let Parts { loaded, state, floor, store, face, receipts, ring, power, condition, unopened, board } =
-            parts;
+        let Parts {
+            loaded,
+            state,
+            scheduler,
+            store,
+            face,
+            receipts,
+            ring,
+            power,
+            condition,
+            unopened,
+            board,
+        } = parts;
         let audit = Audit::open(state.as_deref(), &store, loaded.parsed.config.station.name.as_str());
         let (config, _) = watch::channel(Arc::new(loaded.parsed.config));
-        let server_changed = loaded.vault.moved();
+        let server_changed = loaded.credentials.moved();
         let counts = Counts { enrolled: 0, refused: 0, undone: 0, quarantined: 0, postponed: 0 };
-        let desk = Arc::new(Self {
-            floor,
+        let service = Arc::new(Self {
+            scheduler,
             store,
             face,
             ring,
@@ -227,8 +239,8 @@ impl Desk {
             audit,
             places: Places::default(),
             checking: tokio::sync::Semaphore::new(1),
-            vault: loaded.vault,
-            drawers: loaded.drawers,
+            credentials: loaded.credentials,
+            sealed_directories: loaded.sealed_directories,
             changes: Mutex::new(loaded.changes),
             config,
             problems: Mutex::new(loaded.parsed.problems),
@@ -249,18 +261,18 @@ impl Desk {
             addresses: Mutex::new(addresses()),
             started: credential::now(),
         });
-        tokio::spawn(Arc::clone(&desk).remember());
-        desk
+        tokio::spawn(Arc::clone(&service).remember());
+        service
     }
 
     /// Answers calls on a socket, those of `more` too, until it fails.
     pub async fn serve(
         self: Arc<Self>,
         listener: tokio::net::UnixListener,
-        admitted: door::Admitted,
-        more: Option<Arc<dyn door::More>>,
+        admitted: call_handler::Admitted,
+        more: Option<Arc<dyn call_handler::More>>,
     ) -> std::io::Result<()> {
-        let handler = Arc::new(door::Door::new(self, admitted, more));
+        let handler = Arc::new(call_handler::CallHandler::new(self, admitted, more));
         debug_assert!(!handler.interfaces().is_empty());
         control::server::serve(listener, handler).await
     }
@@ -287,7 +299,7 @@ impl Desk {
 
     /// Asks the server how it is, when there was trouble with it or nothing is known.
     pub async fn freshen(&self) {
-        self.vault.freshen().await;
+        self.credentials.freshen().await;
     }
 
     /// Looks whether the station's addresses are others than before, and tells it.
@@ -325,10 +337,10 @@ impl Desk {
 
     /// The server and its credential, without asking.
     pub fn server(&self) -> control::types::Server {
-        self.vault.shown()
+        self.credentials.shown()
     }
 
-    /// The SSH door, once it is open.
+    /// The SSH server, once it is open.
     pub fn door(&self) -> watch::Receiver<Option<OpenDoor>> {
         self.door.subscribe()
     }
@@ -349,12 +361,12 @@ impl Desk {
         let config = Arc::new(parsed.config);
         let wrong = !parsed.problems.is_empty() || self.keeping.trouble().is_some();
         *lock(&self.problems) = parsed.problems;
-        let told = self.vault.configure(&config, key_withheld);
-        if let Some(drawers) = &self.drawers {
-            drawers.configure(&config);
+        let told = self.credentials.configure(&config, key_withheld);
+        if let Some(sealed_directories) = &self.sealed_directories {
+            sealed_directories.configure(&config);
         }
-        self.floor.set_settings(floor_settings(&config, wrong)).await;
-        self.floor.set_server(self.vault.port()).await;
+        self.scheduler.set_settings(scheduler_settings(&config, wrong)).await;
+        self.scheduler.set_server(self.credentials.port()).await;
         self.config.send_replace(Arc::clone(&config));
         lock(&self.sessions).follow(&config);
         self.server_moved();
@@ -368,7 +380,7 @@ impl Desk {
 
     /// Keeps what status and shells ask for later.
     async fn remember(self: Arc<Self>) {
-        let mut events = self.floor.events();
+        let mut events = self.scheduler.events();
         loop {
             let event = match events.recv().await {
                 Ok(event) => event,
@@ -378,7 +390,7 @@ impl Desk {
             let mut memory = lock(&self.memory);
             memory.note_torn(&event);
             match event {
-                FloorEvent::Ended(ended) => {
+                SchedulerEvent::Ended(ended) => {
                     let outcome =
                         Outcome { profile: Some(ended.profile.clone()), ..translate::report(&ended.report) };
                     memory.count(&outcome);
@@ -389,11 +401,11 @@ impl Desk {
                     }
                     self.keeping.look();
                 }
-                FloorEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {
+                SchedulerEvent::Doing { port, doing: Doing::Working { ticket: Some(ticket), .. } } => {
                     memory.tickets.insert(port, ticket.0);
                 }
-                FloorEvent::Settled { record, left: None } => memory.settled(&record),
-                FloorEvent::Arrived { port } | FloorEvent::Left { port } => {
+                SchedulerEvent::Settled { record, left: None } => memory.settled(&record),
+                SchedulerEvent::Arrived { port } | SchedulerEvent::Left { port } => {
                     memory.outcomes.remove(&port);
                     memory.tickets.remove(&port);
                 }
@@ -403,12 +415,12 @@ impl Desk {
     }
 }
 
-/// What the floor has to know of a configuration. With a wrong one nothing is enrolled.
+/// What the scheduler has to know of a configuration. With a wrong one nothing is enrolled.
 #[must_use]
-pub fn floor_settings(config: &Config, wrong: bool) -> FloorSettings {
+pub fn scheduler_settings(config: &Config, wrong: bool) -> SchedulerSettings {
     use crate::config::StartMode;
     use station::access::Codes;
-    use station::mode::{Mode, NamedProfile};
+    use station::engine::mode::{Mode, NamedProfile};
     let mode = match config.station.mode {
         _ if wrong => Mode::Locked,
         StartMode::Armed => Mode::Armed,
@@ -420,7 +432,7 @@ pub fn floor_settings(config: &Config, wrong: bool) -> FloorSettings {
         fits: section.fits.clone(),
         profile: section.profile.clone(),
     };
-    let mut settings = FloorSettings::new(config.station.name.as_str());
+    let mut settings = SchedulerSettings::new(config.station.name.as_str());
     settings.server_name = config.server.name.as_str().to_owned();
     settings.mode = mode;
     settings.profiles = config.profiles.iter().map(named).collect();

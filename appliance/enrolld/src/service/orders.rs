@@ -1,19 +1,19 @@
-//! The orders that wait, as shells see them: those of the floor, and the phones.
+//! The orders that wait, as shells see them: those of the scheduler, and the phones.
 
 use control::types::Order;
 
 use super::credential::now;
 use super::translate::{ago, whole};
-use super::{Desk, lock};
+use super::{Service, lock};
 use dispatch::scheduler::{OrderView, Snapshot};
 
-impl Desk {
+impl Service {
     /// Every order that waits, oldest first.
     pub(super) fn orders_told(&self, snapshot: &Snapshot) -> Vec<Order> {
         self.orders_with_phones(&snapshot.orders)
     }
 
-    /// What waits at the floor, and the phones that are being enrolled.
+    /// What waits at the scheduler, and the phones that are being enrolled.
     pub(super) fn orders_with_phones(&self, orders: &[OrderView]) -> Vec<Order> {
         let mut orders: Vec<Order> = orders.iter().map(order).collect();
         orders.extend(lock(&self.phones).orders());

@@ -13,7 +13,7 @@ use control::wire::{LONGEST, Reply};
 use control::{Refusal, Replies};
 use futures_util::stream;
 use journal::receipts::{ReceiptError, Rows, rows};
-use station::receipt::Book;
+use station::papers::receipt::Book;
 use station::refusal::Code;
 
 use super::lock;

@@ -1,11 +1,11 @@
 //! Whom operators mean: looked up at the server before anything is done for them.
 
 use control::Refusal;
-use station::people::{self, Entry, Named, Opinion};
+use station::engine::server::Person;
+use station::papers::people::{self, Entry, Named, Opinion};
 use station::refusal::Code;
-use station::server::Person;
 
-use super::Desk;
+use super::Service;
 use super::refuse::{no, told};
 use dispatch::people::{look_one_up, look_up};
 
@@ -45,7 +45,7 @@ fn refused(named: &Named, opinion: &Opinion) -> Option<(Code, String)> {
     })
 }
 
-impl Desk {
+impl Service {
     /// Whom a text means. With `unchecked`, and where tokens go into sealed files, the server is not asked. Where
     /// this login may not ask, the text is believed, and the second part says so.
     pub(super) async fn person(
@@ -54,11 +54,11 @@ impl Desk {
         unchecked: bool,
     ) -> Result<(Person, Option<&'static str>), Refusal> {
         let named = named(text)?;
-        let server = match self.vault.client() {
+        let server = match self.credentials.client() {
             _ if unchecked => None,
-            Err(_) if self.vault.ready().is_ok() => None,
+            Err(_) if self.credentials.ready().is_ok() => None,
             Err(refusal) => return Err(refusal),
-            Ok(_) => self.floor.server().await,
+            Ok(_) => self.scheduler.server().await,
         };
         let Some(server) = server else { return Ok((unasked(&named)?, None)) };
         match look_one_up(&server, &named).await {
@@ -76,10 +76,10 @@ impl Desk {
 
     /// Whether the server knows somebody of a run by now.
     pub(super) async fn person_again(&self, person: &Person, unchecked: bool) -> Result<(), Refusal> {
-        if unchecked || self.vault.client().is_err() {
+        if unchecked || self.credentials.client().is_err() {
             return Ok(());
         }
-        let Some(server) = self.floor.server().await else { return Err(no(Code::NoCredential, "")) };
+        let Some(server) = self.scheduler.server().await else { return Err(no(Code::NoCredential, "")) };
         let named = Named::in_realm(&person.user, Some(&person.realm));
         let named = named.map_err(|error| no(Code::InputInvalid, error.to_string()))?;
         let opinion = look_one_up(&server, &named).await.map_err(|refusal| told(&refusal))?;
@@ -97,13 +97,13 @@ impl Desk {
         skip_unknown: bool,
         unchecked: bool,
     ) -> Result<Listed, Refusal> {
-        let files = self.vault.client().is_err() && self.vault.ready().is_ok();
+        let files = self.credentials.client().is_err() && self.credentials.ready().is_ok();
         if unchecked || files {
             let people = people::unasked(list).map_err(|problems| said(&problems))?;
             return once(list, Listed { people, unknown: Vec::new() });
         }
-        self.vault.client()?;
-        let server = self.floor.server().await.ok_or_else(|| no(Code::NoCredential, ""))?;
+        self.credentials.client()?;
+        let server = self.scheduler.server().await.ok_or_else(|| no(Code::NoCredential, ""))?;
         let wanted: Vec<Named> = list.iter().map(|entry| entry.person.clone()).collect();
         let opinions = look_up(&server, &wanted).await.map_err(|refusal| told(&refusal))?;
         let away = opinions.iter().find_map(|opinion| match opinion {

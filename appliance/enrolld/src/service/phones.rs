@@ -14,28 +14,28 @@ use control::{Refusal, Replies, Role, Secret};
 use futures_util::stream;
 use jiff::Timestamp;
 use keys::device::Kind;
-use station::enrollment::{Ending, Order};
-use station::mode::Mode;
-use station::phone::{self, NO_KEY, PhoneCode, Question};
+use station::engine::enrollment::{Ending, Order};
+use station::engine::mode::Mode;
+use station::engine::phone::{self, NO_KEY, PhoneCode, Question};
+use station::engine::record::Actor;
+use station::engine::server::Person;
 use station::profile::{Profile, TwoStep};
-use station::record::Actor;
 use station::refusal::Code;
-use station::server::Person;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+use super::call_handler::Caller;
 use super::credential::now;
-use super::door::Caller;
 use super::enroll::secrets;
 use super::refuse::{no, told};
 use super::translate::{milliseconds, whole};
-use super::{Desk, lock};
+use super::{Service, lock};
 use dispatch::clock::SystemClock;
 use dispatch::driver::{Cancel, Station};
 use dispatch::phone::Terminal;
 
 /// How long each answer may take: an app has to be found, and opened, and read.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// How long phones get at a shutdown until their tokens are taken back; recovery does the rest.
 const HANG_UP: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ struct Talk {
     over: watch::Receiver<bool>,
 }
 
-impl Desk {
+impl Service {
     /// Enrolls a phone with whoever listens.
     pub(super) async fn enroll_phone(
         self: &Arc<Self>,
@@ -92,8 +92,8 @@ impl Desk {
             return Err(no(Code::Locked, ""));
         }
         // Whoever reads a token out of a sealed file has no phone to show it to.
-        self.vault.client()?;
-        let server = self.vault.port().ok_or_else(|| no(Code::NoCredential, ""))?;
+        self.credentials.client()?;
+        let server = self.credentials.port().ok_or_else(|| no(Code::NoCredential, ""))?;
         let (who, _) = self.person(&request.person, request.unchecked.unwrap_or(false)).await?;
         let order = self.order_for_phone(caller, &request, who.clone())?;
         let profile = request.profile.clone();
@@ -123,12 +123,12 @@ impl Desk {
             listener.closed().await;
             cancel.send_replace(true);
         });
-        let desk = Arc::clone(self);
-        let mut terminal = Wire { ticket, news: news.clone(), answers: answered, patience: PATIENCE };
+        let service = Arc::clone(self);
+        let mut terminal = Wire { ticket, news: news.clone(), answers: answered, patience: TIMEOUT };
         // Once begun, it is carried to its end; whoever hangs up has it taken back.
         tokio::spawn(async move {
             let person = who.to_string();
-            let outcome = station.enroll_phone(order, PATIENCE, &mut terminal, Cancel::on(cancelled)).await;
+            let outcome = station.enroll_phone(order, TIMEOUT, &mut terminal, Cancel::on(cancelled)).await;
             let outcome = told_of(outcome, person, profile);
             tracing::info!(
                 "phone of {}: {} {}",
@@ -137,8 +137,8 @@ impl Desk {
                 outcome.token.as_deref().unwrap_or("")
             );
             watching.abort();
-            desk.floor.see_to(NO_KEY).await;
-            lock(&desk.phones).open.remove(&ticket);
+            service.scheduler.see_to(NO_KEY).await;
+            lock(&service.phones).open.remove(&ticket);
             // Whoever listened may have gone.
             let _ = news.send(PhoneNews { outcome: Some(outcome), ..piece(ticket, PhoneWish::Over) }).await;
             done.send_replace(true);
@@ -287,7 +287,6 @@ impl Wire {
                 wrong: wrong.map(|wrong| wrong.to_string()),
                 ..piece(self.ticket, PhoneWish::Code)
             },
-            _ => return None,
         };
         let news = PhoneNews { within_ms: Some(milliseconds(self.patience)), ..news };
         self.news.send(news).await.ok()?;

@@ -1,14 +1,14 @@
-//! Ports as shells see them: what the floor knows, with what only the desk remembers.
+//! Ports as shells see them: what the scheduler knows, with what only the control service remembers.
 
 use control::types::{Activity, Ending, Event, EventKind, Outcome, Port};
-use station::record::{Record, Remains, State};
+use station::engine::record::{Record, Remains, State};
 
 use station::refusal::Code;
 
 use super::translate::{doing, port, whole};
-use super::{Desk, Memory, lock};
+use super::{Memory, Service, lock};
 use dispatch::event::What;
-use dispatch::scheduler::{Doing, FloorEvent, PortView};
+use dispatch::scheduler::{Doing, PortView, SchedulerEvent};
 
 /// Codes of a port that did not arrive whole.
 #[derive(Debug, Default)]
@@ -31,14 +31,14 @@ impl Torn {
 
 impl Memory {
     /// Counts codes that did not arrive whole.
-    pub(super) fn note_torn(&mut self, event: &FloorEvent) {
+    pub(super) fn note_torn(&mut self, event: &SchedulerEvent) {
         match event {
-            FloorEvent::Step(told) => {
+            SchedulerEvent::Step(told) => {
                 if let What::TouchWanted { torn, .. } = told.what {
                     self.torn.entry(told.port.clone()).or_default().asked(torn);
                 }
             }
-            FloorEvent::Ended(ended) => {
+            SchedulerEvent::Ended(ended) => {
                 // The last one, after which nothing was asked for any more.
                 let last = ended.report.outcome.ending.refusal();
                 if last.is_some_and(|refusal| refusal.code == Code::CodeTorn) {
@@ -109,11 +109,11 @@ impl Memory {
     }
 }
 
-impl Desk {
+impl Service {
     /// The event with how its port is now, when that is another than before.
     pub(super) async fn with_port(&self, mut event: Event) -> Event {
         let Some(path) = event.port.clone().filter(|_| moves(&event)) else { return event };
-        let Some(snapshot) = self.floor.snapshot().await else { return event };
+        let Some(snapshot) = self.scheduler.snapshot().await else { return event };
         let view = snapshot.ports.iter().find(|view| view.port == path);
         let mut now = match view {
             Some(view) => lock(&self.memory).port(view),

@@ -8,11 +8,11 @@ use control::types::Done;
 use station::refusal::Code;
 use tokio::process::Command;
 
-use super::Desk;
+use super::Service;
 use super::refuse::no;
 
 /// How long a station may take from the request to its first step of stopping.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The program that switches off. It is called with `reboot` or `poweroff`.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Power {
     }
 }
 
-impl Desk {
+impl Service {
     /// Lets what is in work end, then switches the machine off.
     pub(super) async fn switch(&self, what: &str) -> Result<Done, Refusal> {
         self.power.check()?;
@@ -63,7 +63,7 @@ impl Desk {
         self.face.show(panel::View::ShuttingDown { restart });
         // The service manager asks this process to stop, which lets writes end first.
         let switched = match self.power.run(what).await {
-            Ok(()) => self.stops(PATIENCE).await,
+            Ok(()) => self.stops(TIMEOUT).await,
             refused => refused,
         };
         if switched.is_err() {
@@ -76,7 +76,7 @@ impl Desk {
     /// Comes back when the station begins to stop; an error when it does not within so long.
     async fn stops(&self, patience: Duration) -> Result<(), Refusal> {
         let stopped = async {
-            while self.floor.snapshot().await.is_some_and(|snapshot| !snapshot.stopping) {
+            while self.scheduler.snapshot().await.is_some_and(|snapshot| !snapshot.stopping) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };

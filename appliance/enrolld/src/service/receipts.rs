@@ -10,10 +10,10 @@ use control::types::{
 };
 use control::{Refusal, Replies};
 use journal::receipts::{Entry, Known, compare, entries};
-use station::receipt::Book;
+use station::papers::receipt::Book;
 use station::refusal::Code;
 
-use super::Desk;
+use super::Service;
 use super::credential::at;
 use super::paging::{PAGE, failed, lines, pages};
 use super::refuse::no;
@@ -22,7 +22,7 @@ use super::verdict::verdict;
 /// How many receipts a page of a list has.
 const LISTED: usize = 50;
 
-impl Desk {
+impl Service {
     fn receipts_in(&self) -> Result<PathBuf, Refusal> {
         let directory = self.receipts.clone().filter(|directory| directory.exists());
         directory.ok_or_else(|| no(Code::ReceiptsFailed, "this station keeps none"))

@@ -5,15 +5,15 @@ use control::types::{
     Assignment as Line, ByRun, RunAdd, RunDetails, RunEntry, RunLines, RunStart, RunStartList,
 };
 use keys::device::KeySerial;
-use station::people::{self, Entry, PinPolicy};
-use station::record::{Actor, State};
+use station::engine::record::{Actor, State};
+use station::engine::run::{Assignment, RunId, RunPlan, RunState, Standing, Target};
+use station::engine::server::Person;
+use station::papers::people::{self, Entry, PinPolicy};
 use station::refusal::Code;
-use station::run::{Assignment, RunId, RunPlan, RunState, Standing, Target};
-use station::server::Person;
 
-use super::Desk;
+use super::Service;
+use super::call_handler::Caller;
 use super::credential::now;
-use super::door::Caller;
 use super::enroll::secrets;
 use super::people::{Listed, named, said};
 use super::refuse::{no, told};
@@ -23,7 +23,7 @@ use dispatch::scheduler::{RunView, Secrets};
 /// How many earlier runs are told.
 const EARLIER: usize = 50;
 
-impl Desk {
+impl Service {
     pub(super) async fn start_run(&self, caller: &Caller, request: RunStart) -> Result<RunDetails, Refusal> {
         let mut unknown = Vec::new();
         let target = match (request.count, request.endless.unwrap_or(false), request.list) {
@@ -55,7 +55,7 @@ impl Desk {
         };
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let by = Actor::Operator(caller.name.clone());
-        let started = self.floor.run_start_without(plan, unknown, secrets, by).await;
+        let started = self.scheduler.run_start_without(plan, unknown, secrets, by).await;
         let id = started.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
     }
@@ -114,7 +114,7 @@ impl Desk {
         plan.factory = request.factory.unwrap_or(false);
         let secrets = secrets(None, request.unlock, request.key_pin)?;
         let by = Actor::Operator(caller.name.clone());
-        let started = self.floor.run_start_without(plan, unknown, secrets, by).await;
+        let started = self.scheduler.run_start_without(plan, unknown, secrets, by).await;
         let id = started.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
     }
@@ -153,14 +153,14 @@ impl Desk {
             return Err(no(Code::RunInvalid, format!("line {}: {person} is in the run already", entry.line)));
         }
         let more = people::assignments(&list, &people);
-        let added = self.floor.run_add(Some(run.id), more, unknown).await;
+        let added = self.scheduler.run_add(Some(run.id), more, unknown).await;
         self.run_told(ByRun { run: Some(added.map_err(|refusal| told(&refusal))?.0) }).await
     }
 
     /// Lets lines of a run's list get no key for now.
     pub(super) async fn skip_lines(&self, request: RunLines) -> Result<RunDetails, Refusal> {
         let (run, lines) = (self.meant(request.run).await?, numbers(&request.lines)?);
-        let skipped = self.floor.run_skip(Some(run.id), lines).await;
+        let skipped = self.scheduler.run_skip(Some(run.id), lines).await;
         self.run_told(ByRun { run: Some(skipped.map_err(|refusal| told(&refusal))?.0) }).await
     }
 
@@ -179,7 +179,7 @@ impl Desk {
                 })?;
             }
         }
-        let retried = self.floor.run_retry(Some(run.id), chosen).await;
+        let retried = self.scheduler.run_retry(Some(run.id), chosen).await;
         self.run_told(ByRun { run: Some(retried.map_err(|refusal| told(&refusal))?.0) }).await
     }
 
@@ -198,7 +198,7 @@ impl Desk {
     }
 
     pub(super) async fn pause_run(&self) -> Result<RunDetails, Refusal> {
-        let id = self.floor.run_pause().await.map_err(|refusal| told(&refusal))?;
+        let id = self.scheduler.run_pause().await.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
     }
 
@@ -211,12 +211,12 @@ impl Desk {
                 open.map(|view| view.id).ok_or_else(|| no(Code::RunUnknown, "no run can be resumed"))?
             }
         };
-        self.floor.run_resume(id, Secrets::default()).await.map_err(|refusal| told(&refusal))?;
+        self.scheduler.run_resume(id, Secrets::default()).await.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
     }
 
     pub(super) async fn stop_run(&self, request: ByRun) -> Result<RunDetails, Refusal> {
-        let id = self.floor.run_stop(request.run.map(RunId)).await.map_err(|refusal| told(&refusal))?;
+        let id = self.scheduler.run_stop(request.run.map(RunId)).await.map_err(|refusal| told(&refusal))?;
         self.run_told(ByRun { run: Some(id.0) }).await
     }
 
@@ -243,11 +243,11 @@ impl Desk {
     }
 
     async fn runs_known(&self) -> Result<Vec<RunView>, Refusal> {
-        self.floor.runs().await.map_err(|refusal| told(&refusal))
+        self.scheduler.runs().await.map_err(|refusal| told(&refusal))
     }
 }
 
-impl Desk {
+impl Service {
     /// What became of each line of a run's list.
     async fn entries(&self, view: &RunView) -> Vec<RunEntry> {
         let Target::List(list) = &view.plan.target else { return Vec::new() };

@@ -8,26 +8,26 @@ use control::types::{BySealed, SealedFile, SealedFiles, SealedText};
 use jiff::Timestamp;
 use station::refusal::Code;
 
-use super::Desk;
+use super::Service;
 use super::refuse::no;
 use super::translate::whole;
 use crate::config::Config;
-use dispatch::hand_over::Drawer;
+use dispatch::hand_over::SealedDirectory;
 
 /// Where they are on the state partition.
 #[derive(Clone)]
-pub(super) struct Drawers {
+pub(super) struct SealedDirectories {
     /// Access codes and PINs.
-    pub(super) secrets: Drawer,
+    pub(super) secrets: SealedDirectory,
     /// Tokens of a station without a server.
-    pub(super) tokens: Drawer,
+    pub(super) tokens: SealedDirectory,
 }
 
-impl Drawers {
+impl SealedDirectories {
     pub(super) fn open(state: &Path) -> io::Result<Self> {
         Ok(Self {
-            secrets: Drawer::for_nobody(&state.join("hand-over"))?,
-            tokens: Drawer::for_nobody(&state.join("tokens"))?,
+            secrets: SealedDirectory::for_nobody(&state.join("hand-over"))?,
+            tokens: SealedDirectory::for_nobody(&state.join("tokens"))?,
         })
     }
 
@@ -39,10 +39,10 @@ impl Drawers {
     }
 
     /// The drawer that has a file of that name.
-    fn of(&self, name: &str) -> io::Result<Option<&Drawer>> {
-        for drawer in [&self.secrets, &self.tokens] {
-            if drawer.names()?.iter().any(|known| known == name) {
-                return Ok(Some(drawer));
+    fn of(&self, name: &str) -> io::Result<Option<&SealedDirectory>> {
+        for sealed_directory in [&self.secrets, &self.tokens] {
+            if sealed_directory.names()?.iter().any(|known| known == name) {
+                return Ok(Some(sealed_directory));
             }
         }
         Ok(None)
@@ -63,17 +63,19 @@ fn what(name: &str) -> &'static str {
     }
 }
 
-impl Desk {
-    fn drawers(&self) -> Result<&Drawers, Refusal> {
-        self.drawers.as_ref().ok_or_else(|| no(Code::HandOverFailed, "there is no state partition"))
+impl Service {
+    fn drawers(&self) -> Result<&SealedDirectories, Refusal> {
+        self.sealed_directories
+            .as_ref()
+            .ok_or_else(|| no(Code::HandOverFailed, "there is no state partition"))
     }
 
     /// Every sealed file.
     pub(super) fn sealed_list(&self) -> Result<SealedFiles, Refusal> {
-        let drawers = self.drawers()?;
+        let sealed_directories = self.drawers()?;
         let mut files = Vec::new();
-        for drawer in [&drawers.secrets, &drawers.tokens] {
-            for file in drawer.files().map_err(failed)? {
+        for sealed_directory in [&sealed_directories.secrets, &sealed_directories.tokens] {
+            for file in sealed_directory.files().map_err(failed)? {
                 files.push(SealedFile {
                     token: file.name.split('.').next().unwrap_or_default().to_owned(),
                     what: what(&file.name).to_owned(),
@@ -88,16 +90,16 @@ impl Desk {
 
     /// One of them, as it is.
     pub(super) fn sealed_text(&self, request: BySealed) -> Result<SealedText, Refusal> {
-        let drawer = self.drawers()?.of(&request.name).map_err(failed)?;
-        let drawer = drawer.ok_or_else(|| unknown(&request.name))?;
-        let bytes = drawer.sealed(&request.name).map_err(failed)?;
+        let sealed_directory = self.drawers()?.of(&request.name).map_err(failed)?;
+        let sealed_directory = sealed_directory.ok_or_else(|| unknown(&request.name))?;
+        let bytes = sealed_directory.sealed(&request.name).map_err(failed)?;
         Ok(SealedText { name: request.name, text: String::from_utf8_lossy(&bytes).into_owned() })
     }
 
     /// Takes one away.
     pub(super) fn sealed_remove(&self, request: &BySealed) -> Result<(), Refusal> {
-        let drawer = self.drawers()?.of(&request.name).map_err(failed)?;
-        drawer.ok_or_else(|| unknown(&request.name))?.remove(&request.name).map_err(failed)
+        let sealed_directory = self.drawers()?.of(&request.name).map_err(failed)?;
+        sealed_directory.ok_or_else(|| unknown(&request.name))?.remove(&request.name).map_err(failed)
     }
 }
 

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use station::refusal::Code;
 use tokio::sync::watch;
 
+use super::call_handler::known;
 use super::credential::now;
-use super::door::known;
 use super::refuse::no;
 use crate::config::Config;
 
@@ -27,7 +27,7 @@ const SHARE: usize = 16;
 
 /// Who wants to log in.
 #[derive(Clone, Debug)]
-pub(super) struct Visitor {
+pub(super) struct LoginRequest {
     pub(super) fingerprint: String,
     pub(super) name: String,
     pub(super) role: Role,
@@ -54,13 +54,13 @@ pub(super) struct Sessions {
     /// When each operator last logged in, and from where.
     last: BTreeMap<String, (Timestamp, String)>,
     count: u64,
-    /// Keys that were offered to the door, and those among them that nobody knows.
+    /// Keys that were offered to the SSH server, and those among them that nobody knows.
     offered: i64,
     unknown: i64,
 }
 
 struct Open {
-    who: Visitor,
+    who: LoginRequest,
     connections: usize,
     since: Timestamp,
     /// When the last call came.
@@ -128,7 +128,7 @@ impl Sessions {
     /// longer than `idle` gives way where none is free.
     pub(super) fn enter(
         &mut self,
-        who: Visitor,
+        who: LoginRequest,
         idle: Duration,
         at: Instant,
     ) -> Result<Entered, control::Refusal> {
@@ -275,8 +275,8 @@ mod tests {
 
     const IDLE: Duration = Duration::from_secs(900);
 
-    fn who(name: &str, role: Role, session: usize) -> Visitor {
-        Visitor {
+    fn who(name: &str, role: Role, session: usize) -> LoginRequest {
+        LoginRequest {
             fingerprint: format!("SHA256:{name}"),
             name: name.to_owned(),
             role,

@@ -4,17 +4,17 @@ use std::net::UdpSocket;
 
 use control::types::{Health, Part, Status, Unsettled};
 use station::catalogue::Language;
-use station::phone::NO_KEY;
+use station::engine::phone::NO_KEY;
+use station::engine::run::RunState;
 use station::refusal::{Code, Refusal};
-use station::run::RunState;
 
 use super::credential::now;
 use super::refuse::{no, told};
 use super::translate::{mode, run};
-use super::{Desk, lock};
+use super::{Service, lock};
 use dispatch::scheduler::Snapshot;
 
-impl Desk {
+impl Service {
     /// Everything at a glance.
     pub(super) async fn status(&self) -> Result<Status, control::Refusal> {
         self.freshen().await;
@@ -22,9 +22,9 @@ impl Desk {
         Ok(self.status_of(&snapshot))
     }
 
-    /// The floor as it is now.
+    /// The scheduler as it is now.
     pub(super) async fn snapshot(&self) -> Result<Snapshot, control::Refusal> {
-        self.floor.snapshot().await.ok_or_else(|| no(Code::Stopping, ""))
+        self.scheduler.snapshot().await.ok_or_else(|| no(Code::Stopping, ""))
     }
 
     pub(super) fn status_of(&self, snapshot: &Snapshot) -> Status {
@@ -46,7 +46,7 @@ impl Desk {
             started: self.started,
             mode: mode(snapshot.mode),
             not_ready: self.not_ready(snapshot),
-            server: self.vault.shown(),
+            server: self.credentials.shown(),
             ports: ports.collect(),
             orders: self.orders_told(snapshot),
             run: snapshot.run.as_ref().filter(|run| is_open(run)).map(run),
@@ -57,7 +57,7 @@ impl Desk {
             door: match &door {
                 Some(door) => Part {
                     health: Health::Good,
-                    text: format!("The door listens on {}.", door.listen),
+                    text: format!("The SSH server listens on {}.", door.listen),
                     remedy: None,
                 },
                 None => Part {
@@ -93,16 +93,16 @@ impl Desk {
         if let Some(refusal) = self.keeping.trouble() {
             return Some(told(&refusal));
         }
-        if let Err(refusal) = self.vault.ready() {
+        if let Err(refusal) = self.credentials.ready() {
             return Some(refusal);
         }
-        if snapshot.mode == station::mode::Mode::Locked {
+        if snapshot.mode == station::engine::mode::Mode::Locked {
             return Some(no(Code::Locked, ""));
         }
         if let Some(why) = &snapshot.lost {
             return Some(told(&Refusal::new(Code::Internal, why.clone())));
         }
-        self.vault.shown().trouble
+        self.credentials.shown().trouble
     }
 }
 

@@ -1,4 +1,4 @@
-//! Answers that go on: events, log lines, pictures, the door's needs.
+//! Answers that go on: events, log lines, pictures, the SSH server's needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use super::logs::Unread;
 use super::paging::{PAGE, pages};
 use super::refuse::no;
 use super::translate::event;
-use super::{Desk, lock};
+use super::{Service, lock};
 use crate::config::{Config, KeyExchange};
-use dispatch::scheduler::FloorEvent;
+use dispatch::scheduler::SchedulerEvent;
 
 fn more<T>(parameters: T) -> Reply<T> {
     Reply { parameters, continues: true }
@@ -55,13 +55,13 @@ async fn turned(over: &mut watch::Receiver<bool>) {
     }
 }
 
-impl Desk {
+impl Service {
     /// What happens, a snapshot first.
     pub(super) async fn watch_events(self: &Arc<Self>) -> Result<Replies<Event>, Refusal> {
         let watching = Watching {
-            events: self.floor.events(),
+            events: self.scheduler.events(),
             server: self.server_changes(),
-            desk: Arc::clone(self),
+            service: Arc::clone(self),
             snapshot: true,
         };
         // The snapshot is taken after the subscription, so that nothing falls between.
@@ -71,7 +71,7 @@ impl Desk {
         })))
     }
 
-    /// What the SSH door has to know.
+    /// What the SSH server has to know.
     pub(super) fn door_needs(&self) -> Replies<Door> {
         let configs = self.configs();
         Box::pin(stream::unfold((configs, true), |(mut configs, first)| async move {
@@ -86,16 +86,16 @@ impl Desk {
     /// What the display shows, again and again.
     pub(super) fn pictures(self: &Arc<Self>) -> Replies<Panel> {
         let looking = (Arc::clone(self), self.face.changes(), None::<Panel>);
-        Box::pin(stream::unfold(looking, |(desk, mut changes, mut last)| async move {
+        Box::pin(stream::unfold(looking, |(service, mut changes, mut last)| async move {
             loop {
-                let told = desk.face.told();
+                let told = service.face.told();
                 let wait = told.changes_in_ms.and_then(|left| u64::try_from(left).ok());
                 let same = last.as_ref().is_some_and(|last| {
                     (&last.pixels, &last.lamp, &last.words) == (&told.pixels, &told.lamp, &told.words)
                 });
                 if !same {
                     last = Some(told.clone());
-                    return Some((Ok(more(told)), (desk, changes, last)));
+                    return Some((Ok(more(told)), (service, changes, last)));
                 }
                 next_picture(&mut changes, wait).await?;
             }
@@ -162,18 +162,18 @@ async fn following(follow: &mut broadcast::Receiver<LogLine>, level: Level) -> O
 }
 
 struct Watching {
-    events: broadcast::Receiver<FloorEvent>,
+    events: broadcast::Receiver<SchedulerEvent>,
     server: broadcast::Receiver<()>,
-    desk: Arc<Desk>,
+    service: Arc<Service>,
     snapshot: bool,
 }
 
 impl Watching {
-    /// The next event; `None` when the floor has ended.
+    /// The next event; `None` when the scheduler has ended.
     async fn next(&mut self) -> Option<Result<Event, Refusal>> {
         loop {
             if std::mem::take(&mut self.snapshot) {
-                return Some(self.desk.status().await.map(|status| Event {
+                return Some(self.service.status().await.map(|status| Event {
                     status: Some(Box::new(status)),
                     ..Event::new(now(), EventKind::Snapshot)
                 }));
@@ -181,8 +181,8 @@ impl Watching {
             tokio::select! {
                 told = self.events.recv() => match told {
                     Ok(told) => {
-                        if let Some(event) = self.desk.completed(&told) {
-                            return Some(Ok(self.desk.with_port(event).await));
+                        if let Some(event) = self.service.completed(&told) {
+                            return Some(Ok(self.service.with_port(event).await));
                         }
                     }
                     Err(RecvError::Lagged(missed)) => {
@@ -194,7 +194,7 @@ impl Watching {
                 },
                 changed = self.server.recv() => {
                     if !matches!(changed, Err(RecvError::Closed)) {
-                        let server = Some(self.desk.server());
+                        let server = Some(self.service.server());
                         return Some(Ok(Event { server, ..Event::new(now(), EventKind::Server) }));
                     }
                 }
@@ -203,15 +203,15 @@ impl Watching {
     }
 }
 
-impl Desk {
-    /// An event with all that only the desk knows.
-    pub(super) fn completed(&self, told: &FloorEvent) -> Option<Event> {
+impl Service {
+    /// An event with all that only the control service knows.
+    pub(super) fn completed(&self, told: &SchedulerEvent) -> Option<Event> {
         // The credential tells of itself, with more in it.
-        if matches!(told, FloorEvent::Server(_)) {
+        if matches!(told, SchedulerEvent::Server(_)) {
             return None;
         }
         let mut event = event(told)?;
-        if let FloorEvent::Orders(orders) = told {
+        if let SchedulerEvent::Orders(orders) = told {
             event.orders = Some(self.orders_with_phones(orders));
         }
         if let Some(port) = &event.port {

@@ -1,4 +1,4 @@
-//! What the floor and the engine say, in the words of the control interface.
+//! What the scheduler and the engine say, in the words of the control interface.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use control::types::{
 };
 use jiff::Timestamp;
 use keys::device::{KeyInfo, Occupancy, ProofWay};
-use station::enrollment::Ending;
-use station::mode::{Mode, Wait};
-use station::record::{Record, State};
-use station::run::{RunState, Target};
+use station::engine::enrollment::Ending;
+use station::engine::mode::{Mode, Wait};
+use station::engine::record::{Record, State};
+use station::engine::run::{RunState, Target};
 
 use super::credential::{at, now};
 use super::refuse::told;
 use dispatch::driver::Report;
 use dispatch::event::What;
-use dispatch::scheduler::{Doing, FloorEvent, PortView, RunView};
+use dispatch::scheduler::{Doing, PortView, RunView, SchedulerEvent};
 
 pub(super) fn mode(mode: Mode) -> Told {
     match mode {
@@ -216,8 +216,8 @@ const fn run_state(state: RunState) -> RunTold {
     }
 }
 
-/// How an enrollment ended; what only the floor knows is left out.
-pub(super) fn outcome(outcome: &station::enrollment::Outcome) -> Outcome {
+/// How an enrollment ended; what only the scheduler knows is left out.
+pub(super) fn outcome(outcome: &station::engine::enrollment::Outcome) -> Outcome {
     let proof = match &outcome.ending {
         Ending::Enrolled(proof) => Some(proof),
         _ => None,
@@ -229,7 +229,6 @@ pub(super) fn outcome(outcome: &station::enrollment::Outcome) -> Outcome {
         Ending::Quarantined(_) => Ended::Quarantined,
         Ending::Released => Ended::Released,
         Ending::Postponed(_) => Ended::Postponed,
-        _ => Ended::Postponed,
     };
     Outcome {
         ending,
@@ -290,19 +289,19 @@ pub(super) fn report(report: &Report) -> Outcome {
 }
 
 /// What happened, when it is for shells.
-pub(super) fn event(event: &FloorEvent) -> Option<Event> {
+pub(super) fn event(event: &SchedulerEvent) -> Option<Event> {
     // Recovery works without a key, and so without a port.
     let of = |kind, port: &str| Event {
         port: Some(port.to_owned()).filter(|port| !port.is_empty()),
         ..Event::new(now(), kind)
     };
     Some(match event {
-        FloorEvent::Arrived { port } => of(EventKind::Arrived, port),
-        FloorEvent::Recognised { port, key: info } => {
+        SchedulerEvent::Arrived { port } => of(EventKind::Arrived, port),
+        SchedulerEvent::Recognised { port, key: info } => {
             Event { key: Some(key(info, Some(port), &[])), ..of(EventKind::Arrived, port) }
         }
-        FloorEvent::Left { port } => of(EventKind::Left, port),
-        FloorEvent::Doing { port, doing: what } => {
+        SchedulerEvent::Left { port } => of(EventKind::Left, port),
+        SchedulerEvent::Doing { port, doing: what } => {
             let now = doing(port, what);
             match what {
                 Doing::Nothing(refusal) => {
@@ -316,7 +315,7 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
                 _ => Event { text: now.text.clone(), now: Some(now), ..of(EventKind::Note, port) },
             }
         }
-        FloorEvent::Step(told) => match &told.what {
+        SchedulerEvent::Step(told) => match &told.what {
             What::Entered(phase) => {
                 Event { phase: Some(phase.word().to_owned()), ..of(EventKind::Phase, &told.port) }
             }
@@ -351,32 +350,32 @@ pub(super) fn event(event: &FloorEvent) -> Option<Event> {
             },
             What::KeyWaits { waiting: false } | What::Typed { .. } => of(EventKind::Touched, &told.port),
             What::Enrolled(_) => return None,
-            // It comes again, with more, when the floor is done with it.
+            // It comes again, with more, when the scheduler is done with it.
             _ => return None,
         },
-        FloorEvent::Ended(ended) => Event {
+        SchedulerEvent::Ended(ended) => Event {
             outcome: Some(Outcome { profile: Some(ended.profile.clone()), ..report(&ended.report) }),
             text: Some(ended.by.to_string()),
             ..of(EventKind::Outcome, &ended.port)
         },
-        FloorEvent::Orders(_) => Event::new(now(), EventKind::Orders),
-        FloorEvent::Run(view) => Event { run: Some(run(view)), ..Event::new(now(), EventKind::Run) },
-        FloorEvent::Mode { mode: new, by } => Event {
+        SchedulerEvent::Orders(_) => Event::new(now(), EventKind::Orders),
+        SchedulerEvent::Run(view) => Event { run: Some(run(view)), ..Event::new(now(), EventKind::Run) },
+        SchedulerEvent::Mode { mode: new, by } => Event {
             mode: Some(mode(*new)),
             text: by.as_ref().map(ToString::to_string),
             ..Event::new(now(), EventKind::Mode)
         },
-        FloorEvent::Server(_) => Event::new(now(), EventKind::Server),
-        FloorEvent::Settled { record, left } => {
+        SchedulerEvent::Server(_) => Event::new(now(), EventKind::Server),
+        SchedulerEvent::Settled { record, left } => {
             let how = left.as_ref().map_or_else(|| "put right".to_owned(), ToString::to_string);
             let text = format!("unfinished enrollment of key {}, token {}: {how}", record.key, record.token);
             Event { text: Some(text), ..Event::new(now(), EventKind::Note) }
         }
-        FloorEvent::Lost(why) => {
+        SchedulerEvent::Lost(why) => {
             let text = format!("the USB ports are not watched any more: {why}");
             Event { text: Some(text), ..Event::new(now(), EventKind::Note) }
         }
-        FloorEvent::Storage(why) => {
+        SchedulerEvent::Storage(why) => {
             Event { text: Some(format!("nothing is enrolled: {why}")), ..Event::new(now(), EventKind::Note) }
         }
     })

@@ -2,7 +2,7 @@
 
 use control::types::{ReceiptVerdict, SetBack, SigningKey};
 use journal::receipts::{Broken, Checked, Known};
-use station::receipt::Book;
+use station::papers::receipt::Book;
 
 use super::credential::at;
 
@@ -29,11 +29,11 @@ pub(super) fn verdict(book: Book, known: &Known, result: Result<Checked, Broken>
 }
 
 fn good(book: Book, known: &Known, checked: &Checked) -> ReceiptVerdict {
-    let key = |(key, since): &(station::receipt::Bytes32, u64)| SigningKey {
+    let key = |(key, since): &(station::papers::receipt::Bytes32, u64)| SigningKey {
         key: key.to_string(),
         since: number(*since),
     };
-    let set_back = |one: &station::receipt::SetBack| SetBack {
+    let set_back = |one: &station::papers::receipt::SetBack| SetBack {
         number: number(one.number),
         from: at(one.from.unix()),
         to: at(one.to.unix()),

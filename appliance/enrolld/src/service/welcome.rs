@@ -3,10 +3,10 @@
 use control::Refusal;
 use control::types::{WelcomeRule, WelcomeRules};
 
-use super::Desk;
+use super::Service;
 use super::translate::whole;
 
-impl Desk {
+impl Service {
     /// The rules in force.
     pub(super) fn welcome_rules(&self) -> WelcomeRules {
         let rules = self.config().welcome.rules.clone();

@@ -18,7 +18,7 @@ use super::*;
 async fn begun(mut session: Command) -> Child {
     let mut child = session.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.unwrap().unwrap();
+    let line = tokio::time::timeout(TIMEOUT, lines.next_line()).await.unwrap().unwrap();
     if line.is_none() {
         let output = child.wait_with_output().await.unwrap();
         panic!("a session came to nothing: {}", String::from_utf8_lossy(&output.stderr));
@@ -68,7 +68,7 @@ async fn an_admin_gets_in_and_ends_them() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("E3025"), "{said}");
 
-    // 500 silent connections, renewed as the door drops them.
+    // 500 silent connections, renewed as the SSH server drops them.
     let goes_on = Arc::new(AtomicBool::new(true));
     let silent: Vec<_> = (0..500_u16)
         .map(|n| {
@@ -80,7 +80,7 @@ async fn an_admin_gets_in_and_ends_them() {
                     let socket = TcpSocket::new_v4().unwrap();
                     socket.bind(from).unwrap();
                     if let Ok(mut stream) = socket.connect(address).await {
-                        // The door's version, and then nothing until it hangs up.
+                        // The SSH server's version, and then nothing until it hangs up.
                         while matches!(stream.read(&mut byte).await, Ok(1..)) {}
                     }
                     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -109,7 +109,7 @@ async fn an_admin_gets_in_and_ends_them() {
     for mut session in crowd {
         // Waiting would close it, and a prompt leaves at its end.
         let _open = session.stdin.take();
-        let ended = tokio::time::timeout(PATIENCE, session.wait()).await.expect("a session went on").unwrap();
+        let ended = tokio::time::timeout(TIMEOUT, session.wait()).await.expect("a session went on").unwrap();
         assert_eq!(ended.code(), Some(1));
     }
     goes_on.store(false, Ordering::Relaxed);

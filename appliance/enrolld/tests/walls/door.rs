@@ -1,4 +1,4 @@
-//! The SSH door, with real clients before it.
+//! The SSH server, with real clients before it.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::*;
 
-/// The SSH door in this process, with the OpenSSH client before it.
+/// The SSH server in this process, with the OpenSSH client before it.
 pub(super) struct Door {
     pub(super) address: SocketAddr,
     directory: PathBuf,
@@ -19,12 +19,12 @@ impl Door {
         let mut opened = Some(opened);
         let state = station.directory.join("door");
         std::fs::create_dir_all(&state).unwrap();
-        let settings = shell::door::Settings {
+        let settings = shell::ssh::Settings {
             control: station.control(),
             state,
             listen: vec!["127.0.0.1:0".to_owned()],
         };
-        let door = shell::door::run(settings, move |addresses| {
+        let door = shell::ssh::run(settings, move |addresses| {
             if let Some(opened) = opened.take() {
                 opened.send(addresses[0]).unwrap();
             }

@@ -88,7 +88,7 @@ impl Typist {
     async fn wait(&mut self, end: &str) {
         let mut bytes = [0; 4096];
         while !self.seen.rsplit_once('\n').is_some_and(|(_, last)| last.ends_with(end)) {
-            let read = tokio::time::timeout(PATIENCE, self.screen.read(&mut bytes)).await;
+            let read = tokio::time::timeout(TIMEOUT, self.screen.read(&mut bytes)).await;
             let count = read.unwrap_or_else(|_| panic!("no {end:?} after {:?}", self.seen)).unwrap();
             assert!(count > 0, "the session ended: {}", self.seen);
             self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
@@ -109,7 +109,7 @@ impl Typist {
         self.keys.write_all(b"exit\r").await.unwrap();
         drop(self.keys);
         let mut rest = Vec::new();
-        let _ = tokio::time::timeout(PATIENCE, self.screen.read_to_end(&mut rest)).await.unwrap();
+        let _ = tokio::time::timeout(TIMEOUT, self.screen.read_to_end(&mut rest)).await.unwrap();
         self.session.wait().await.unwrap();
     }
 }

@@ -25,7 +25,7 @@ enum Who {
 /// What kind of call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
-    /// What the door needs before anybody can log in.
+    /// What the SSH server needs before anybody can log in.
     Door,
     /// Looking, and what each session needs.
     Look,
@@ -291,8 +291,8 @@ async fn whoever_is_removed_or_changed_is_out_at_once() {
     admin.operator_set(&set).await.unwrap();
     admin.config_commit(&control::types::ConfigCommit::default()).await.unwrap();
     for (watch, stay) in streams {
-        tokio::time::timeout(PATIENCE, watch).await.expect("a stream went on").unwrap();
-        assert_eq!(tokio::time::timeout(PATIENCE, stay).await.expect("a session went on").unwrap(), "E3026");
+        tokio::time::timeout(TIMEOUT, watch).await.expect("a stream went on").unwrap();
+        assert_eq!(tokio::time::timeout(TIMEOUT, stay).await.expect("a session went on").unwrap(), "E3026");
     }
     assert!(viewer.version().await.unwrap_err().refusal().is_some());
     assert!(Client::connect(&station.control(), vera.log_in("again")).await.is_err());

@@ -1,4 +1,4 @@
-//! A door that was taken over: a process with the door's rights, and no SSH client at hand.
+//! An SSH server that was taken over: a process with the SSH server's rights, and no SSH client at hand.
 
 use control::types::{
     ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet, ConfigShow, ConfigToSign, DoorKnows, OperatorAdd,
@@ -269,7 +269,7 @@ async fn another_change_than_the_one_asked_for_is_seen_in_the_text() {
     let [ada, eve] = ["ada", "eve"].map(Person::new);
     let station = Station::start(directory.path(), &config(&ada, 9)).await;
     let door = ada.enter(&station, "door").await;
-    // Ada asks for a longer idle time and another name for people; the door slips itself in.
+    // Ada asks for a longer idle time and another name for people; the SSH server slips itself in.
     door.config_set(&set("shell.idle-minutes", "20")).await.unwrap();
     door.config_set(&set("server.name", "\"Büro\u{200b}\u{202e}\"")).await.unwrap();
     let honest = text(&door).await;

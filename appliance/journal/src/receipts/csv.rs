@@ -1,6 +1,6 @@
 //! Receipts as a table (RFC 4180), for people with a spreadsheet.
 
-use station::receipt::Receipt;
+use station::papers::receipt::Receipt;
 
 use super::Entry;
 
@@ -13,7 +13,7 @@ pub fn row(entry: &Entry) -> String {
     let Receipt { at, enrollment, by, station, key, token, profile, run, proof, outcome, code, .. } =
         &entry.receipt;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let of_key = |part: fn(&station::receipt::KeyFacts) -> Option<String>| {
+    let of_key = |part: fn(&station::papers::receipt::KeyFacts) -> Option<String>| {
         key.as_ref().and_then(part).unwrap_or_default()
     };
     let cells = [

@@ -5,8 +5,10 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use station::receipt::{Begins, Body, Book, Bytes32, Checkpoint, Line, signed, to_be_signed, unsigned};
-use station::stamp::Stamp;
+use station::papers::receipt::{
+    Begins, Body, Book, Bytes32, Checkpoint, Line, signed, to_be_signed, unsigned,
+};
+use station::papers::stamp::Stamp;
 
 use super::key::fits;
 use super::read::{Lines, Text};

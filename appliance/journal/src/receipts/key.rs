@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand::TryRng;
-use station::receipt::{Book, Bytes32, to_be_signed};
+use station::papers::receipt::{Book, Bytes32, to_be_signed};
 use zeroize::Zeroizing;
 
 use super::ReceiptError;

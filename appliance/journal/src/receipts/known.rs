@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use station::receipt::Bytes32;
+use station::papers::receipt::Bytes32;
 
 use super::Written;
 

@@ -1,6 +1,6 @@
 //! The receipt log: an append-only file of signed, chained lines.
 //!
-//! What a line is, [`station::receipt`] says; here is how lines get onto the disk and
+//! What a line is, [`station::papers::receipt`] says; here is how lines get onto the disk and
 //! stay there. A log is a directory:
 //!
 //! ```text
@@ -27,8 +27,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use station::receipt::{Begins, Body, Book, Bytes32, LONGEST_LINE, Line, Receipt};
-use station::stamp::Stamp;
+use station::papers::receipt::{Begins, Body, Book, Bytes32, LONGEST_LINE, Line, Receipt};
+use station::papers::stamp::Stamp;
 
 use crate::Journal;
 
@@ -68,7 +68,6 @@ impl Default for Limits {
 
 /// Why a receipt cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReceiptError {
     /// No room.
     #[error("the disk is full")]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use station::receipt::{Body, Book, Bytes32, Chain, Flaw, LONGEST_LINE, Line, Receipt, SetBack};
+use station::papers::receipt::{Body, Book, Bytes32, Chain, Flaw, LONGEST_LINE, Line, Receipt, SetBack};
 
 use super::key::fits;
 use super::{Known, ReceiptError, Written, files, first_line, first_number};
@@ -156,7 +156,6 @@ pub struct Checked {
 
 /// Why a log does not hold.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Broken {
     /// The first record that breaks it.
     #[error("{file}, line {line}{}: {flaw}", .number.map(|number| format!(" (record {number})")).unwrap_or_default())]

@@ -1,6 +1,6 @@
 //! The panel's hardware: display on I2C, lamp, buzzer and button on GPIO.
 //!
-//! [`Panel`] is the door: it takes views, never blocks its caller, and tells
+//! [`Panel`] is the SSH server: it takes views, never blocks its caller, and tells
 //! how the display is. Everything below it is usable by itself: [`Display`] is
 //! driven by time as an argument, the adapters stand behind [`Bus`] and
 //! [`Pins`], and a [`Breadboard`] takes the place of the real thing.

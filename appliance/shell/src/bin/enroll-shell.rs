@@ -1,4 +1,4 @@
-//! The station's SSH door.
+//! The station's SSH server.
 
 use std::process::ExitCode;
 

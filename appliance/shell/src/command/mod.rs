@@ -15,7 +15,6 @@ pub use tree::{Command, Line};
 
 /// Why a line is no command.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ParseError {
     /// It is not even words.
     #[error("{0}")]

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// An editor and the terminal that it writes to.
-struct Desk {
+struct Console {
     editor: Editor,
     screen: Screen,
 }
 
-impl Desk {
+impl Console {
     fn new(columns: usize, rows: usize) -> Self {
         Self::with(Terminal { columns, rows, dumb: false })
     }
@@ -17,9 +17,9 @@ impl Desk {
     fn with(terminal: Terminal) -> Self {
         let mut editor = Editor::new(terminal, Arc::default());
         editor.ask_command("station> ");
-        let mut desk = Self { editor, screen: Screen::new(terminal.columns, terminal.rows) };
-        desk.show();
-        desk
+        let mut console = Self { editor, screen: Screen::new(terminal.columns, terminal.rows) };
+        console.show();
+        console
     }
 
     fn show(&mut self) {
@@ -102,147 +102,147 @@ fn lines_are_edited_like_in_emacs() {
         (b"\x1b[1;5D\x1b[5~\x1b[200~a\tb\x1b[201~", "a b"),
     ];
     for (keys, line) in cases {
-        let mut desk = Desk::new(40, 10);
-        assert_eq!(desk.line(keys), *line, "{:?}", String::from_utf8_lossy(keys));
-        assert!(desk.screen.unknown.is_empty(), "{:?}", desk.screen.unknown);
+        let mut console = Console::new(40, 10);
+        assert_eq!(console.line(keys), *line, "{:?}", String::from_utf8_lossy(keys));
+        assert!(console.screen.unknown.is_empty(), "{:?}", console.screen.unknown);
     }
 }
 
 #[test]
 fn earlier_lines_come_back() {
-    let mut desk = Desk::new(40, 10);
+    let mut console = Console::new(40, 10);
     for line in ["status", "keys", "token list"] {
-        desk.line(line.as_bytes());
+        console.line(line.as_bytes());
     }
-    assert_eq!(desk.line(b"\x1b[A\x1b[A"), "keys");
-    assert_eq!(desk.line(b"half\x10\x10\x0e\x0e"), "half");
-    assert_eq!(desk.line(b"\x1b<"), "status");
+    assert_eq!(console.line(b"\x1b[A\x1b[A"), "keys");
+    assert_eq!(console.line(b"half\x10\x10\x0e\x0e"), "half");
+    assert_eq!(console.line(b"\x1b<"), "status");
 }
 
 #[test]
 fn a_line_that_is_not_kept_comes_back_once_in_its_own_session() {
-    let mut desk = Desk::new(60, 10);
-    desk.line(b"status");
-    desk.editor.feed(b"enroll --pin 4711\r");
-    assert_eq!(desk.editor.poll(), Some(Event::Line("enroll --pin 4711".into())));
-    desk.editor.ask_command("station> ");
-    assert_eq!(desk.editor.history.lock().unwrap().iter().collect::<Vec<_>>(), ["status"]);
+    let mut console = Console::new(60, 10);
+    console.line(b"status");
+    console.editor.feed(b"enroll --pin 4711\r");
+    assert_eq!(console.editor.poll(), Some(Event::Line("enroll --pin 4711".into())));
+    console.editor.ask_command("station> ");
+    assert_eq!(console.editor.history.lock().unwrap().iter().collect::<Vec<_>>(), ["status"]);
     // Up shows it, then what the history has, and down the other way.
-    assert_eq!(desk.line(b"\x1b[A\x1b[A\x1b[B\x7f\x7f\x7f\x7f\x7f"), "enroll --pin");
-    assert_eq!(desk.line(b"\x1b[A"), "enroll --pin");
-    assert_eq!(desk.line(b"\x1b[A\x1b[A"), "status");
+    assert_eq!(console.line(b"\x1b[A\x1b[A\x1b[B\x7f\x7f\x7f\x7f\x7f"), "enroll --pin");
+    assert_eq!(console.line(b"\x1b[A"), "enroll --pin");
+    assert_eq!(console.line(b"\x1b[A\x1b[A"), "status");
 }
 
 #[test]
 fn earlier_lines_are_searched() {
-    let mut desk = Desk::new(60, 10);
+    let mut console = Console::new(60, 10);
     for line in ["token show A", "status", "token show B", "keys"] {
-        desk.line(line.as_bytes());
+        console.line(line.as_bytes());
     }
-    desk.press(b"\x12tok");
-    assert_eq!(desk.screen.text().last().unwrap(), "(search)'tok': token show B");
-    desk.press(b"\x12");
-    assert_eq!(desk.screen.text().last().unwrap(), "(search)'tok': token show A");
-    assert_eq!(desk.line(b" --json"), "token show A");
-    assert_eq!(desk.line(b"kept\x12zzz\x07"), "kept");
-    assert!(desk.screen.bells > 0);
-    assert_eq!(desk.line(b"\x12sta\x05 x"), "status x");
+    console.press(b"\x12tok");
+    assert_eq!(console.screen.text().last().unwrap(), "(search)'tok': token show B");
+    console.press(b"\x12");
+    assert_eq!(console.screen.text().last().unwrap(), "(search)'tok': token show A");
+    assert_eq!(console.line(b" --json"), "token show A");
+    assert_eq!(console.line(b"kept\x12zzz\x07"), "kept");
+    assert!(console.screen.bells > 0);
+    assert_eq!(console.line(b"\x12sta\x05 x"), "status x");
 }
 
 #[test]
 fn a_secret_is_not_shown_and_not_kept() {
-    let mut desk = Desk::new(60, 10);
-    desk.editor.stop();
-    desk.editor.ask_secret("Password: ");
-    let events = desk.press("geheim\x7fm!鍵 \x15p\u{e4}ss?\r".as_bytes());
+    let mut console = Console::new(60, 10);
+    console.editor.stop();
+    console.editor.ask_secret("Password: ");
+    let events = console.press("geheim\x7fm!鍵 \x15p\u{e4}ss?\r".as_bytes());
     let [Event::Secret(secret)] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(*secret.0, *"päss?");
-    assert!(!desk.screen.text().concat().contains('p') || !desk.screen.text().concat().contains("ss?"));
-    assert!(desk.editor.history.lock().unwrap().is_empty());
-    assert_eq!(desk.line(b"\x19"), "", "what was cut is not kept either");
+    assert!(!console.screen.text().concat().contains('p') || !console.screen.text().concat().contains("ss?"));
+    assert!(console.editor.history.lock().unwrap().is_empty());
+    assert_eq!(console.line(b"\x19"), "", "what was cut is not kept either");
 }
 
 #[test]
 fn completion_inserts_what_is_certain() {
-    let mut desk = Desk::new(60, 10);
-    assert_eq!(desk.press(b"tok\t"), [Event::Complete("tok".into())]);
-    desk.offer("tok", &["token"]);
-    assert_eq!(desk.press(b"\t"), [Event::Complete("token ".into())]);
-    desk.offer("", &["show", "list", "disable"]);
+    let mut console = Console::new(60, 10);
+    assert_eq!(console.press(b"tok\t"), [Event::Complete("tok".into())]);
+    console.offer("tok", &["token"]);
+    assert_eq!(console.press(b"\t"), [Event::Complete("token ".into())]);
+    console.offer("", &["show", "list", "disable"]);
     assert_eq!(
-        desk.screen.text(),
+        console.screen.text(),
         ["station> token", "show     about show", "list     about list", "disable  about disable"]
     );
-    desk.press(b"\t\t");
-    assert_eq!(desk.screen.text()[0], "station> token list");
-    desk.press(b"\x1b[Z\r");
-    assert_eq!(desk.screen.text(), ["station> token show"]);
-    assert_eq!(desk.line(b"X"), "token show X");
+    console.press(b"\t\t");
+    assert_eq!(console.screen.text()[0], "station> token list");
+    console.press(b"\x1b[Z\r");
+    assert_eq!(console.screen.text(), ["station> token show"]);
+    assert_eq!(console.line(b"X"), "token show X");
 }
 
 #[test]
 fn completion_extends_left_and_leaves_as_it_was() {
-    let mut desk = Desk::new(60, 10);
-    desk.press(b"key 1\t");
-    desk.offer("1", &["12345678", "12349999"]);
-    assert_eq!(desk.screen.text()[0], "station> key 1234");
-    desk.press(b"\t\x07");
-    assert_eq!(desk.screen.text(), ["station> key 1234"]);
-    desk.press(b"\t");
-    desk.offer("1234", &[]);
-    assert!(desk.screen.bells > 0);
-    assert_eq!(desk.line(b"5"), "key 12345");
+    let mut console = Console::new(60, 10);
+    console.press(b"key 1\t");
+    console.offer("1", &["12345678", "12349999"]);
+    assert_eq!(console.screen.text()[0], "station> key 1234");
+    console.press(b"\t\x07");
+    assert_eq!(console.screen.text(), ["station> key 1234"]);
+    console.press(b"\t");
+    console.offer("1234", &[]);
+    assert!(console.screen.bells > 0);
+    assert_eq!(console.line(b"5"), "key 12345");
 }
 
 #[test]
 fn keys_wait_while_an_event_is_answered() {
-    let mut desk = Desk::new(60, 10);
-    assert_eq!(desk.press(b"tok\tshow X\r"), [Event::Complete("tok".into())]);
-    desk.offer("tok", &["token"]);
-    assert_eq!(desk.press(b""), [Event::Line("token show X".into())]);
+    let mut console = Console::new(60, 10);
+    assert_eq!(console.press(b"tok\tshow X\r"), [Event::Complete("tok".into())]);
+    console.offer("tok", &["token"]);
+    assert_eq!(console.press(b""), [Event::Line("token show X".into())]);
 }
 
 #[test]
 fn help_is_shown_above_the_line() {
-    let mut desk = Desk::new(60, 10);
-    assert_eq!(desk.press(b"token ?"), [Event::Help("token ".into())]);
-    desk.editor.show("show  a token\nlist  all tokens");
-    desk.show();
-    assert_eq!(desk.screen.text(), ["show  a token", "list  all tokens", "station> token"]);
-    assert_eq!(desk.line(b"list"), "token list");
+    let mut console = Console::new(60, 10);
+    assert_eq!(console.press(b"token ?"), [Event::Help("token ".into())]);
+    console.editor.show("show  a token\nlist  all tokens");
+    console.show();
+    assert_eq!(console.screen.text(), ["show  a token", "list  all tokens", "station> token"]);
+    assert_eq!(console.line(b"list"), "token list");
 }
 
 #[test]
 fn pasted_lines_do_not_run() {
-    let mut desk = Desk::new(60, 10);
-    assert_eq!(desk.press(b"\x1b[200~keys\rpoweroff\nstatus\x03?\x1b[201~"), []);
-    assert_eq!(desk.line(b""), "keys");
-    assert_eq!(desk.screen.text().last().unwrap(), "station> poweroff");
-    assert_eq!(desk.press(b"\x03"), [Event::Interrupt]);
-    assert_eq!(desk.line(b""), "", "what waited is gone with Ctrl-C");
+    let mut console = Console::new(60, 10);
+    assert_eq!(console.press(b"\x1b[200~keys\rpoweroff\nstatus\x03?\x1b[201~"), []);
+    assert_eq!(console.line(b""), "keys");
+    assert_eq!(console.screen.text().last().unwrap(), "station> poweroff");
+    assert_eq!(console.press(b"\x03"), [Event::Interrupt]);
+    assert_eq!(console.line(b""), "", "what waited is gone with Ctrl-C");
 }
 
 #[test]
 fn control_c_and_d_leave() {
-    let mut desk = Desk::new(60, 10);
-    assert_eq!(desk.press(b"abc\x03"), [Event::Interrupt]);
-    assert_eq!(desk.press(b"abc\x04\x15\x04"), [Event::Leave]);
+    let mut console = Console::new(60, 10);
+    assert_eq!(console.press(b"abc\x03"), [Event::Interrupt]);
+    assert_eq!(console.press(b"abc\x04\x15\x04"), [Event::Leave]);
     // While a command runs, Ctrl-C is what counts, and what was typed before is dropped.
-    assert_eq!(desk.press(b"status\r"), []);
-    desk.editor.feed(b"\x03keys");
-    assert_eq!(desk.editor.poll(), Some(Event::Interrupt));
-    assert_eq!(desk.editor.poll(), None);
-    desk.editor.ask_command("> ");
-    assert_eq!(desk.line(b""), "keys");
+    assert_eq!(console.press(b"status\r"), []);
+    console.editor.feed(b"\x03keys");
+    assert_eq!(console.editor.poll(), Some(Event::Interrupt));
+    assert_eq!(console.editor.poll(), None);
+    console.editor.ask_command("> ");
+    assert_eq!(console.line(b""), "keys");
 }
 
 #[test]
 fn control_c_gets_through_when_too_much_was_typed() {
-    let mut desk = Desk::new(60, 10);
-    desk.press(b"\x04");
-    desk.editor.feed(&vec![b'x'; 2 * AHEAD]);
-    desk.editor.feed(b"\x03");
-    assert_eq!(desk.editor.poll(), Some(Event::Interrupt));
+    let mut console = Console::new(60, 10);
+    console.press(b"\x04");
+    console.editor.feed(&vec![b'x'; 2 * AHEAD]);
+    console.editor.feed(b"\x03");
+    assert_eq!(console.editor.poll(), Some(Event::Interrupt));
 }
 
 #[test]
@@ -267,24 +267,24 @@ fn a_dumb_terminal_sees_no_escape_sequence() {
 
 #[test]
 fn typing_at_the_end_sends_the_character_alone() {
-    let mut desk = Desk::new(80, 24);
-    desk.press(b"s");
-    desk.editor.feed(b"t");
-    assert_eq!(desk.editor.poll(), None);
-    assert_eq!(desk.editor.output(), b"t");
+    let mut console = Console::new(80, 24);
+    console.press(b"s");
+    console.editor.feed(b"t");
+    assert_eq!(console.editor.poll(), None);
+    assert_eq!(console.editor.output(), b"t");
 }
 
 #[test]
 fn a_new_size_is_drawn() {
-    let mut desk = Desk::new(40, 10);
-    desk.press(b"token show UBOM12345678_1");
-    desk.editor.resize(20, 10);
+    let mut console = Console::new(40, 10);
+    console.press(b"token show UBOM12345678_1");
+    console.editor.resize(20, 10);
     // The terminal broke the row in two.
-    desk.screen = Screen::new(20, 10);
-    desk.screen.write(b"station> token show UBOM12345678_1");
-    desk.show();
-    assert_eq!(desk.screen.text(), ["station> token show ", "UBOM12345678_1"].map(str::trim_end));
-    assert_eq!(desk.screen.cursor(), (1, 14));
+    console.screen = Screen::new(20, 10);
+    console.screen.write(b"station> token show UBOM12345678_1");
+    console.show();
+    assert_eq!(console.screen.text(), ["station> token show ", "UBOM12345678_1"].map(str::trim_end));
+    assert_eq!(console.screen.cursor(), (1, 14));
 }
 
 /// The rows that a prompt and a line take, and where the cursor is.
@@ -329,30 +329,30 @@ fn pressed() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn the_terminal_shows_the_line(keys in pressed(), columns in 12usize..50) {
-        let mut desk = Desk::new(columns, 40);
+        let mut console = Console::new(columns, 40);
         // Ctrl-D in an empty line leaves, which is another test's.
         for byte in keys {
-            if byte == 4 && desk.editor.line.is_empty() { continue }
-            desk.press(&[byte]);
-            if desk.editor.line.after.starts_with('\u{301}') { return Ok(()) }
+            if byte == 4 && console.editor.line.is_empty() { continue }
+            console.press(&[byte]);
+            if console.editor.line.after.starts_with('\u{301}') { return Ok(()) }
         }
-        let (rows, cursor) = expected(&desk.editor.line, columns);
-        prop_assert_eq!(desk.screen.text(), rows);
-        prop_assert_eq!(desk.screen.cursor(), cursor);
-        prop_assert!(desk.screen.unknown.is_empty(), "{:?}", desk.screen.unknown);
+        let (rows, cursor) = expected(&console.editor.line, columns);
+        prop_assert_eq!(console.screen.text(), rows);
+        prop_assert_eq!(console.screen.cursor(), cursor);
+        prop_assert!(console.screen.unknown.is_empty(), "{:?}", console.screen.unknown);
     }
 
     #[test]
     fn a_dumb_terminal_shows_it_too(keys in pressed()) {
-        let mut desk = Desk::with(Terminal { columns: 900, rows: 4, dumb: true });
+        let mut console = Console::with(Terminal { columns: 900, rows: 4, dumb: true });
         for byte in keys {
-            if byte == 4 && desk.editor.line.is_empty() { continue }
-            desk.press(&[byte]);
-            if desk.editor.line.after.starts_with('\u{301}') { return Ok(()) }
+            if byte == 4 && console.editor.line.is_empty() { continue }
+            console.press(&[byte]);
+            if console.editor.line.after.starts_with('\u{301}') { return Ok(()) }
         }
-        let (rows, cursor) = expected(&desk.editor.line, 900);
-        prop_assert_eq!(desk.screen.text(), rows);
-        prop_assert_eq!(desk.screen.cursor(), cursor);
+        let (rows, cursor) = expected(&console.editor.line, 900);
+        prop_assert_eq!(console.screen.text(), rows);
+        prop_assert_eq!(console.screen.cursor(), cursor);
     }
 
     #[test]

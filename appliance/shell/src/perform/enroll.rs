@@ -10,7 +10,7 @@ use super::{Context, Done, Failure, json};
 use crate::command::exit::Exit;
 use crate::command::tree;
 use crate::render;
-use crate::session::desk::Stop;
+use crate::session::console::Stop;
 
 pub(super) async fn profile(context: &mut Context<'_>, command: tree::Profile) -> Done {
     let station = context.station;
@@ -39,7 +39,7 @@ pub(super) async fn enroll(context: &mut Context<'_>, command: tree::Enroll) -> 
     let station = context.station;
     if command.overwrite && !context.yes {
         let question = "Write over what the slot holds, even if it is somebody else's?";
-        if context.desk.confirm(question).await? != Some(true) {
+        if context.console.confirm(question).await? != Some(true) {
             return context
                 .refuse(Exit::Unconfirmed, "--overwrite needs --yes, or the answer y. Nothing was done.")
                 .await;
@@ -92,18 +92,18 @@ async fn replace(
 ) -> Result<Option<String>, Failure> {
     let earlier = outcome.and_then(|outcome| Some((outcome, outcome.in_the_way.as_ref()?)));
     let (Some((outcome, earlier)), None) = (earlier, &wanted.replace) else { return Ok(None) };
-    if context.yes || context.json || !context.desk.terminal() {
+    if context.yes || context.json || !context.console.terminal() {
         return Ok(None);
     }
     context.say(&render::before_replacing(outcome, earlier, wanted.person.as_deref())).await?;
     let question = format!("Replace token {}?", render::clean(&earlier.token));
-    let answer = context.desk.confirm(&question).await?;
+    let answer = context.console.confirm(&question).await?;
     Ok((answer == Some(true)).then(|| earlier.token.clone()))
 }
 
 /// An order that goes on without this session: only that it was taken is told.
 pub(super) async fn detached(context: &mut Context<'_>, mut events: Incoming<Event>) -> Done {
-    let accepted = match context.desk.during(events.next()).await? {
+    let accepted = match context.console.during(events.next()).await? {
         Some(event) => event?.orders.and_then(|orders| orders.into_iter().next()),
         None => None,
     };
@@ -123,7 +123,7 @@ pub(super) async fn follow(
     let station = context.station;
     let (mut ticket, mut last, mut cancelled) = (None, None, false);
     loop {
-        let event = match context.desk.during(events.next()).await {
+        let event = match context.console.during(events.next()).await {
             Ok(Some(event)) => event?,
             Ok(None) => return Ok((last, cancelled)),
             Err(Stop::Interrupted) if cancelled => {
@@ -148,7 +148,7 @@ pub(super) async fn follow(
         };
         ticket = event.ticket.or(ticket);
         if all {
-            context.desk.out(&json(&event)).await?;
+            context.console.out(&json(&event)).await?;
         } else if let Some(text) = render::progress(&event).filter(|_| !context.json) {
             context.say(&text).await?;
         }
@@ -278,7 +278,7 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
     let station = context.station;
     if start.overwrite && !context.yes {
         let question = "Write over what the slots hold, even if it is somebody else's?";
-        if context.desk.confirm(question).await? != Some(true) {
+        if context.console.confirm(question).await? != Some(true) {
             return context
                 .refuse(Exit::Unconfirmed, "--overwrite needs --yes, or the answer y. Nothing was done.")
                 .await;

@@ -47,7 +47,7 @@ pub(super) async fn token(context: &mut Context<'_>, command: tree::Token) -> Do
 async fn pin(context: &mut Context<'_>, serial: String) -> Done {
     let station = context.station;
     let Some(pin) = context.secret(true, "New PIN").await? else { return Ok(Exit::Usage) };
-    if context.desk.terminal() {
+    if context.console.terminal() {
         let again = context.secret(true, "The same again").await?;
         if again.is_none_or(|again| again.expose() != pin.expose()) {
             return context.refuse(Exit::Usage, "These are not the same. Nothing was changed.").await;

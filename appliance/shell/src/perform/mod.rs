@@ -18,7 +18,7 @@ use crate::command::exit::Exit;
 use crate::command::tree::{Command, Config};
 use crate::command::{self, Order, ParseError};
 use crate::render;
-use crate::session::desk::{Desk, Stdin, Stop};
+use crate::session::console::{Console, Stdin, Stop};
 
 /// Why a command did not do what it was to do.
 pub(crate) enum Failure {
@@ -44,7 +44,7 @@ pub(crate) type Done = Result<Exit, Failure>;
 
 /// What a command has at hand.
 pub(crate) struct Context<'a> {
-    pub(crate) desk: &'a mut Desk,
+    pub(crate) console: &'a mut Console,
     pub(crate) station: &'a Client,
     pub(crate) session: &'a Session,
     pub(crate) json: bool,
@@ -60,26 +60,26 @@ impl Context<'_> {
         &mut self,
         call: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, Failure> {
-        Ok(self.desk.during(call).await??)
+        Ok(self.console.during(call).await??)
     }
 
     /// Prints an answer.
     pub(crate) async fn print<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Done {
         let text = if self.json { json(value) } else { text(value) };
-        self.desk.out(&text).await?;
+        self.console.out(&text).await?;
         Ok(Exit::Done)
     }
 
     /// Says what is wrong, and fails.
     pub(crate) async fn refuse(&mut self, exit: Exit, text: &str) -> Done {
         let text = if self.json { json(&serde_json::json!({ "error": text })) } else { format!("{text}\n") };
-        self.desk.err(&text).await?;
+        self.console.err(&text).await?;
         Err(Failure::Said(exit))
     }
 
     /// Says something that is no answer.
     pub(crate) async fn say(&mut self, text: &str) -> Result<(), Failure> {
-        Ok(self.desk.err(text).await?)
+        Ok(self.console.err(text).await?)
     }
 
     /// Asks for a secret, when it is wanted.
@@ -91,7 +91,7 @@ impl Context<'_> {
         if !wanted {
             return Ok(None);
         }
-        let secret = self.desk.secret(prompt, &mut self.stdin).await?;
+        let secret = self.console.secret(prompt, &mut self.stdin).await?;
         if secret.is_none() {
             let text = format!(
                 "{prompt}: nothing was given. Without a terminal it is read from standard input, a line each."
@@ -103,10 +103,10 @@ impl Context<'_> {
 
     /// Standard input as text.
     pub(crate) async fn text(&mut self) -> Result<String, Failure> {
-        if self.desk.terminal() {
+        if self.console.terminal() {
             self.say("Type or paste the lines; Ctrl-D ends them.\n").await?;
         }
-        self.desk.read(&mut self.stdin).await?;
+        self.console.read(&mut self.stdin).await?;
         let text = self.stdin.rest().filter(|_| !self.stdin.too_long).map(|text| text.as_str().to_owned());
         match text {
             Some(text) => Ok(text),
@@ -137,8 +137,8 @@ pub(crate) async fn perform(context: &mut Context<'_>, order: Order) -> Result<E
         Ok(exit) | Err(Failure::Said(exit)) => Ok(exit),
         Err(Failure::Stop(Stop::Gone)) => Err(Stop::Gone),
         Err(Failure::Stop(Stop::Interrupted)) => {
-            if context.desk.terminal() {
-                context.desk.err("^C\n").await?;
+            if context.console.terminal() {
+                context.console.err("^C\n").await?;
             }
             Ok(Exit::Cancelled)
         }
@@ -184,7 +184,7 @@ async fn lacks_role(context: &mut Context<'_>, order: &Order) -> Done {
 async fn confirmed(context: &mut Context<'_>, order: Order) -> Done {
     let asks = !context.yes && !is_answered(&order.line.command);
     if let Some(question) = order.entry().and_then(|entry| entry.question).filter(|_| asks) {
-        match context.desk.confirm(question).await? {
+        match context.console.confirm(question).await? {
             Some(true) => {}
             Some(false) => return context.refuse(Exit::Unconfirmed, "Nothing was done.").await,
             None => {
@@ -220,7 +220,7 @@ async fn call_failed(context: &mut Context<'_>, error: &CallError) -> Result<Exi
     } else {
         text
     };
-    context.desk.err(&text).await?;
+    context.console.err(&text).await?;
     Ok(exit)
 }
 
@@ -241,7 +241,7 @@ const fn waits(command: &Command) -> bool {
 
 async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
     let station = context.station;
-    let _asked = waits(&command).then(|| context.desk.ask_whether_there()).flatten();
+    let _asked = waits(&command).then(|| context.console.ask_whether_there()).flatten();
     match command {
         Command::Status => {
             let status = context.call(station.status()).await?;
@@ -330,7 +330,7 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         }
         Command::Help { command } => match command::help(&command) {
             Ok(text) => {
-                context.desk.out(&text).await?;
+                context.console.out(&text).await?;
                 Ok(Exit::Done)
             }
             Err(ParseError::Usage(text)) => context.refuse(Exit::Usage, &text).await,

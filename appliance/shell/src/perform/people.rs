@@ -21,7 +21,7 @@ pub(super) async fn hand_over(context: &mut Context<'_>, command: tree::HandOver
     let station = context.station;
     if command.overwrite && !context.yes {
         let question = "Write over what the slot holds, even if it is somebody else's?";
-        if context.desk.confirm(question).await? != Some(true) {
+        if context.console.confirm(question).await? != Some(true) {
             let text = "--overwrite needs --yes, or the answer y. Nothing was done.";
             return context.refuse(Exit::Unconfirmed, text).await;
         }
@@ -55,7 +55,7 @@ pub(super) async fn hand_over(context: &mut Context<'_>, command: tree::HandOver
 pub(super) async fn registration(context: &mut Context<'_>, command: tree::Registration) -> Done {
     let tree::Registration::Create { realm, without_token, form, letter } = command;
     let station = context.station;
-    if form == FormWord::Letters && context.desk.terminal() && !context.json {
+    if form == FormWord::Letters && context.console.terminal() && !context.json {
         let text = "Letters are a PDF: ssh station registration create … --form letters > letters.pdf. Nothing was made.";
         return context.refuse(Exit::Usage, text).await;
     }
@@ -75,21 +75,21 @@ pub(super) async fn registration(context: &mut Context<'_>, command: tree::Regis
     let wanted = RegistrationCreate { realm, without_token, form: Some(form), letter };
     let mut parts = context.call(station.registration_create(&wanted)).await?;
     let mut made: Option<RegistrationMade> = None;
-    while let Some(part) = context.desk.during(parts.next()).await? {
+    while let Some(part) = context.console.during(parts.next()).await? {
         let part = part?;
         if context.json {
-            context.desk.out(&json(&part)).await?;
+            context.console.out(&json(&part)).await?;
         } else {
             for piece in &part.pieces {
                 let bytes = BASE64.decode(piece.expose().as_bytes()).map(Zeroizing::new).unwrap_or_default();
                 match std::str::from_utf8(&bytes) {
-                    Ok(text) if context.desk.terminal() => {
+                    Ok(text) if context.console.terminal() => {
                         let shown = Zeroizing::new(control::clean::shown_piece(text));
-                        context.desk.out(&shown).await?;
+                        context.console.out(&shown).await?;
                     }
                     // The engine's tables end lines as spreadsheets do, and the shell's answers do not.
-                    Ok(text) if !letters => context.desk.out(&text.replace('\r', "")).await?,
-                    _ => context.desk.raw(bytes.to_vec()).await?,
+                    Ok(text) if !letters => context.console.out(&text.replace('\r', "")).await?,
+                    _ => context.console.raw(bytes.to_vec()).await?,
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::{Context, Done, Failure};
 use crate::command::exit::Exit;
 use crate::command::tree;
 use crate::render;
-use crate::session::desk::Stop;
+use crate::session::console::Stop;
 
 /// Another screen, empty, so that nothing of a secret is left on the first one.
 const ELSEWHERE: &[u8] = b"\x1b[?1049h\x1b[2J\x1b[H";
@@ -31,7 +31,7 @@ pub(super) async fn phone(context: &mut Context<'_>, command: tree::Phone) -> Do
     let mut screen = Screen { inverted: command.inverted, text: command.text, elsewhere: false };
     let ended = talk(context, news, &mut screen).await;
     if screen.elsewhere {
-        context.desk.raw(BACK.to_vec()).await?;
+        context.console.raw(BACK.to_vec()).await?;
     }
     let (outcome, cancelled) = ended?;
     match outcome {
@@ -67,11 +67,11 @@ impl Screen {
         } else {
             render::half_blocks(&rows, self.inverted)
         };
-        if !context.desk.terminal() {
+        if !context.console.terminal() {
             context.say(&text).await?;
             return Ok(true);
         }
-        let (columns, lines) = context.desk.size();
+        let (columns, lines) = context.console.size();
         let (wide, high) = (rows.len() + 8, (rows.len() + 8).div_ceil(2) + ROOM);
         if !self.text && (columns < wide || lines < high) {
             let text = format!(
@@ -80,7 +80,7 @@ impl Screen {
             context.say(&text).await?;
             return Ok(false);
         }
-        context.desk.raw(ELSEWHERE.to_vec()).await?;
+        context.console.raw(ELSEWHERE.to_vec()).await?;
         self.elsewhere = true;
         context.say(&text).await?;
         Ok(true)
@@ -99,7 +99,7 @@ async fn talk(
     loop {
         let told = match next.take() {
             Some(told) => told,
-            None => match context.desk.during(news.next()).await {
+            None => match context.console.during(news.next()).await {
                 Ok(Some(told)) => told?,
                 Ok(None) => return Ok((None, cancelled)),
                 Err(Stop::Interrupted) => {
@@ -132,7 +132,7 @@ async fn talk(
             context.say(&format!("{}.\n", render::clean(wrong))).await?;
         }
         let answer = tokio::select! {
-            answer = context.desk.answer(&prompt, &mut context.stdin) => answer,
+            answer = context.console.answer(&prompt, &mut context.stdin) => answer,
             // Nobody waits for the answer any more: time is over.
             other = news.next() => match other {
                 Some(told) => {

@@ -65,7 +65,7 @@ async fn judged(context: &mut Context<'_>, verdict: &ReceiptVerdict, what: &'sta
 
 /// The lines of a log, byte for byte as they were signed, so that they can be verified elsewhere.
 async fn export(context: &mut Context<'_>, mut lines: Incoming<ReceiptLines>) -> Done {
-    while let Some(some) = context.desk.during(lines.next()).await? {
+    while let Some(some) = context.console.during(lines.next()).await? {
         let some = some?;
         let mut text = String::new();
         if context.json {
@@ -73,14 +73,14 @@ async fn export(context: &mut Context<'_>, mut lines: Incoming<ReceiptLines>) ->
         } else {
             for line in &some.lines {
                 // At a terminal nobody verifies it, and JSON says the same escaped.
-                match context.desk.terminal() {
+                match context.console.terminal() {
                     true => text.push_str(&control::clean::json(line)),
                     false => text.push_str(line),
                 }
                 text.push('\n');
             }
         }
-        context.desk.out(&text).await?;
+        context.console.out(&text).await?;
     }
     Ok(Exit::Done)
 }

@@ -50,15 +50,15 @@ pub(super) async fn ends(
         }
     };
     let mut ended = pin!(ended);
-    let first = context.desk.during(tokio::time::timeout(AT_ONCE, &mut ended)).await?;
+    let first = context.console.during(tokio::time::timeout(AT_ONCE, &mut ended)).await?;
     // Without the daemon's answer, whoever asked sees that something happens.
     let told = first.is_err() && !context.json;
     if told {
-        context.desk.out(&says).await?;
+        context.console.out(&says).await?;
     }
     let ended = match first {
         Ok(ended) => ended,
-        Err(_) => context.desk.during(&mut ended).await?,
+        Err(_) => context.console.during(&mut ended).await?,
     };
     match ended {
         Ok(_) | Err(CallError::Lost(_)) if told => Ok(Exit::Done),
@@ -69,20 +69,20 @@ pub(super) async fn ends(
 
 pub(super) async fn panel(context: &mut Context<'_>, follow: bool) -> Done {
     let station = context.station;
-    let columns = context.desk.size().0;
+    let columns = context.console.size().0;
     let draw = move |panel: &Panel| {
         let wide = usize::try_from(panel.width).unwrap_or(0) + 2 <= columns;
         if wide { render::panel(panel) } else { render::panel_words(panel) }
     };
     // A file or a pipe is as wide as it needs to be.
-    let terminal = context.desk.terminal();
+    let terminal = context.console.terminal();
     let draw = |panel: &Panel| if terminal { draw(panel) } else { render::panel(panel) };
     if !follow {
         let panel = context.call(station.panel()).await?;
         return context.print(&panel, draw).await;
     }
     let mut panels = context.call(station.panel_watch()).await?;
-    while let Some(panel) = context.desk.during(panels.next()).await? {
+    while let Some(panel) = context.console.during(panels.next()).await? {
         context.print(&panel?, draw).await?;
     }
     Ok(Exit::Done)
@@ -99,7 +99,7 @@ pub(super) async fn logs(context: &mut Context<'_>, follow: bool, newest: u32, l
     };
     let wanted = Logs { newest: Some(newest), follow, level: Some(level) };
     let mut incoming = context.call(station.logs(&wanted)).await?;
-    while let Some(lines) = context.desk.during(incoming.next()).await? {
+    while let Some(lines) = context.console.during(incoming.next()).await? {
         let lines = lines?;
         if lines.lost > 0 && follow {
             context.say(&format!("({} lines are lost)\n", lines.lost)).await?;
@@ -109,7 +109,7 @@ pub(super) async fn logs(context: &mut Context<'_>, follow: bool, newest: u32, l
             .iter()
             .map(|line| if context.json { json(line) } else { render::log_line(line) })
             .collect();
-        context.desk.out(&text).await?;
+        context.console.out(&text).await?;
     }
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, watch};
 use zeroize::Zeroizing;
 
-use crate::door::alive::Client;
+use crate::ssh::alive::Client;
 
 /// The longest standard input, in bytes: the daemon takes no longer message.
 pub(crate) const LONGEST: usize = 1 << 20;

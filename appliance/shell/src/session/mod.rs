@@ -1,6 +1,6 @@
 //! Sessions: a person at a prompt, or one command and its answer.
 
-pub(crate) mod desk;
+pub(crate) mod console;
 pub(crate) mod inbox;
 
 use std::collections::HashMap;
@@ -18,11 +18,11 @@ use crate::command::{self, Order, ParseError};
 use crate::editor::{Editor, Event, History, Terminal};
 use crate::perform::{Context, perform};
 use crate::render;
-use desk::{Desk, Piece, Stdin, Stop};
+use console::{Console, Piece, Stdin, Stop};
 use inbox::Inbox;
 
 /// Completion waits so long for the station.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long to wait before a daemon is asked again that is away.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -34,7 +34,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 const OFFERED: usize = 100;
 
 /// What all sessions share.
-pub(crate) struct House {
+pub(crate) struct Shared {
     pub(crate) socket: PathBuf,
     pub(crate) fingerprint: String,
     pub(crate) picture: String,
@@ -43,7 +43,7 @@ pub(crate) struct House {
 }
 
 /// Who is there, and with what.
-pub(crate) struct Guest {
+pub(crate) struct Start {
     pub(crate) fingerprint: String,
     pub(crate) address: String,
     pub(crate) session: String,
@@ -53,15 +53,15 @@ pub(crate) struct Guest {
 }
 
 /// Runs a session to its end.
-pub(crate) async fn run(house: Arc<House>, guest: Guest, inbox: Arc<Inbox>, out: mpsc::Sender<Piece>) {
+pub(crate) async fn run(shared: Arc<Shared>, start: Start, inbox: Arc<Inbox>, out: mpsc::Sender<Piece>) {
     let history = {
-        let mut all = house.histories.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(all.entry(guest.fingerprint.clone()).or_default())
+        let mut all = shared.histories.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(start.fingerprint.clone()).or_default())
     };
-    let editor = guest.terminal.map(|terminal| Editor::new(terminal, Arc::clone(&history)));
+    let editor = start.terminal.map(|terminal| Editor::new(terminal, Arc::clone(&history)));
     // How long it may be idle is known once the daemon has been asked.
-    let mut desk = Desk::new(inbox, out.clone(), editor, Duration::from_secs(600));
-    let exit = match session(&house, &guest, &mut desk, &history).await {
+    let mut console = Console::new(inbox, out.clone(), editor, Duration::from_secs(600));
+    let exit = match session(&shared, &start, &mut console, &history).await {
         Ok(exit) => exit,
         Err(Stop::Interrupted) => Exit::Cancelled,
         Err(Stop::Gone) => Exit::Done,
@@ -70,17 +70,17 @@ pub(crate) async fn run(house: Arc<House>, guest: Guest, inbox: Arc<Inbox>, out:
 }
 
 async fn session(
-    house: &House,
-    guest: &Guest,
-    desk: &mut Desk,
+    shared: &Shared,
+    start: &Start,
+    console: &mut Console,
     history: &Arc<Mutex<History>>,
 ) -> Result<Exit, Stop> {
     let caller = LogIn {
-        operator: guest.fingerprint.clone(),
-        address: guest.address.clone(),
-        session: guest.session.clone(),
+        operator: start.fingerprint.clone(),
+        address: start.address.clone(),
+        session: start.session.clone(),
     };
-    let connected = desk.during(Client::connect(&house.socket, caller)).await?;
+    let connected = console.during(Client::connect(&shared.socket, caller)).await?;
     let (station, session) = match connected {
         Ok(connected) => connected,
         Err(error) => {
@@ -91,18 +91,18 @@ async fn session(
                     render::clean(&error.to_string())
                 ),
             };
-            desk.err(&text).await?;
+            console.err(&text).await?;
             return Ok(if error.refusal().is_some() { Exit::Refused } else { Exit::Unreachable });
         }
     };
-    desk.set_idle(Duration::from_millis(u64::try_from(session.idle_ms).unwrap_or(600_000).max(1000)));
+    console.set_idle(Duration::from_millis(u64::try_from(session.idle_ms).unwrap_or(600_000).max(1000)));
     let refusal = {
-        let mut here = Here { desk: &mut *desk, station: &station, session: &session, history };
+        let mut here = Here { console: &mut *console, station: &station, session: &session, history };
         let goes_on = async {
-            match &guest.command {
+            match &start.command {
                 Some(line) => here.command(line).await,
-                None if here.desk.terminal() => {
-                    here.desk.out(&welcome(house, &session)).await?;
+                None if here.console.terminal() => {
+                    here.console.out(&welcome(shared, &session)).await?;
                     here.prompt().await
                 }
                 None => here.script().await,
@@ -120,8 +120,8 @@ async fn session(
         }
         refusal
     };
-    desk.abandon(guest.terminal.is_some_and(|terminal| !terminal.dumb)).await?;
-    desk.err(&render::refusal(&refusal)).await?;
+    console.abandon(start.terminal.is_some_and(|terminal| !terminal.dumb)).await?;
+    console.err(&render::refusal(&refusal)).await?;
     Ok(Exit::Refused)
 }
 
@@ -146,7 +146,7 @@ async fn over(station: &Client) -> Refusal {
 }
 
 struct Here<'a> {
-    desk: &'a mut Desk,
+    console: &'a mut Console,
     station: &'a Client,
     session: &'a Session,
     history: &'a Arc<Mutex<History>>,
@@ -158,11 +158,11 @@ impl Here<'_> {
         let prompt = format!("{}> ", render::clean(&self.session.station));
         let mut asks = true;
         loop {
-            if let Some(editor) = self.desk.editor().filter(|_| asks) {
+            if let Some(editor) = self.console.editor().filter(|_| asks) {
                 editor.ask_command(&prompt);
             }
             asks = true;
-            match self.desk.event().await? {
+            match self.console.event().await? {
                 Event::Line(line) => match command::parse(&line) {
                     Ok(None) => {}
                     Ok(Some(order)) if order.path == "exit" => return Ok(Exit::Done),
@@ -175,7 +175,7 @@ impl Here<'_> {
                 Event::Complete(before) => {
                     let place = complete::place(&before);
                     let known = self.known(place.kind, &place.word).await?;
-                    if let Some(editor) = self.desk.editor() {
+                    if let Some(editor) = self.console.editor() {
                         editor.offer(place.offer(known));
                     }
                     asks = false;
@@ -184,7 +184,7 @@ impl Here<'_> {
                     let place = complete::place(&before);
                     let known = self.known(place.kind, &place.word).await?;
                     let complete = matches!(command::parse(&before), Ok(Some(_)));
-                    if let Some(editor) = self.desk.editor() {
+                    if let Some(editor) = self.console.editor() {
                         editor.show(&place.explain(known, complete));
                     }
                     asks = false;
@@ -197,7 +197,7 @@ impl Here<'_> {
     async fn command(&mut self, line: &str) -> Result<Exit, Stop> {
         match command::parse(line) {
             Ok(None) => {
-                self.desk.err("There is no command. help lists them.\n").await?;
+                self.console.err("There is no command. help lists them.\n").await?;
                 Ok(Exit::Usage)
             }
             parsed => self.execute(line, parsed.map(|order| order.map(Box::new))).await,
@@ -207,7 +207,7 @@ impl Here<'_> {
     /// A shell without a terminal: commands from standard input, a line each, up to the first that fails.
     async fn script(&mut self) -> Result<Exit, Stop> {
         let mut stdin = Stdin::default();
-        self.desk.read(&mut stdin).await?;
+        self.console.read(&mut stdin).await?;
         let text = stdin.rest().unwrap_or_default().to_owned();
         for line in text.lines() {
             match command::parse(line) {
@@ -235,7 +235,7 @@ impl Here<'_> {
             Ok(Some(order)) => {
                 let history = if order.path == "history" { self.lines() } else { Vec::new() };
                 let mut context = Context {
-                    desk: &mut *self.desk,
+                    console: &mut *self.console,
                     station: self.station,
                     session: self.session,
                     json: false,
@@ -247,14 +247,14 @@ impl Here<'_> {
                 let result = perform(&mut context, *order).await;
                 let kept =
                     if result.as_ref().is_ok_and(|exit| *exit == Exit::Done) { done } else { left_out };
-                if self.desk.terminal() && !line.starts_with([' ', '\t']) && kept.whole {
+                if self.console.terminal() && !line.starts_with([' ', '\t']) && kept.whole {
                     self.history.lock().unwrap_or_else(PoisonError::into_inner).remember(&kept.text);
                 }
                 (result, kept.text)
             }
             Err(ParseError::Help(text)) => {
                 let shown = format!("{} --help", command::known_words(line)).trim_start().to_owned();
-                (self.desk.out(&text).await.map(|()| Exit::Done), shown)
+                (self.console.out(&text).await.map(|()| Exit::Done), shown)
             }
             Err(error) => {
                 let shown =
@@ -263,7 +263,7 @@ impl Here<'_> {
                 if !text.ends_with('\n') {
                     text.push('\n');
                 }
-                (self.desk.err(&text).await.map(|()| Exit::Usage), shown)
+                (self.console.err(&text).await.map(|()| Exit::Usage), shown)
             }
         };
         let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
@@ -284,8 +284,8 @@ impl Here<'_> {
     /// What the station knows of a kind. Nothing when it does not answer in time.
     async fn known(&mut self, kind: Option<Kind>, word: &str) -> Result<Vec<Known>, Stop> {
         let Some(kind) = kind else { return Ok(Vec::new()) };
-        let asked = tokio::time::timeout(PATIENCE, known(self.station, kind, word));
-        let mut known = self.desk.during(asked).await?.ok().and_then(Result::ok).unwrap_or_default();
+        let asked = tokio::time::timeout(TIMEOUT, known(self.station, kind, word));
+        let mut known = self.console.during(asked).await?.ok().and_then(Result::ok).unwrap_or_default();
         known.truncate(OFFERED);
         Ok(known)
     }
@@ -337,7 +337,7 @@ async fn known(station: &Client, kind: Kind, word: &str) -> Result<Vec<Known>, C
     Ok(known)
 }
 
-fn welcome(house: &House, session: &Session) -> String {
+fn welcome(shared: &Shared, session: &Session) -> String {
     let mut text = format!(
         "Enrollment station {}. You are {}, {}.\n",
         render::clean(&session.station),
@@ -350,13 +350,13 @@ fn welcome(house: &House, session: &Session) -> String {
             .as_deref()
             .map(|from| format!(" from {}", render::clean(from)))
             .unwrap_or_default();
-        text.push_str(&format!("Last login: {}{from}\n", render::time(at)));
+        text.push_str(&format!("Last start: {}{from}\n", render::time(at)));
     } else {
         // At a first contact the picture helps to compare with the one that was noted.
-        text.push_str(&house.picture);
+        text.push_str(&shared.picture);
         text.push('\n');
     }
-    text.push_str(&format!("Host key: {}\n", house.fingerprint));
+    text.push_str(&format!("Host key: {}\n", shared.fingerprint));
     text.push_str("help lists the commands, ? says what may come next, Ctrl-D leaves.\n\n");
     text
 }

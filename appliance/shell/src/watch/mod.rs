@@ -14,7 +14,7 @@ use crate::command::exit::Exit;
 use crate::editor::{Key, Keys};
 use crate::perform::{Context, Done, Failure, json};
 use crate::render;
-use crate::session::desk::Stop;
+use crate::session::console::Stop;
 use backend::Remote;
 use view::View;
 
@@ -26,20 +26,20 @@ pub(crate) async fn watch(context: &mut Context<'_>) -> Done {
     let station = context.station;
     let mut events = context.call(station.watch()).await?;
     let plain = context.json
-        || !context.desk.terminal()
-        || context.desk.editor().is_some_and(|editor| editor.is_dumb());
+        || !context.console.terminal()
+        || context.console.editor().is_some_and(|editor| editor.is_dumb());
     if plain {
-        while let Some(event) = context.desk.during(events.next()).await? {
+        while let Some(event) = context.console.during(events.next()).await? {
             let event = event?;
             let text = if context.json { Some(json(&event)) } else { line(&event) };
-            context.desk.out(&text.unwrap_or_default()).await?;
+            context.console.out(&text.unwrap_or_default()).await?;
         }
         return Ok(Exit::Done);
     }
-    context.desk.raw(backend::ENTER.to_vec()).await?;
+    context.console.raw(backend::ENTER.to_vec()).await?;
     let result = show(context, &mut events).await;
     // However it ends, the terminal is left as it was.
-    context.desk.raw(backend::LEAVE.to_vec()).await?;
+    context.console.raw(backend::LEAVE.to_vec()).await?;
     match result {
         Ok(()) | Err(Failure::Stop(Stop::Interrupted)) => Ok(Exit::Done),
         Err(error) => Err(error),
@@ -63,19 +63,19 @@ async fn show(context: &mut Context<'_>, events: &mut control::Incoming<Event>) 
     let mut keys = Keys::default();
     let mut dirty = true;
     let mut drawn = Instant::now() - PACE;
-    let (columns, rows) = context.desk.size();
+    let (columns, rows) = context.console.size();
     let Ok(mut terminal) = Terminal::new(Remote::new(columns, rows));
     loop {
         let due = drawn + PACE;
-        if dirty && Instant::now() >= due && context.desk.clear() {
-            let (columns, rows) = context.desk.size();
+        if dirty && Instant::now() >= due && context.console.clear() {
+            let (columns, rows) = context.console.size();
             terminal.backend_mut().resize(columns, rows);
             let Ok(_) = terminal.draw(|frame| view.draw(frame));
             let bytes = terminal.backend_mut().take();
             dirty = false;
             drawn = Instant::now();
             if !bytes.is_empty() {
-                context.desk.raw(bytes).await?;
+                context.console.raw(bytes).await?;
             }
         }
         // A client that does not read gets the next picture a little later.
@@ -85,7 +85,7 @@ async fn show(context: &mut Context<'_>, events: &mut control::Incoming<Event>) 
                 Some(event) => dirty |= view.take(event?),
                 None => return Ok(()),
             },
-            pressed = context.desk.keys() => match pressed? {
+            pressed = context.console.keys() => match pressed? {
                 Some(bytes) => {
                     let pressed = bytes.iter().flat_map(|byte| keys.take(*byte)).flatten();
                     for key in pressed {

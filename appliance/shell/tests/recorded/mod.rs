@@ -63,7 +63,7 @@ impl Recorded {
     /// Lets other operators in from now on.
     pub(crate) fn set_operators(&self, operators: Vec<Operator>) {
         *self.operators.lock().unwrap() = operators;
-        // The door says that it is open once more: a test waits for that.
+        // The SSH server says that it is open once more: a test waits for that.
         self.door.send_modify(|_| {});
     }
 
@@ -271,13 +271,13 @@ pub(crate) fn operator(name: &str, role: Role, key: &str) -> Operator {
 }
 
 /// A directory with a recorded daemon, and a key file for each operator.
-pub(crate) struct House {
+pub(crate) struct Shared {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) recorded: Arc<Recorded>,
     pub(crate) socket: PathBuf,
 }
 
-impl House {
+impl Shared {
     /// `ada` is an admin, `oscar` an operator, `vera` a viewer, `grace` an admin who never was here.
     /// Each has a key file of that name; `mallory` has one that nobody knows.
     pub(crate) fn new(idle: Duration) -> Self {
@@ -295,8 +295,8 @@ impl House {
         Self { directory, recorded, socket }
     }
 
-    pub(crate) fn settings(&self) -> shell::door::Settings {
-        shell::door::Settings {
+    pub(crate) fn settings(&self) -> shell::ssh::Settings {
+        shell::ssh::Settings {
             control: self.socket.clone(),
             state: self.directory.path().to_owned(),
             listen: Vec::new(),

@@ -2,8 +2,8 @@
 
 use keys::device::{Family, KeySerial, Slot};
 use station::access::code_from_hex;
-use station::record::{Record, Remains, State};
-use station::run::Standing;
+use station::engine::record::{Record, Remains, State};
+use station::engine::run::Standing;
 use twins::privacyidea::{ServerTwin, Token};
 
 use super::key::{Held, Key, Twin};

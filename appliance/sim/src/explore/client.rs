@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use station::enrollment::{Order, Outcome};
-use station::record::{EnrollmentId, Record, State};
-use station::step::Phase;
+use station::engine::enrollment::{Order, Outcome};
+use station::engine::record::{EnrollmentId, Record, State};
+use station::engine::step::Phase;
 
 use super::defect::Defect;
 use super::power::PowerCut;

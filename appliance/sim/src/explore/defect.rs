@@ -9,10 +9,10 @@ use std::time::Duration;
 use keys::device::{Credential, Digits, KeySerial, Operation, Unlock};
 use keys::nitrokey_pro::command::{FittingPin, TemporaryPassword, first_authenticate};
 use keys::secret::{Pin, Seed};
-use station::enrollment::{Order, Replace};
+use station::engine::enrollment::{Order, Replace};
+use station::engine::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
+use station::engine::step::StepResult;
 use station::profile::Profile;
-use station::server::{ServerAnswer, ServerCall, TokenSecret, Verdict};
-use station::step::StepResult;
 use twins::key::KeyTwin;
 use zeroize::Zeroizing;
 

@@ -11,9 +11,9 @@ use keys::conversation::Report;
 use keys::device::{Answer, KeyInfo, Operation, ProofWay};
 use keys::wire::{Clock, Wire, WireFault};
 use keys::yubikey::typed::Collector;
-use station::flow::Next;
-use station::phone::Question;
-use station::step::{KeyFault, Now, Step, StepResult, Typed};
+use station::engine::flow::Next;
+use station::engine::phone::Question;
+use station::engine::step::{KeyFault, Now, Step, StepResult, Typed};
 use twins::key::{KeyTwin, Press, TwinError};
 use zeroize::Zeroizing;
 
@@ -133,7 +133,6 @@ fn carry_out(
         Step::AwaitTyped { way, until, attempt, .. } => {
             StepResult::Typed(typed(world, way, until, attempt, key))
         }
-        _ => StepResult::NotRecorded("a step that the explorer does not know".to_owned()),
     })
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use station::enrollment::Ending;
+use station::engine::enrollment::Ending;
 use twins::privacyidea::Lag;
 
 use super::check::{self, Violation};

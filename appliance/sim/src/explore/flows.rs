@@ -5,11 +5,11 @@ use std::sync::Arc;
 use keys::device::{Digits, Firmware, Kind};
 use keys::secret::Pin;
 use station::access::{Codes, StationSecret};
-use station::enrollment::{Ending, Order, Outcome, Replace};
-use station::errand::Errand;
+use station::engine::enrollment::{Ending, Order, Outcome, Replace};
+use station::engine::key_order::KeyOrder;
+use station::engine::record::Actor;
+use station::engine::server::Person;
 use station::profile::{CodeTo, NewCode, Profile, TwoStep};
-use station::record::Actor;
-use station::server::Person;
 use station::token::TokenSerial;
 use twins::privacyidea::{Fault, Mode, Version};
 use twins::yubikey::Faults;
@@ -405,7 +405,7 @@ pub(super) fn locked(new_access_code: NewCode, access_code_to: CodeTo) -> Order 
 fn release(world: &mut World) -> Result<Outcome, PowerCut> {
     world.release(
         0,
-        Errand { codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) },
+        KeyOrder { codes: of(Profile::new(Kind::Hotp)).codes, ..KeyOrder::new("1-1.2", Actor::Armed) },
     )
 }
 

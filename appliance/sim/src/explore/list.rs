@@ -4,7 +4,7 @@
 use keys::device::{Firmware, Kind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use station::enrollment::{Ending, Order};
+use station::engine::enrollment::{Ending, Order};
 use station::profile::Profile;
 use twins::privacyidea::{ADMIN, Lag, Request};
 

@@ -6,7 +6,7 @@ use keys::otp;
 use keys::secret::Seed;
 use privacyidea::{TwoStepParameters, derive_seed, encode_base32check};
 use sha2::{Digest, Sha256};
-use station::phone::Question;
+use station::engine::phone::Question;
 use zeroize::Zeroizing;
 
 use crate::phone::base32;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use keys::device::{Firmware, Kind};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use station::enrollment::{Ending, Order, Replace};
+use station::engine::enrollment::{Ending, Order, Replace};
 use station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use station::refusal::Code;
 use twins::nitrokey_pro::Product;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use journal::{Journal, JournalError};
 use keys::device::KeySerial;
-use station::enrollment::Ending;
-use station::record::{Actor, Record, State};
-use station::run::{Assignment, Claim, KeyResult, Run, RunId, RunPlan, Target};
-use station::server::Person;
+use station::engine::enrollment::Ending;
+use station::engine::record::{Actor, Record, State};
+use station::engine::run::{Assignment, Claim, KeyResult, Run, RunId, RunPlan, Target};
+use station::engine::server::Person;
 
 use super::driver;
 use super::power::PowerCut;

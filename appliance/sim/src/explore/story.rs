@@ -1,8 +1,8 @@
 //! What happens in a world, in words, for somebody who looks for what went wrong in one.
 
 use dispatch::driver::trouble_in_words;
-use station::enrollment::Order;
-use station::step::StepResult;
+use station::engine::enrollment::Order;
+use station::engine::step::StepResult;
 
 use super::key::Twin;
 use super::power::PowerCut;

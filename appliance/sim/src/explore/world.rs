@@ -11,17 +11,17 @@ use privacyidea::{Client, Credentials, SecretString};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sha2::{Digest, Sha256};
-use station::enrollment::{self, Ending, Order, Outcome, Replace};
-use station::errand::Errand;
-use station::phone::{self, PhoneOutcome};
+use station::engine::enrollment::{self, Ending, Order, Outcome, Replace};
+use station::engine::key_order::KeyOrder;
+use station::engine::phone::{self, PhoneOutcome};
+use station::engine::record::{EnrollmentId, Record, State};
+use station::engine::recovery::{self, Settled};
+use station::engine::release;
+use station::engine::run::Run;
+use station::engine::slots::{self, Handled};
+use station::engine::step::{HandOver, Phase};
+use station::engine::verify::{self, Verified};
 use station::profile::Overwrite;
-use station::record::{EnrollmentId, Record, State};
-use station::recovery::{self, Settled};
-use station::release;
-use station::run::Run;
-use station::slots::{self, Handled};
-use station::step::{HandOver, Phase};
-use station::verify::{self, Verified};
 use twins::privacyidea::{ADMIN, Lag, Options, Request, ServerTwin, Version};
 
 use super::client;
@@ -34,7 +34,7 @@ use super::power::{EPOCH, Left, Power, PowerCut};
 use super::transport::{Handle, Shared, TwinTransport, VirtualClock, lock};
 
 /// How long an answer of an operator may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A token that nobody may touch.
 pub const STRANGER: &str = "UBOM99999999_1";
@@ -367,7 +367,7 @@ impl World {
     pub fn enroll_phone(&mut self, order: Order) -> Result<PhoneOutcome, PowerCut> {
         let now = driver::now(&self.shared);
         let rng = self.chance();
-        driver::drive(self, phone::enroll(order, PATIENCE, now, rng), None)
+        driver::drive(self, phone::enroll(order, TIMEOUT, now, rng), None)
     }
 
     /// Random numbers for the next enrollment. Not a function of time: worlds that differ only
@@ -379,31 +379,31 @@ impl World {
     }
 
     /// Exchanges what is in the slots of a key.
-    pub fn swap(&mut self, key: usize, errand: Errand) -> Result<Handled, PowerCut> {
+    pub fn swap(&mut self, key: usize, key_order: KeyOrder) -> Result<Handled, PowerCut> {
         let now = driver::now(&self.shared);
-        driver::drive(self, slots::swap(errand, now), Some(key))
+        driver::drive(self, slots::swap(key_order, now), Some(key))
     }
 
     /// Empties a slot of a key.
-    pub fn wipe(&mut self, key: usize, errand: Errand) -> Result<Handled, PowerCut> {
+    pub fn wipe(&mut self, key: usize, key_order: KeyOrder) -> Result<Handled, PowerCut> {
         let now = driver::now(&self.shared);
-        driver::drive(self, slots::wipe(errand, now), Some(key))
+        driver::drive(self, slots::wipe(key_order, now), Some(key))
     }
 
     /// Takes back what is enrolled on a key.
-    pub fn release(&mut self, key: usize, errand: Errand) -> Result<Outcome, PowerCut> {
-        self.note_named(key, |record| errand.slot.is_none_or(|slot| slot == record.slot));
+    pub fn release(&mut self, key: usize, key_order: KeyOrder) -> Result<Outcome, PowerCut> {
+        self.note_named(key, |record| key_order.slot.is_none_or(|slot| slot == record.slot));
         let now = driver::now(&self.shared);
         self.insertions += 1;
-        let outcome = driver::drive(self, release::release(errand, now), Some(key))?;
+        let outcome = driver::drive(self, release::release(key_order, now), Some(key))?;
         self.run_finished(&outcome.finished)?;
         Ok(outcome)
     }
 
     /// Asks whether a key still answers for its token.
-    pub fn verify(&mut self, key: usize, errand: Errand) -> Result<Verified, PowerCut> {
+    pub fn verify(&mut self, key: usize, key_order: KeyOrder) -> Result<Verified, PowerCut> {
         let now = driver::now(&self.shared);
-        driver::drive(self, verify::verify(errand, now), Some(key))
+        driver::drive(self, verify::verify(key_order, now), Some(key))
     }
 
     /// How often a key was inserted.

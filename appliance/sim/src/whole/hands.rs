@@ -8,8 +8,8 @@ use control::server::Interface;
 use control::sim::{self, HandsMethod, Plug, Pull, SimKeys, TouchKey, Touched};
 use control::wire::Fault;
 use control::{Refusal, Role};
-use dispatch::scheduler::Rim;
-use enrolld::service::door::More;
+use dispatch::scheduler::Hotplug;
+use enrolld::service::call_handler::More;
 use enrolld::service::told;
 use keys::device::{Firmware, ProofWay};
 use station::refusal::{self, Code};
@@ -27,7 +27,7 @@ const FIRST: u32 = 12_345_678;
 
 /// Plugs, touches and pulls keys.
 pub struct Hands {
-    rim: mpsc::Sender<Rim>,
+    hotplug: mpsc::Sender<Hotplug>,
     keys: Mutex<Vec<Held>>,
 }
 
@@ -62,10 +62,10 @@ fn no(code: Code, detail: impl Into<String>) -> Refusal {
 }
 
 impl Hands {
-    /// Hands that tell `rim` what they do.
+    /// Hands that tell `hotplug` what they do.
     #[must_use]
-    pub fn new(rim: mpsc::Sender<Rim>) -> Self {
-        Self { rim, keys: Mutex::default() }
+    pub fn new(hotplug: mpsc::Sender<Hotplug>) -> Self {
+        Self { hotplug, keys: Mutex::default() }
     }
 
     /// Plugs so many YubiKeys in.
@@ -163,7 +163,7 @@ impl sim::Hands for Hands {
         let (plugged, finger) = held.key.plug(&port);
         held.plugged = Some((port, finger));
         let told = held.told();
-        let gone = self.rim.send(Rim::Arrived(plugged)).await.is_err();
+        let gone = self.hotplug.send(Hotplug::Arrived(plugged)).await.is_err();
         if gone { Err(no(Code::Stopping, "")) } else { Ok(told) }
     }
 
@@ -184,8 +184,8 @@ impl sim::Hands for Hands {
         // Power goes and comes at once; until it is plugged in again nobody speaks to it.
         held.key.pull().map_err(|error| no(Code::KeySilent, error.to_string()))?;
         let told = held.told();
-        // The floor may have ended.
-        let _ = self.rim.send(Rim::Left { port }).await;
+        // The scheduler may have ended.
+        let _ = self.hotplug.send(Hotplug::Left { port }).await;
         Ok(told)
     }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use shell::door::Settings;
+use shell::ssh::Settings;
 
 use super::place::{Place, Trusted};
 use crate::args::Station;

@@ -1,7 +1,7 @@
 //! `station-sim station`: the whole station on any Linux machine, with keys made of software
 //! that are plugged, touched and pulled by hand.
 //!
-//! What runs is the daemon as the image has it ([`enrolld::daemon`]) and the SSH door; only
+//! What runs is the daemon as the image has it ([`enrolld::daemon`]) and the SSH server; only
 //! the USB rim is [`Hands`], and the server an embedded twin unless one is named. Everything it
 //! makes, an SSH key for the occasion included, is in one directory that goes with it.
 
@@ -13,7 +13,7 @@ use control::types::ServerLogIn;
 use control::{Client, Secret};
 use enrolld::daemon::{self, DaemonError, Hardware, Parts, Signal, Source};
 use enrolld::notify::Manager;
-use enrolld::service::door::Admitted;
+use enrolld::service::call_handler::Admitted;
 use enrolld::service::{Files, Power, Ring};
 use panel::Glass;
 use panel::hardware::{Breadboard, PinError, Pins};
@@ -35,7 +35,7 @@ use place::Place;
 /// Where the display is on its bus.
 const DISPLAY: u8 = 0x3c;
 
-/// A simulated station that runs, without its SSH door.
+/// A simulated station that runs, without its SSH server.
 pub struct Simulation {
     /// What plugs, touches and pulls keys.
     pub hands: Arc<Hands>,
@@ -63,8 +63,8 @@ impl Simulation {
         let wires = board.clone();
         let mut place = place::find(&args.server).await?;
         let house = House::build(args, &place)?;
-        let (rim, told) = mpsc::channel(64);
-        let hands = Arc::new(Hands::new(rim));
+        let (hotplug, told) = mpsc::channel(64);
+        let hands = Arc::new(Hands::new(hotplug));
         let (signals, heard) = mpsc::channel(4);
         let parts = Parts {
             files: Files { config: house.config(), state: Some(house.state()) },
@@ -132,9 +132,9 @@ async fn station(args: &Station) -> anyhow::Result<()> {
             eprintln!("{}", house.greeting(*listens, &address));
         }
     };
-    let door = shell::door::run(simulation.house.door(&args.listen), opened);
+    let door = shell::ssh::run(simulation.house.door(&args.listen), opened);
     let door = tokio::select! {
-        door = door => door.context("the SSH door could not be opened"),
+        door = door => door.context("the SSH server could not be opened"),
         () = told_to_stop() => Ok(()),
     };
     simulation.stop().await?;

@@ -5,12 +5,12 @@ use std::time::Duration;
 use keys::device::{Digits, Kind};
 use keys::secret::{AccessCode, Pin};
 use station::access::Codes;
-use station::enrollment::{Order, Replace};
-use station::errand::Errand;
+use station::engine::enrollment::{Order, Replace};
+use station::engine::key_order::KeyOrder;
+use station::engine::record::Actor;
+use station::engine::server::Person;
 use station::profile::{Profile, TwoStep};
-use station::record::Actor;
 use station::refusal::Code;
-use station::server::Person;
 use station::token::TokenSerial;
 use station::welcome::Welcome;
 use std::sync::Arc;
@@ -276,11 +276,11 @@ impl Plan {
     }
 
     /// What a key is asked that is enrolled by this plan.
-    pub(crate) fn errand(&self) -> Errand {
-        Errand {
+    pub(crate) fn key_order(&self) -> KeyOrder {
+        KeyOrder {
             profiles: Arc::new([(self.profile_name.to_owned(), self.profile.clone())].into()),
             codes: self.codes.clone(),
-            ..Errand::new(PORT, Actor::Operator("tester".to_owned()))
+            ..KeyOrder::new(PORT, Actor::Operator("tester".to_owned()))
         }
     }
 

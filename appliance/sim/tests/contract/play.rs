@@ -1,6 +1,6 @@
 //! Carries a case out.
 
-use station::enrollment::Ending;
+use station::engine::enrollment::Ending;
 use station::refusal::Code;
 use twins::privacyidea::Lag;
 

@@ -16,16 +16,16 @@ use dispatch::store::{HandOverPort, Store};
 use keys::device::{Answer, Kind, Operation, ProofWay, Slot, Unlock};
 use privacyidea::transport::{Https, SpkiPin, Trust};
 use privacyidea::{Client, Clock, Credentials, SecretString};
-use station::check::Forecast;
-use station::enrollment::Order;
-use station::errand::Errand;
-use station::phone::PhoneOutcome;
-use station::record::Record;
-use station::recovery::Settled;
+use station::engine::check::Forecast;
+use station::engine::enrollment::Order;
+use station::engine::key_order::KeyOrder;
+use station::engine::phone::PhoneOutcome;
+use station::engine::record::Record;
+use station::engine::recovery::Settled;
+use station::engine::step::{HandOver, Phase};
+use station::engine::verify::Verified;
 use station::refusal::Code;
-use station::step::{HandOver, Phase};
 use station::token::TokenSerial;
-use station::verify::Verified;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -170,18 +170,18 @@ impl Room {
     }
 
     /// Lets the station take back what it enrolled on the key.
-    pub(crate) async fn release(&mut self, errand: Errand) -> Result<Report, Broken> {
+    pub(crate) async fn release(&mut self, key_order: KeyOrder) -> Result<Report, Broken> {
         let station = self.station(|_| {});
         let (plugged, _finger) = self.key.plug(PORT);
         let mut bench = Key::start(plugged, self.clock);
-        let report = station.release(errand, &mut bench, Cancel::never()).await;
+        let report = station.release(key_order, &mut bench, Cancel::never()).await;
         drop(bench);
         self.key.pull()?;
         Ok(report)
     }
 
     /// Lets the station ask whether the key still answers; it is touched when that is wanted.
-    pub(crate) async fn verify(&mut self, errand: Errand) -> Result<Verified, Broken> {
+    pub(crate) async fn verify(&mut self, key_order: KeyOrder) -> Result<Verified, Broken> {
         let (touches, mut wanted) = mpsc::unbounded_channel();
         let station = self.station(move |event: Event| {
             if let What::TouchWanted { way, .. } = event.what {
@@ -201,7 +201,7 @@ impl Room {
             Broken::from("the verification ended without an outcome")
         };
         let verified = tokio::select! {
-            verified = station.verify(errand, &mut bench, Cancel::never()) => verified,
+            verified = station.verify(key_order, &mut bench, Cancel::never()) => verified,
             error = touching => return Err(error),
         };
         drop(bench);
@@ -210,13 +210,13 @@ impl Room {
     }
 
     /// Lets the station exchange the slots (no slot named), or empty one.
-    pub(crate) async fn handle(&mut self, errand: Errand) -> Result<Option<Code>, Broken> {
+    pub(crate) async fn handle(&mut self, key_order: KeyOrder) -> Result<Option<Code>, Broken> {
         let station = self.station(|_| {});
         let (plugged, _finger) = self.key.plug(PORT);
         let mut bench = Key::start(plugged, self.clock);
-        let handled = match errand.slot {
-            None => station.swap(errand, &mut bench).await,
-            Some(_) => station.wipe(errand, &mut bench).await,
+        let handled = match key_order.slot {
+            None => station.swap(key_order, &mut bench).await,
+            Some(_) => station.wipe(key_order, &mut bench).await,
         };
         drop(bench);
         self.key.pull()?;
@@ -227,10 +227,10 @@ impl Room {
     pub(crate) async fn enroll_phone(
         &self,
         order: Order,
-        desk: &mut dyn Terminal,
+        service: &mut dyn Terminal,
         cancel: Cancel,
     ) -> PhoneOutcome {
-        self.station(|_| {}).enroll_phone(order, Duration::from_secs(60), desk, cancel).await
+        self.station(|_| {}).enroll_phone(order, Duration::from_secs(60), service, cancel).await
     }
 
     /// What an enrollment would come to.

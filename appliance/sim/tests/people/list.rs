@@ -22,7 +22,7 @@ use twins::privacyidea::{ADMIN, REALM, Request};
 use super::{Site, of_the_list};
 
 /// Longer than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The serial before the first key's.
 const FIRST: u32 = 20_000_000;
@@ -44,7 +44,7 @@ impl Site {
     fn plain(&self, request: &Request) -> serde_json::Value {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut head = format!(
             "{} {} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n",
             request.method, request.path
@@ -134,7 +134,7 @@ impl Hall {
     }
 
     async fn event(&mut self) -> Event {
-        let event = tokio::time::timeout(PATIENCE, self.watching.next()).await.unwrap().unwrap().unwrap();
+        let event = tokio::time::timeout(TIMEOUT, self.watching.next()).await.unwrap().unwrap().unwrap();
         assert!(event.missed.is_none(), "events were lost");
         if event.kind == EventKind::Touch {
             self.touchable.extend(event.port.clone());

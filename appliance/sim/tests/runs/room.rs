@@ -1,4 +1,4 @@
-//! A floor with a server, keys and fingers.
+//! A scheduler with a server, keys and fingers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dispatch::clock::SystemClock;
 use dispatch::event::{Event, What};
 use dispatch::receipts::Receipts;
-use dispatch::scheduler::{Doing, Floor, FloorEvent, FloorHandle, FloorParts, FloorSettings, Rim};
+use dispatch::scheduler::{
+    Doing, Hotplug, Scheduler, SchedulerEvent, SchedulerHandle, SchedulerParts, SchedulerSettings,
+};
 use dispatch::server::{PrivacyIdea, ServerPort};
 use dispatch::store::Store;
 use journal::receipts::Limits;
@@ -15,11 +17,11 @@ use keys::device::Firmware;
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, SecretString};
 use sim::key::{Finger, SimKey};
-use station::mode::{Fits, Mode, NamedProfile};
+use station::engine::mode::{Fits, Mode, NamedProfile};
+use station::engine::record::Actor;
+use station::engine::run::{RunPlan, Target};
 use station::profile::Profile;
-use station::record::Actor;
 use station::refusal::Code;
-use station::run::{RunPlan, Target};
 use tokio::sync::{broadcast, mpsc};
 use twins::privacyidea::{ADMIN, Options, ServerTwin, front};
 
@@ -66,51 +68,55 @@ impl Site {
     }
 }
 
-/// A floor with hands and fingers.
+/// A scheduler with hands and fingers.
 pub(crate) struct Room {
-    pub(crate) floor: FloorHandle,
-    pub(crate) rim: mpsc::Sender<Rim>,
-    pub(crate) events: broadcast::Receiver<FloorEvent>,
+    pub(crate) scheduler: SchedulerHandle,
+    pub(crate) hotplug: mpsc::Sender<Hotplug>,
+    pub(crate) events: broadcast::Receiver<SchedulerEvent>,
     pub(crate) fingers: Vec<(String, Arc<Finger>)>,
 }
 
-pub(crate) fn settings(mode: Mode, profile: Profile) -> FloorSettings {
-    FloorSettings {
+pub(crate) fn settings(mode: Mode, profile: Profile) -> SchedulerSettings {
+    SchedulerSettings {
         mode,
         profiles: vec![NamedProfile { name: "desk".to_owned(), fits: Fits::default(), profile }],
-        ..FloorSettings::new("test")
+        ..SchedulerSettings::new("test")
     }
 }
 
 impl Room {
-    pub(crate) fn new(server: Option<Arc<dyn ServerPort>>, settings: FloorSettings, state: &Path) -> Self {
+    pub(crate) fn new(
+        server: Option<Arc<dyn ServerPort>>,
+        settings: SchedulerSettings,
+        state: &Path,
+    ) -> Self {
         let clock = SystemClock::new();
-        let (rim, news) = mpsc::channel(16);
+        let (hotplug, news) = mpsc::channel(16);
         let store = Store::open(&state.join("journal.db")).unwrap();
         let receipts =
             Receipts::open_beside(&store, &state.join("receipts"), "test", Limits::default(), clock).unwrap();
-        let floor = Floor::start(FloorParts {
+        let scheduler = Scheduler::start(SchedulerParts {
             settings,
             server,
             store,
             clock,
             watcher: Arc::new(|_: Event| ()),
             receipts: Some(receipts),
-            rim: news,
+            hotplug: news,
         });
-        let events = floor.events();
-        Self { floor, rim, events, fingers: Vec::new() }
+        let events = scheduler.events();
+        Self { scheduler, hotplug, events, fingers: Vec::new() }
     }
 
     pub(crate) async fn plug(&mut self, key: &SimKey, port: &str) {
         let (plugged, finger) = key.plug(port);
         self.fingers.push((port.to_owned(), Arc::new(finger)));
-        self.rim.send(Rim::Arrived(plugged)).await.ok().unwrap();
+        self.hotplug.send(Hotplug::Arrived(plugged)).await.ok().unwrap();
     }
 
     pub(crate) async fn pull(&mut self, key: &SimKey, port: &str) {
         self.fingers.retain(|(known, _)| known != port);
-        self.rim.send(Rim::Left { port: port.to_owned() }).await.ok().unwrap();
+        self.hotplug.send(Hotplug::Left { port: port.to_owned() }).await.ok().unwrap();
         key.pull().unwrap();
     }
 
@@ -118,8 +124,8 @@ impl Room {
     pub(crate) async fn until(&mut self, port: &str, wanted: impl Fn(&Doing) -> bool) -> Doing {
         loop {
             match self.events.recv().await.unwrap() {
-                FloorEvent::Doing { port: at, doing } if at == port && wanted(&doing) => return doing,
-                FloorEvent::Step(Event { port: at, what: What::TouchWanted { way, .. } }) => {
+                SchedulerEvent::Doing { port: at, doing } if at == port && wanted(&doing) => return doing,
+                SchedulerEvent::Step(Event { port: at, what: What::TouchWanted { way, .. } }) => {
                     if let Some((_, finger)) = self.fingers.iter().find(|(known, _)| *known == at) {
                         let finger = Arc::clone(finger);
                         tokio::spawn(async move { finger.touch(way).await });

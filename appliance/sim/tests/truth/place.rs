@@ -11,7 +11,7 @@ use privacyidea::{Client, Credentials, Rollout, SecretString, Token, TokenFilter
 use twins::privacyidea::{ADMIN, Fault, Mode, Options, ServerTwin, front};
 
 /// Longer than an answer takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server.
 pub(crate) struct Place {
@@ -111,7 +111,7 @@ impl Place {
             Some(file) => Trust::pem(&std::fs::read(file).unwrap()).unwrap(),
             None => Trust::system(),
         };
-        let mut https = Https::builder(&self.url, trust, "truth test").timeout(PATIENCE);
+        let mut https = Https::builder(&self.url, trust, "truth test").timeout(TIMEOUT);
         if self.ca.is_none() {
             https = https.allow_plain_http();
         }

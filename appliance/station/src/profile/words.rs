@@ -8,7 +8,6 @@ use super::{CodeTo, KeyPin, NewCode, Overwrite, Profile, PublicId, TokenId, TwoS
 
 /// Something about a profile that is allowed and not without a catch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Warning {
     /// A static password.
     Static,

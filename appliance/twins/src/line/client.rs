@@ -13,7 +13,7 @@ use crate::key::{KeyTwin, KeyboardReport, Press, TwinError};
 use super::{Lines, Reply, Request};
 
 /// A twin answers at once; one that does not for so long is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A key that is reached by the line protocol. Calls block.
 pub struct LineKey {
@@ -49,8 +49,8 @@ impl LineKey {
     /// Connects to a socket.
     pub fn connect(path: &Path) -> io::Result<Self> {
         let socket = UnixStream::connect(path)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        socket.set_write_timeout(Some(TIMEOUT))?;
         Ok(Self { line: Line::Socket(socket), received: Lines::new() })
     }
 

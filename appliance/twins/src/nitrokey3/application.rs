@@ -6,7 +6,7 @@ use super::command::{Command, HOTP, Put, Status, status};
 use super::memory::{Memory, Pin, truncated};
 
 /// How long it waits for a touch.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What it says of itself: 4, then the version of the application.
 const VERSION: [u8; 3] = [4, 16, 0];

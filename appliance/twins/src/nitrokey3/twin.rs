@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::application::{Application, Begun, PATIENCE};
+use super::application::{Application, Begun, TIMEOUT};
 use super::command::{Command, HOTP, Put, TOTP, status};
 use super::faults::{Faults, one_of};
 use super::hid::{Event, PACKET, Pipe, Request, SECRETS, VERSION, error};
@@ -236,7 +236,7 @@ impl SecretsTwin {
             None => self.pipe.error(request, error::LENGTH),
             Some(Begun::Done(answer)) => self.pipe.answer(request, &answer),
             Some(Begun::Waiting(command)) => {
-                self.waiting = Some((Some(request), command, self.now.saturating_add(PATIENCE)));
+                self.waiting = Some((Some(request), command, self.now.saturating_add(TIMEOUT)));
             }
         }
         self.note_tries();

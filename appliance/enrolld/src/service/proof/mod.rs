@@ -1,6 +1,6 @@
 //! A change that an admin has signed: the proof that nobody between can make up.
 //!
-//! The SSH door says who logged in, and a door that somebody has taken over says what it likes. So what
+//! The SSH server says who logged in, and an SSH server that somebody has taken over says what it likes. So what
 //! changes where secrets go or who may come in rests on an SSH signature over a text that the
 //! daemon made: with a number of its own in it, for this one change, good once and for some minutes. The
 //! numbers are in memory alone, so none outlives a start. Time is an argument.

@@ -2,10 +2,10 @@
 //! asked for a code or released.
 
 use keys::device::{Kind, Slot};
-use station::enrollment::{Ending, Order};
-use station::errand::Errand;
+use station::engine::enrollment::{Ending, Order};
+use station::engine::key_order::KeyOrder;
+use station::engine::record::Actor;
 use station::profile::{Profile, TwoStep};
-use station::record::Actor;
 
 use super::nitrokeys::{nitrokey3, pro, totp};
 use super::{Faults, Flow, any_counts, enrolled, for_alice, insert, nothing, nothing_left, of, order};
@@ -87,7 +87,7 @@ pub(super) const FLOWS: &[Flow] = &[
             };
             Ok(())
         },
-        act: |world| world.swap(0, errand(None)).map(drop),
+        act: |world| world.swap(0, key_order(None)).map(drop),
         ended_well: |world| world.keys.first().and_then(super::Key::foreign_slot) == Some(Slot(1)),
     },
     Flow {
@@ -97,21 +97,21 @@ pub(super) const FLOWS: &[Flow] = &[
             world.owner_wants = OwnerWants::Wiped;
             Ok(())
         },
-        act: |world| world.wipe(0, errand(Some(Slot(2)))).map(drop),
+        act: |world| world.wipe(0, key_order(Some(Slot(2)))).map(drop),
         ended_well: |world| world.keys.first().is_some_and(|key| key.foreign_slot().is_none()),
     },
     Flow {
         name: "verify",
         begin: Beginning::default,
         prepare: |world| insert(world, for_alice()).map(drop),
-        act: |world| world.verify(0, errand(None)).map(drop),
+        act: |world| world.verify(0, key_order(None)).map(drop),
         ended_well: enrolled,
     },
     Flow {
         name: "pro-verify",
         begin: pro,
         prepare: |world| insert(world, order()).map(drop),
-        act: |world| world.verify(0, errand(None)).map(drop),
+        act: |world| world.verify(0, key_order(None)).map(drop),
         ended_well: any_counts,
     },
     Flow {
@@ -121,14 +121,14 @@ pub(super) const FLOWS: &[Flow] = &[
             world.again = |_| totp();
             insert(world, totp()).map(drop)
         },
-        act: |world| world.release(0, errand(None)).map(drop),
+        act: |world| world.release(0, key_order(None)).map(drop),
         ended_well: nothing_left,
     },
     Flow {
         name: "nitrokey3-release",
         begin: nitrokey3,
         prepare: |world| insert(world, order()).map(drop),
-        act: |world| world.release(0, errand(None)).map(drop),
+        act: |world| world.release(0, key_order(None)).map(drop),
         ended_well: nothing_left,
     },
     Flow {
@@ -152,8 +152,8 @@ fn tear(world: &mut World, times: u32) {
     }
 }
 
-fn errand(slot: Option<Slot>) -> Errand {
-    Errand { slot, codes: of(Profile::new(Kind::Hotp)).codes, ..Errand::new("1-1.2", Actor::Armed) }
+fn key_order(slot: Option<Slot>) -> KeyOrder {
+    KeyOrder { slot, codes: of(Profile::new(Kind::Hotp)).codes, ..KeyOrder::new("1-1.2", Actor::Armed) }
 }
 
 pub(super) fn phones(world: &mut World) -> Result<(), PowerCut> {

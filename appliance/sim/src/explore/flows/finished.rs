@@ -1,9 +1,9 @@
 //! Keys that are somebody's already, by orders that name that and orders that do not; and keys as they are sold.
 
 use keys::device::Kind;
-use station::enrollment::{Order, Replace};
+use station::engine::enrollment::{Order, Replace};
+use station::engine::record::Actor;
 use station::profile::{Overwrite, Profile};
-use station::record::Actor;
 
 use super::{Flow, enrolled, for_alice, for_bob, for_nobody, insert, insert_anew, nothing_left, of, order};
 use crate::explore::driver::Touching;

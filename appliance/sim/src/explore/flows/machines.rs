@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use keys::device::Kind;
 use keys::secret::Pin;
-use station::enrollment::Order;
+use station::engine::enrollment::Order;
+use station::engine::step::Phase;
 use station::profile::TwoStep;
-use station::step::Phase;
 use twins::privacyidea::{Fault, Lag, Mode};
 use zeroize::Zeroizing;
 

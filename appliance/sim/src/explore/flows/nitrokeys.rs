@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keys::device::{Digits, Firmware, Guard, HashAlgorithm, Kind};
 use keys::secret::Pin;
-use station::enrollment::Order;
+use station::engine::enrollment::Order;
 use station::profile::{KeyPin, Profile};
 use twins::nitrokey_pro::{self, Product};
 use twins::nitrokey3;

@@ -1,7 +1,7 @@
 //! Orders whose client goes away: before the key comes, or before it is touched.
 
-use station::enrollment::{Order, Replace};
-use station::step::Phase;
+use station::engine::enrollment::{Order, Replace};
+use station::engine::step::Phase;
 
 use super::{Flow, anew, enrolled, for_alice, for_bob, insert, nothing, nothing_left};
 use crate::explore::power::PowerCut;

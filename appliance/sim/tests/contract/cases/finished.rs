@@ -4,7 +4,7 @@
 use keys::device::{Kind, Slot};
 use privacyidea::Method;
 use serde_json::json;
-use station::enrollment::Replace;
+use station::engine::enrollment::Replace;
 use station::profile::{Overwrite, Profile};
 use station::refusal::Code;
 use twins::privacyidea::Version;

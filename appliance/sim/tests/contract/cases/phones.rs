@@ -8,8 +8,8 @@ use dispatch::driver::Cancel;
 use dispatch::phone::Terminal;
 use keys::device::{Digits, Kind};
 use sha1::{Digest, Sha1};
-use station::enrollment::Ending;
-use station::phone::{PhoneCode, PhoneOutcome, Question};
+use station::engine::enrollment::Ending;
+use station::engine::phone::{PhoneCode, PhoneOutcome, Question};
 use station::profile::{Profile, TwoStep, Verify};
 use station::refusal::Code;
 use totp_rs::Secret;
@@ -130,12 +130,12 @@ fn played(site: Site, plan: Plan, slip: Option<Slip>, expect: Expect) -> Playing
         let room = Room::open(site, &plan).await?;
         let before = room.look().await?;
         room.site.add_faults(&plan.faults)?;
-        let mut desk = Desk { slip, app: None, wrong: 0, broken: None };
-        let outcome = room.enroll_phone(plan.order()?, &mut desk, Cancel::never()).await;
+        let mut service = Service { slip, app: None, wrong: 0, broken: None };
+        let outcome = room.enroll_phone(plan.order()?, &mut service, Cancel::never()).await;
         room.site.clear_faults()?;
         let came = outcome.ending.refusal().map_or_else(String::new, |refusal| refusal.code.to_string());
         story.note(expect, format!("{} {came}", outcome.ending.word()));
-        story.claim(desk.broken.is_none(), || format!("the app: {:?}", desk.broken));
+        story.claim(service.broken.is_none(), || format!("the app: {:?}", service.broken));
         let as_expected = match (expect, &outcome.ending) {
             (Enrolled, Ending::Enrolled(proof)) => {
                 proof.two_step == (plan.profile.two_step != TwoStep::Never)
@@ -147,7 +147,7 @@ fn played(site: Site, plan: Plan, slip: Option<Slip>, expect: Expect) -> Playing
         story.claim(as_expected, || format!("it ended as {:?}", outcome.ending));
         story.equal("unfinished records", room.store.unfinished().await?.len(), 0);
         if matches!(outcome.ending, Ending::Enrolled(_)) {
-            counts(&mut story, &room, &plan, &outcome, &desk).await?;
+            counts(&mut story, &room, &plan, &outcome, &service).await?;
         } else {
             let after = room.look().await?;
             story.claim(before.tokens == after.tokens, || "the server's tokens have changed".to_owned());
@@ -162,9 +162,9 @@ async fn counts(
     room: &Room,
     plan: &Plan,
     outcome: &PhoneOutcome,
-    desk: &Desk,
+    service: &Service,
 ) -> Result<(), Broken> {
-    let Some(app) = &desk.app else { return Err("the phone has seen no code".into()) };
+    let Some(app) = &service.app else { return Err("the phone has seen no code".into()) };
     let serial = outcome.token.as_ref().ok_or("the report names no token")?;
     let tokens = room.site.observer.tokens().await?;
     let token = tokens.get(serial.as_str()).ok_or("there is no such token")?;
@@ -182,7 +182,7 @@ async fn counts(
 }
 
 /// A terminal, and a person with a phone in front of it.
-struct Desk {
+struct Service {
     slip: Option<Slip>,
     app: Option<App>,
     /// How many answers were wrong so far.
@@ -190,7 +190,7 @@ struct Desk {
     broken: Option<Broken>,
 }
 
-impl Terminal for Desk {
+impl Terminal for Service {
     fn show(&mut self, code: &PhoneCode) -> Result<(), String> {
         let app = scan(&code.half_blocks(false), false).and_then(|read| {
             // Terminals that write dark on light show the same.

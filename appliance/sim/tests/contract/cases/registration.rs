@@ -5,8 +5,8 @@
 use enrolld::registration::{self, Identity};
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, SecretString, Serial};
-use station::registration::{Letter, TEMPLATE, pdf, table};
-use station::server::Person;
+use station::engine::server::Person;
+use station::papers::registration::{Letter, TEMPLATE, pdf, table};
 use twins::privacyidea::{ADMIN, REALM, USERS, Version};
 
 use crate::Broken;

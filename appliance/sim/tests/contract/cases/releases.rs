@@ -5,9 +5,9 @@ use keys::device::{Kind, Slot};
 use privacyidea::Method;
 use serde_json::json;
 use station::access::{CodeTable, Codes};
-use station::check::SlotFate;
-use station::enrollment::Ending;
-use station::errand::Errand;
+use station::engine::check::SlotFate;
+use station::engine::enrollment::Ending;
+use station::engine::key_order::KeyOrder;
 use station::profile::{CodeTo, NewCode, Overwrite, Profile};
 use station::refusal::Code;
 use std::sync::Arc;
@@ -74,9 +74,9 @@ async fn taken_back(story: &mut Story, room: &Room, plan: &Plan, report: &Report
 async fn released(site: Site) -> Result<Story, Broken> {
     let plan = Plan::new("", Expect::Enrolled).person("bob");
     let (mut story, mut room) = enrolled(site, &plan).await?;
-    let report = room.release(plan.errand()).await?;
+    let report = room.release(plan.key_order()).await?;
     taken_back(&mut story, &room, &plan, &report).await?;
-    let again = room.release(plan.errand()).await?;
+    let again = room.release(plan.key_order()).await?;
     let code = again.outcome.ending.refusal().map(|refusal| refusal.code);
     story.equal("a second release", code, Some(Code::NothingEnrolled));
     once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
@@ -90,7 +90,7 @@ async fn each_released(site: Site) -> Result<Story, Broken> {
         let plan = Plan::new("", Expect::Enrolled).kind(kind).person("bob");
         room.kind = kind;
         once_more(&mut story, &mut room, &plan, Expect::Enrolled).await?;
-        let report = room.release(plan.errand()).await?;
+        let report = room.release(plan.key_order()).await?;
         taken_back(&mut story, &room, &plan, &report).await?;
     }
     Ok(story)
@@ -99,7 +99,7 @@ async fn each_released(site: Site) -> Result<Story, Broken> {
 async fn unlocked(site: Site) -> Result<Story, Broken> {
     let plan = locks::locked(Plan::new("", Expect::Enrolled), NewCode::Random, CodeTo::Server);
     let (mut story, mut room) = enrolled(site, &plan).await?;
-    let report = room.release(plan.errand()).await?;
+    let report = room.release(plan.key_order()).await?;
     taken_back(&mut story, &room, &plan, &report).await?;
     Ok(story)
 }
@@ -108,7 +108,7 @@ async fn gone_before(site: Site) -> Result<Story, Broken> {
     let plan = Plan::new("", Expect::Enrolled);
     let (mut story, mut room) = enrolled(site, &plan).await?;
     room.site.observer.delete(room.token(Slot(1)).as_str()).await?;
-    let report = room.release(plan.errand()).await?;
+    let report = room.release(plan.key_order()).await?;
     taken_back(&mut story, &room, &plan, &report).await?;
     Ok(story)
 }
@@ -119,7 +119,7 @@ async fn not_ours(site: Site) -> Result<Story, Broken> {
     let serial = room.token(Slot(1));
     room.site.observer.delete(serial.as_str()).await?;
     room.site.observer.make(serial.as_str(), None, "").await?;
-    let report = room.release(plan.errand()).await?;
+    let report = room.release(plan.key_order()).await?;
     story.equal("the ending", &report.outcome.ending, &Ending::Released);
     let after = room.look().await?;
     let token = after.tokens.get(serial.as_str());
@@ -132,10 +132,10 @@ async fn nothing(site: Site) -> Result<Story, Broken> {
     let mut story = Story::default();
     let mut room = Room::open(site, &plan).await?;
     let before = room.look().await?;
-    let report = room.release(plan.errand()).await?;
+    let report = room.release(plan.key_order()).await?;
     let code = report.outcome.ending.refusal().map(|refusal| refusal.code);
     story.equal("the refusal", code, Some(Code::NothingEnrolled));
-    let verified = room.verify(plan.errand()).await?;
+    let verified = room.verify(plan.key_order()).await?;
     story.equal(
         "the refusal to verify",
         verified.result.err().map(|no| no.code),
@@ -178,7 +178,7 @@ async fn handled(site: Site) -> Result<Story, Broken> {
         Plan::new("", Expect::Enrolled).key(|key| (key.slot1, key.slot2) = (Held::Foreign, Held::Nothing));
     let mut story = Story::default();
     let mut room = Room::open(site, &plan).await?;
-    let of = |slot| Errand { slot, ..plan.errand() };
+    let of = |slot| KeyOrder { slot, ..plan.key_order() };
     let held = |room: &Room| room.key.memory().slots.slots.map(|slot| slot.is_some());
     once_more(&mut story, &mut room, &plan, Expect::Refused(Code::SlotOccupied)).await?;
     story.equal("swapping", room.handle(of(None)).await?, None);
@@ -224,7 +224,7 @@ async fn verified(site: Site) -> Result<Story, Broken> {
             continue;
         }
         let before = room.look().await?;
-        let verified = room.verify(plan.errand()).await?;
+        let verified = room.verify(plan.key_order()).await?;
         let answered = verified.result.as_ref().map(|answered| (answered.counts, answered.ours));
         story.equal("what verification says", answered, Ok((true, true)));
         let after = room.look().await?;
@@ -239,7 +239,7 @@ async fn verified(site: Site) -> Result<Story, Broken> {
         story.equal("the tokens, but for their counters", plain(&after), plain(&before));
         // Another station, which knows nothing of the key.
         let store = std::mem::replace(&mut room.store, dispatch::store::Store::in_memory()?);
-        let verified = room.verify(plan.errand()).await?;
+        let verified = room.verify(plan.key_order()).await?;
         let answered = verified.result.as_ref().map(|answered| (answered.counts, answered.ours));
         story.equal("what another station says", answered, Ok((true, false)));
         room.store = store;
@@ -253,11 +253,11 @@ async fn verified_not(site: Site) -> Result<Story, Broken> {
     let serial = room.token(Slot(1));
     let body = json!({"serial": serial.as_str()});
     room.site.observer.call(Method::Post, "/token/disable", &[], Some(body)).await?;
-    let verified = room.verify(plan.errand()).await?;
+    let verified = room.verify(plan.key_order()).await?;
     let counts = verified.result.as_ref().map(|answered| answered.counts);
     story.claim(counts == Ok(false), || format!("of a disabled token it says {counts:?}"));
     room.site.observer.delete(serial.as_str()).await?;
-    let verified = room.verify(plan.errand()).await?;
+    let verified = room.verify(plan.key_order()).await?;
     story.equal("the refusal", verified.result.err().map(|no| no.code), Some(Code::TokenVanished));
     Ok(story)
 }
