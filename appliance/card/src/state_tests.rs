@@ -1,4 +1,7 @@
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -43,9 +46,10 @@ fn in_use(length: u64) -> tempfile::NamedTempFile {
 
 /// Whether each file can be read, and has what was written there.
 fn whole(file: &tempfile::NamedTempFile) -> bool {
-    FILES
-        .iter()
-        .all(|name| run("debugfs", &["-R", &format!("cat {name}"), path(file)]).contains(&name.repeat(3000)))
+    let orders = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(orders.path(), FILES.map(|name| format!("cat {name}\n")).concat()).unwrap();
+    let read = run("debugfs", &["-f", path(&orders), path(file)]);
+    FILES.iter().all(|name| read.contains(&name.repeat(3000)))
 }
 
 fn flip(file: &tempfile::NamedTempFile, bit: u64) {
@@ -236,21 +240,77 @@ fn what_cannot_be_opened_is_said() {
     assert!(error.contains("/nowhere/at/all"), "{error}");
 }
 
-/// Every bit of the mark and of the superblock, and drawn bits of the first MiB, on the sizes that cards have. Hours of processor
-/// time: `STATE_FLIPS=100 cargo test -p card -- --ignored flipped` takes 100 of them, of all kinds, `STATE_BIT=2426501` that one alone.
+/// Every bit of the mark and of the superblock, and drawn bits of the first MiB, on the sizes that cards have. Two hours of processor
+/// time, a third of that with temporary files in memory: `TMPDIR=/dev/shm cargo test --release -p card -- --ignored --nocapture flipped`.
+/// `STATE_FLIPS=100` takes 100 of each size, of all kinds, `STATE_BIT=2426501` that one alone, `STATE_MINUTES=90` as many as that
+/// gives time for, mark and superblock first.
 #[test]
 #[ignore = "by name: hours"]
 fn each_flipped_bit_costs_nothing_that_is_not_said() {
-    let all: usize =
-        std::env::var("STATE_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
-    let sizes = [580 << 20, 29 << 30].map(|length| std::thread::spawn(move || flipped(length, all)));
-    let wrong: Vec<String> = sizes.into_iter().flat_map(|size| size.join().unwrap()).collect();
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let until = number("STATE_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+    let bits = match number("STATE_BIT") {
+        Some(bit) => vec![bit],
+        None => chosen(number("STATE_FLIPS").map_or(usize::MAX, |all| usize::try_from(all).unwrap())),
+    };
+    let cards = [580 << 20, 29 << 30].map(|length| (length, in_use(length), Mutex::new(Tally::default())));
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while until.is_none_or(|until| Instant::now() < until) {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(bit) = bits.get(at / cards.len()) else { break };
+                    let (_, file, tally) = &cards[at % cards.len()];
+                    let outcome = outcome(file, *bit);
+                    tally.lock().unwrap().count(outcome);
+                    if at % 500 == 499 {
+                        println!("{} of {}", at + 1, bits.len() * cards.len());
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = Vec::new();
+    for (length, _, tally) in cards {
+        let Tally { well, repaired, damaged, wrong: bad } = tally.into_inner().unwrap();
+        let done = well + repaired + damaged + bad.len();
+        println!(
+            "{} MiB: {done} of {}: {well} well, {repaired} repaired, {damaged} said to be damaged, {} wrong",
+            length >> 20,
+            bits.len(),
+            bad.len()
+        );
+        wrong.extend(bad);
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// So many of the bits, on a card of that size; those that came to no good end.
-fn flipped(length: u64, all: usize) -> Vec<String> {
-    let file = in_use(length);
+/// What flipped bits of one card came to.
+#[derive(Default)]
+struct Tally {
+    well: usize,
+    repaired: usize,
+    damaged: usize,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: Result<Done, String>) {
+        match outcome {
+            Ok(Done::Checked) => self.well += 1,
+            Ok(Done::Repaired(_)) => self.repaired += 1,
+            Ok(Done::Damaged(_) | Done::Made) => self.damaged += 1,
+            Err(why) => {
+                println!("{why}");
+                self.wrong.push(why);
+            }
+        }
+    }
+}
+
+/// So many of the bits, evenly of all kinds.
+fn chosen(most: usize) -> Vec<u64> {
     // xorshift64 (Marsaglia 2003): the same bits each time.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let drawn = std::iter::repeat_with(|| {
@@ -259,28 +319,7 @@ fn flipped(length: u64, all: usize) -> Vec<String> {
         state ^= state << 17;
         state % (8 << 20)
     });
-    let bits: Vec<u64> = match std::env::var("STATE_BIT") {
-        Ok(bit) => vec![bit.parse().unwrap()],
-        Err(_) => (0..128).chain(8192..16384).chain(drawn.take(10_000)).collect(),
-    };
-    let step = (bits.len() / all.max(1)).max(1);
-    let mut counts = [0; 3];
-    let mut wrong = Vec::new();
-    for bit in bits.iter().step_by(step) {
-        match outcome(&file, *bit) {
-            Ok(Done::Checked) => counts[0] += 1,
-            Ok(Done::Repaired(_)) => counts[1] += 1,
-            Ok(Done::Damaged(_) | Done::Made) => counts[2] += 1,
-            Err(why) => wrong.push(why),
-        }
-    }
-    println!(
-        "{} MiB: {} well, {} repaired, {} said to be damaged, {} wrong",
-        length >> 20,
-        counts[0],
-        counts[1],
-        counts[2],
-        wrong.len()
-    );
-    wrong
+    let bits: Vec<u64> = (0..128).chain(8192..16384).chain(drawn.take(10_000)).collect();
+    let step = (bits.len() / most.max(1)).max(1);
+    bits.into_iter().step_by(step).collect()
 }
