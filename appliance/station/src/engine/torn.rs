@@ -138,14 +138,19 @@ fn codes<'a>(
     numbers.map(move |number| Zeroizing::new(otp::hotp(seed, number, profile.digits, hash)))
 }
 
-/// Whether a text is a torn code of a secret that is not known here, by its length alone. `id` is the token id that the key types
-/// first, where that is known; where it is not, there may be any or none.
+/// Whether a text is a torn code of a secret that is not known here: by its length, and by the token id `id` that the key types
+/// first, where that is known; where it is not, there may be any or none. Two exchanged letters of the code itself make another code,
+/// and nothing here tells the one from the other.
 pub(crate) fn of_unknown(text: &str, kind: Kind, digits: u32, id: Option<&str>) -> bool {
     let digits = usize::try_from(digits).unwrap_or_default();
     match (kind, id) {
         (Kind::YubicoOtp, _) => is_almost(text, &YUBICO, true),
         (Kind::StaticPassword, _) => false,
-        (_, Some(id)) => is_almost(text, &[id.len().saturating_add(digits)], !id.is_empty()),
+        (_, Some(id)) => {
+            let whole = id.len().saturating_add(digits);
+            is_almost(text, &[whole], !id.is_empty())
+                || (text.len() == whole && text.get(..id.len()).is_some_and(|begin| is_torn(id, begin)))
+        }
         (_, None) => is_almost(text, &[digits, digits.saturating_add(TOKEN_ID)], true),
     }
 }
@@ -180,13 +185,16 @@ mod tests {
     }
 
     #[test]
-    fn a_code_of_an_unknown_secret_is_torn_by_its_length() {
+    fn a_code_of_an_unknown_secret_is_torn_by_its_length_and_its_token_id() {
         let torn = |text, kind, id| of_unknown(text, kind, 6, id);
         assert!(torn("75522", Kind::Hotp, None) && torn("7555224", Kind::Hotp, None));
         assert!(!torn("755224", Kind::Hotp, None) && !torn("7552", Kind::Hotp, None));
         assert!(torn("ubud0011223755224", Kind::Hotp, None) && !torn("ubud00112233755224", Kind::Hotp, None));
         assert!(torn("ubud0011223755224", Kind::Hotp, Some("ubud00112233")));
         assert!(!torn("75522", Kind::Hotp, Some("ubud00112233")), "that is too short for it");
+        assert!(torn("ubud01012233755224", Kind::Hotp, Some("ubud00112233")), "two letters of its id are exchanged");
+        assert!(!torn("ubud99112233755224", Kind::Hotp, Some("ubud00112233")), "that is another id");
+        assert!(!torn("ubud00112233575224", Kind::Hotp, Some("ubud00112233")), "nobody here knows the code");
         assert!(!torn("7552c", Kind::Hotp, Some("")) && torn("75522", Kind::Hotp, Some("")));
         let otp = "ccccccbchvthbknkhfdlikfudjnhfhdivuccgttrvkhu";
         assert!(torn(otp.trim_end_matches('u'), Kind::YubicoOtp, None));
