@@ -90,6 +90,7 @@ def clock(trial, check, seconds):
         apart = abs((at(status) - server.now()).total_seconds())
         check("a time server's answer is taken, and told", status["clock"]["health"] == "good" and apart < 60,
               f"{status['at']}, {apart:.0f} s apart, {machine.seconds():.0f} s after the start")
+        check("and where it is from", HOST in status["clock"]["text"], status["clock"]["text"])
         known = at(status)
         # What was written when it became known has to reach the card; then the power goes.
         operator.ask("mode locked")

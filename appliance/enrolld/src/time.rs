@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 
 use control::types::{Health, Part};
@@ -15,6 +16,8 @@ use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use station::catalogue::Language;
 use station::refusal::Code;
+
+static PLACES: OnceLock<Places> = OnceLock::new();
 
 /// Where it is found out.
 #[derive(Debug, Clone)]
@@ -25,6 +28,47 @@ pub struct Places {
     pub clocks: PathBuf,
     /// Where systemd-timesyncd makes a file `synchronized` when a time server has answered (systemd-timesyncd.service(8)).
     pub synchronized: PathBuf,
+    /// Where the card's own program writes the time servers of the settings, as networkd reads them (`NTP=`, systemd.network(5)).
+    pub network: PathBuf,
+    /// Where networkd says which time servers all links have, those that DHCP names among them.
+    pub links: PathBuf,
+}
+
+/// Where the time of day is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// The machine has its time from whoever set it up.
+    Machine,
+    /// The board has a clock that runs without power.
+    Clock,
+    /// A time server of the settings has answered. Where DHCP names some as well, it may be one of those.
+    Settings(Vec<String>),
+    /// A time server that DHCP names has answered.
+    Network(Vec<String>),
+    /// One of Debian's time servers has answered.
+    Debian,
+    /// What was written on the card last: it is not known.
+    Card,
+}
+
+impl Source {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Machine => "The time is that of the machine.".to_owned(),
+            Self::Clock => "The time is from the board's own clock.".to_owned(),
+            Self::Settings(servers) => {
+                format!("The time is from a time server, of [network] ntp and DHCP: {}.", servers.join(", "))
+            }
+            Self::Network(servers) => {
+                format!("The time is from a time server that DHCP names: {}.", servers.join(", "))
+            }
+            Self::Debian => "The time is from one of Debian's time servers.".to_owned(),
+            Self::Card => {
+                let unknown = Code::ClockUnknown.text(Language::English).cause;
+                format!("{unknown} The time goes on from what was written on the card last.")
+            }
+        }
+    }
 }
 
 impl Default for Places {
@@ -33,6 +77,8 @@ impl Default for Places {
             card: card::remember::CONDITION.into(),
             clocks: "/sys/class/rtc".into(),
             synchronized: "/run/systemd/timesync".into(),
+            network: "/run/systemd/network".into(),
+            links: "/run/systemd/netif/state".into(),
         }
     }
 }
@@ -51,7 +97,26 @@ impl Places {
     }
 
     fn is_known(&self) -> bool {
-        !self.card.exists() || self.is_synchronized() || self.has_a_clock()
+        self.source() != Source::Card
+    }
+
+    fn source(&self) -> Source {
+        if !self.card.exists() {
+            return Source::Machine;
+        }
+        if !self.is_synchronized() {
+            return if self.has_a_clock() { Source::Clock } else { Source::Card };
+        }
+        // timesyncd asks those of the links, and Debian's where there are none (timesyncd.conf(5)); it tells nobody which has answered.
+        let files = fs::read_dir(&self.network).into_iter().flatten().flatten();
+        let set: Vec<String> = files.flat_map(|file| servers(&file.path())).collect();
+        let all = servers(&self.links);
+        match (set.is_empty(), all.is_empty()) {
+            (true, true) => Source::Debian,
+            (true, false) => Source::Network(all),
+            (false, true) => Source::Settings(set),
+            (false, false) => Source::Settings(all),
+        }
     }
 
     /// Waits until a time server has answered.
@@ -75,9 +140,21 @@ impl Places {
     }
 }
 
+/// The time servers in a file of networkd's; none where there is no such file.
+fn servers(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("NTP="));
+    let names = lines.flat_map(str::split_ascii_whitespace);
+    // What networkd was told over the network is text of others.
+    let plain = |name: &&str| name.len() <= 253 && name.bytes().all(|byte| byte.is_ascii_graphic());
+    names.filter(plain).take(8).map(str::to_owned).collect()
+}
+
 /// Finds out whether the time is known, and calls `known` when it becomes so later.
 pub fn begin(places: Places, known: impl FnOnce() + Send + 'static) {
-    if places.is_known() {
+    let known_already = places.is_known();
+    let _ = PLACES.set(places.clone());
+    if known_already {
         return;
     }
     set_known(false);
@@ -95,13 +172,15 @@ pub fn begin(places: Places, known: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// How the clock is.
+/// How the clock is, and where its time is from.
 pub(crate) fn part() -> Part {
+    let source = PLACES.get().map_or(Source::Machine, Places::source);
+    let text = source.in_words();
     if is_known() {
-        return Part { health: Health::Good, text: "The time is known.".to_owned(), remedy: None };
+        return Part { health: Health::Good, text, remedy: None };
     }
-    let text = Code::ClockUnknown.text(Language::English);
-    Part { health: Health::Bad, text: text.cause.to_owned(), remedy: Some(text.remedy.to_owned()) }
+    let remedy = Code::ClockUnknown.text(Language::English).remedy;
+    Part { health: Health::Bad, text, remedy: Some(remedy.to_owned()) }
 }
 
 #[cfg(test)]
@@ -115,20 +194,34 @@ mod tests {
     fn the_time_is_known_elsewhere_by_a_clock_or_by_a_server() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        let places = Places { card: at("card"), clocks: at("rtc"), synchronized: at("run/timesync") };
-        assert!(places.is_known(), "this is no card");
+        let places = Places {
+            card: at("card"),
+            clocks: at("rtc"),
+            synchronized: at("run/timesync"),
+            network: at("network"),
+            links: at("state"),
+        };
+        assert_eq!(places.source(), Source::Machine, "this is no card");
         fs::write(at("card"), "writable\n").unwrap();
-        assert!(!places.is_known());
+        assert_eq!(places.source(), Source::Card);
+        assert!(places.source().in_words().contains("no time server"));
         fs::create_dir_all(at("rtc/rtc0")).unwrap();
         fs::write(at("rtc/rtc0/hctosys"), "0\n").unwrap();
         assert!(!places.is_known(), "a clock that says nothing");
         fs::write(at("rtc/rtc0/hctosys"), "1\n").unwrap();
-        assert!(places.is_known());
+        assert_eq!(places.source(), Source::Clock);
         fs::remove_dir_all(at("rtc")).unwrap();
         fs::create_dir_all(at("run/timesync")).unwrap();
         assert!(!places.is_known());
         fs::write(at("run/timesync/synchronized"), "").unwrap();
-        assert!(places.is_known());
+        assert_eq!(places.source(), Source::Debian);
+        fs::write(at("state"), "OPER_STATE=routable\nNTP=192.0.2.7 \u{1b}[2J\nDNS=192.0.2.1\n").unwrap();
+        assert_eq!(places.source(), Source::Network(vec!["192.0.2.7".to_owned()]));
+        fs::create_dir(at("network")).unwrap();
+        fs::write(at("network/10-station.network"), "[Network]\nNTP=time.example\n").unwrap();
+        assert_eq!(places.source(), Source::Settings(vec!["192.0.2.7".to_owned()]));
+        fs::remove_file(at("state")).unwrap();
+        assert!(places.source().in_words().ends_with("time.example."));
     }
 
     #[test]
@@ -138,6 +231,8 @@ mod tests {
             card: root.path().into(),
             clocks: "/nowhere".into(),
             synchronized: root.path().join("timesync"),
+            network: "/nowhere".into(),
+            links: "/nowhere".into(),
         };
         let (told, heard) = mpsc::channel();
         let waiting = places.clone();
