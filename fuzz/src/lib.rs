@@ -119,3 +119,54 @@ pub fn operation(choice: u8) -> Operation {
         },
     }
 }
+
+/// A bundle of these bytes: as they are, as a head, as a slot's words about itself, and as the compressed slot behind a head that is signed.
+pub fn bundle(bytes: &[u8]) {
+    use update::{About, CHUNK, Head, Keys, Sink, Station, make, open};
+
+    struct Count(usize);
+    impl Sink for Count {
+        fn chunk(&mut self, at: usize, bytes: &[u8]) -> std::io::Result<()> {
+            assert!(at == self.0 && bytes.len() == CHUNK);
+            self.0 += 1;
+            Ok(())
+        }
+    }
+
+    let development = make::development();
+    let key = update::keys::Key::new("development", &make::public(&development)).expect("it is a key");
+    let text = "product p\nversion 1\nnumber 1\nfloor 0\ncontract 1\nkind development\nboards b\nforms journal=2\n";
+    let running = About { keys: Keys::new(vec![key]).expect("one key"), ..About::read(text).expect("it is right") };
+    let boards = ["b".to_owned()];
+    let station = Station {
+        running: &running,
+        keys: &running.keys,
+        floor: 0,
+        contract: 1,
+        boards: &boards,
+        failed: &[],
+        ordered: false,
+    };
+    assert!(open(bytes, &station).is_err(), "nobody has signed it");
+    if let Some(head) = Head::read(bytes) {
+        assert_eq!(head.text().as_bytes(), bytes);
+    }
+    let _ = About::in_page(bytes);
+    let zeros: [u8; 32] = *b"\x30\xe1\x49\x55\xeb\xf1\x35\x22\x66\xdc\x2f\xf8\x06\x7e\x68\x10\x46\x07\xe7\x50\xab\xb9\xd3\xb3\x65\x82\xb8\xaf\x90\x9f\xcb\x58";
+    let head = Head {
+        about: About { number: 2, ..running.clone() },
+        root: [0; 32],
+        size: 2 * CHUNK as u64,
+        packed: bytes.len() as u64,
+        packed_hash: [0; 32],
+        boot: vec![],
+        chunks: vec![zeros; 2],
+    };
+    let Ok(signature) = make::sign(head.text().as_bytes(), &development, "fuzz") else { return };
+    let whole = make::bundle(&head, &signature, bytes);
+    if let Ok(opened) = open(whole.as_slice(), &station) {
+        let mut count = Count(0);
+        assert!(opened.pour(&mut count).is_err(), "its hash is another");
+        assert!(count.0 <= 2);
+    }
+}

@@ -59,6 +59,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
     ("station", &["keys"]),
     ("twins", &["keys"]),
+    ("update", &[]),
     ("usb", &["keys"]),
 ];
 
@@ -69,7 +70,7 @@ const APART: &[(&str, &[&str])] = &[
     ("appliance/nitrokey3-twin", &["twins"]),
     (
         "fuzz",
-        &["card", "control", "enrolld", "journal", "keys", "privacyidea", "shell", "station", "twins", "usb"],
+        &["card", "control", "enrolld", "journal", "keys", "privacyidea", "shell", "station", "twins", "update", "usb"],
     ),
 ];
 
