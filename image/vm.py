@@ -176,7 +176,7 @@ class Machine:
             with open(said) as file:
                 usual = file.read().strip().removeprefix("words=")
             qemu += ["-kernel", kernel, "-initrd", early, "-no-reboot",
-                     "-append", f"{console} card.slot={slot} {usual} {words}"]
+                     "-append", f"{console} card.slot={slot} card.contract=1 {usual} {words}"]
         qemu += list(extra)
         self.process = subprocess.Popen(qemu, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)

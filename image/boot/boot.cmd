@@ -54,6 +54,8 @@ test -n "${BOOT_ORDER}" || setenv BOOT_ORDER "A B"
 test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
 test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 0
 test -n "${BOOT_GEN}" || setenv BOOT_GEN 0
+# Which slot is on trial; only kept here.
+test -n "${BOOT_TRIAL}" || setenv BOOT_TRIAL -
 
 setenv slot
 for s in ${BOOT_ORDER}; do
@@ -75,7 +77,7 @@ if test -z "${slot}"; then
   setenv slot retry
 fi
 setexpr BOOT_GEN 0x${BOOT_GEN} + 1
-env export -c -s 0x1000 ${rec_a} BOOT_A_LEFT BOOT_B_LEFT BOOT_GEN BOOT_ORDER
+env export -c -s 0x1000 ${rec_a} BOOT_A_LEFT BOOT_B_LEFT BOOT_GEN BOOT_ORDER BOOT_TRIAL
 ${devtype} write ${rec_a} ${older} ${sectors}
 if test "${slot}" = "retry"; then reset; fi
 echo "card: starting slot ${slot}; attempts left: A ${BOOT_A_LEFT}, B ${BOOT_B_LEFT}"
@@ -85,7 +87,8 @@ if load ${devtype} ${devnum}:${part} ${at_kernel} /boot/words; then
   env import -t ${at_kernel} ${filesize} words
 fi
 # "more" is not set; an emulator's uboot.env may have it.
-setenv bootargs "${console} card.slot=${slot} ${words} ${more}"
+# The contract says to a slot what this script does for it; image/release names the least that a slot needs. 1: BOOT_TRIAL is kept.
+setenv bootargs "${console} card.slot=${slot} card.contract=1 ${words} ${more}"
 if load ${devtype} ${devnum}:${part} ${at_kernel} /boot/Image.gz; then
   if load ${devtype} ${devnum}:${part} ${at_early} /boot/early.cpio.zst; then
     setenv early_size ${filesize}

@@ -13,7 +13,11 @@ use cargo_metadata::{CargoOpt, Dependency, DependencyKind, Metadata, MetadataCom
 /// Which of our crates each may build with. Every crate of the workspace has a row.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
+<<<<<<< HEAD
     ("card", &["settings"]),
+=======
+    ("card", &["update"]),
+>>>>>>> 449367c (card: a signed bundle goes into the other slot, on trial, and back by itself)
     ("control", &[]),
     ("dispatch", &["journal", "keys", "privacyidea", "seal", "station", "usb"]),
     (

@@ -11,27 +11,33 @@
 //!    the card ([`crate::settings`]). Then it is unmounted, and stays so.
 //! 4. The station gets its name, networkd its files ([`crate::network`]), and netlogd its own, where log lines
 //!    are sent elsewhere ([`crate::log`]).
-//! 5. Random numbers are waited for, if the kernel has none yet.
+//! 5. What is known of both slots is written for whoever handles updates ([`crate::update_facts`]); a start that is a try is noted as one
+//!    ([`crate::trial`]).
+//! 6. Random numbers are waited for, if the kernel has none yet.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::system::sethostname;
+use update::about::Kind;
 use zeroize::Zeroizing;
 
-use crate::device::Card;
-use crate::layout::{BOOT_PARTITION, STATE_PARTITION};
+use crate::device::{self, Card};
+use crate::from_card::{self, Found};
+use crate::layout::{BOOT_PARTITION, STATE_PARTITION, Slot};
 use crate::log::{Log, certificates};
 use crate::network::Network;
 use crate::remember::{self, Condition};
 use crate::settings::{self, Settings};
-use crate::{clock, name, secrets, state};
+use crate::trial::{self, Kept, Start};
+use crate::update_facts::{self, Facts};
+use crate::{clock, cmdline, install, job, name, secrets, slots, state};
 
 /// Where the settings are kept, on the state partition.
 const KEPT: &str = "/var/lib/enrollment-station";
@@ -44,6 +50,11 @@ const NETLOGD: &str = "/run/systemd/netlogd.conf.d";
 const LOG_AUTHORITY: &str = "/run/station-log-authority.pem";
 /// Where the rest of its unit stands.
 const LOG_UNIT: &str = "/run/systemd/system/station-log.service.d";
+/// What says to systemd that this start is a try.
+const ON_TRIAL: &str = "/run/station-on-trial";
+/// Where the rest of two units stands.
+const INSTALL_UNIT: &str = "/run/systemd/system/station-install@.service.d";
+const TRIAL_UNIT: &str = "/run/systemd/system/card-trial.service.d";
 /// The daemon's user, by its name in `/etc/passwd`.
 const DAEMON: &str = "enrolld";
 
@@ -97,8 +108,99 @@ pub fn run() -> Result<String, String> {
         log(&format!("the settings on the card were not read: {error}"));
     }
     name_and_network();
+    if let Err(error) = updates(&card) {
+        log(&format!("nothing can be updated: {error}"));
+    }
     random();
     Ok("begun".to_owned())
+}
+
+/// What there is to know for updates: both slots, the board, the boot files, and whether this start is a try.
+fn updates(card: &Card) -> Result<(), String> {
+    let line = fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
+    let wish = cmdline::read(&line).map_err(|error| error.to_string())?;
+    let page = |slot: Slot| {
+        let slot = File::open(card.partition(slot.partition())).map_err(slots::Unknown::from)?;
+        slots::page(&slot)
+    };
+    let running = page(wish.slot).map_err(|error| format!("slot {}: {error}", wish.slot))?;
+    let running = running.about.ok_or_else(|| format!("slot {} does not say what it is", wish.slot))?;
+    let other = page(wish.slot.other()).ok().and_then(|page| page.about);
+    let disk = File::open(card.path()).map_err(|error| error.to_string())?;
+    let copies = device::records(&disk).map_err(|error| error.to_string())?;
+    let kept = Kept::at(trial::PLACE);
+    let on_trial = copies.newest().and_then(|record| record.trial);
+    let start = kept.starts(wish.slot, on_trial).map_err(|error| format!("{}: {error}", trial::PLACE))?;
+    match start {
+        Start::Usual => {}
+        Start::Try { again } => {
+            note(4, &format!("slot {} with {} is on trial", wish.slot, running.version));
+            fs::write(ON_TRIAL, "").map_err(|error| format!("{ON_TRIAL}: {error}"))?;
+            if again {
+                log("the try before ended without a word, and does not count");
+                let path = card.path();
+                let disk = File::options().read(true).write(true).open(&path);
+                disk.and_then(|disk| device::change(&disk, |record| record.again(wish.slot)))
+                    .map_err(|error| format!("{path}: {error}"))?;
+            }
+        }
+        Start::FellBack => {
+            let why =
+                kept.trial().map(|trial| format!("{}: {}", trial.version, trial.why)).unwrap_or_default();
+            note(3, &format!("the update is given up, and slot {} runs again: {why}", wish.slot));
+        }
+    }
+    let limit = wish.trial.filter(|_| running.kind == Kind::Development).unwrap_or(job::LIMIT);
+    let text = Zeroizing::new(fs::read(Path::new(KEPT).join(settings::FILE)).unwrap_or_default());
+    let facts = Facts {
+        slot: wish.slot,
+        other: other.map(|about| (about.version, about.number)),
+        node: card.partition(wish.slot.other().partition()),
+        contract: wish.contract,
+        boards: install::boards(),
+        on_trial: start != Start::Usual && start != Start::FellBack,
+        limit,
+        owner: crate::network::update_keys(&secrets::text_of(&text)),
+        ordered: true,
+        running,
+    };
+    from_the_card(card, &facts, &kept);
+    fs::write(update_facts::FILE, facts.text())
+        .map_err(|error| format!("{}: {error}", update_facts::FILE))?;
+    // The unit that writes may open the other slot's node and nothing else.
+    fs::create_dir_all(INSTALL_UNIT).map_err(|error| format!("{INSTALL_UNIT}: {error}"))?;
+    fs::write(format!("{INSTALL_UNIT}/node.conf"), format!("[Service]\nDeviceAllow={} rw\n", facts.node))
+        .map_err(|error| format!("{INSTALL_UNIT}: {error}"))?;
+    fs::create_dir_all(TRIAL_UNIT).map_err(|error| format!("{TRIAL_UNIT}: {error}"))?;
+    let limits =
+        format!("[Unit]\nJobTimeoutSec={limit}\n[Service]\nTimeoutStartSec={}\n", limit.saturating_add(60));
+    fs::write(format!("{TRIAL_UNIT}/limit.conf"), limits).map_err(|error| format!("{TRIAL_UNIT}: {error}"))
+}
+
+/// Installs an update that lies on the FAT partition, and restarts into it. Not while another is on trial: that is decided first.
+fn from_the_card(card: &Card, facts: &Facts, kept: &Kept) {
+    if facts.on_trial {
+        return;
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let found = on_the_card(&card.partition(BOOT_PARTITION), |_| {
+        Ok(from_card::take(Path::new(FAT), facts, kept, now))
+    });
+    match found {
+        Ok(Found::Nothing) => {}
+        Ok(Found::PassedOver(name, why)) => note(5, &format!("{name} is not installed: {why}")),
+        Ok(Found::Written(name)) => match install::switch(card, facts.slot) {
+            Ok(said) => {
+                note(4, &format!("{name}: {said}; restarting"));
+                // Nothing runs yet that would have to end.
+                let _ = unmount(remember::PLACE, UnmountFlags::empty());
+                rustix::fs::sync();
+                let _ = rustix::system::reboot(rustix::system::RebootCommand::Restart);
+            }
+            Err(error) => note(3, &format!("{name} is written and not tried: {error}")),
+        },
+        Err(error) => note(4, &format!("no update is looked for: {error}")),
+    }
 }
 
 /// Waits until the kernel has random numbers, which keys and seeds are made of: a board that was just switched on has few. Whoever

@@ -46,6 +46,15 @@ impl Slot {
         }
     }
 
+    /// The one that it is not.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
     /// The slot of that letter.
     pub fn named(letter: &str) -> Option<Self> {
         match letter {

@@ -31,12 +31,14 @@ pub struct Record {
     pub a: u8,
     /// `BOOT_B_LEFT`: attempts that B has.
     pub b: u8,
+    /// `BOOT_TRIAL`: the slot that is on trial; a dash, and in the records of earlier cards nothing, where none is.
+    pub trial: Option<Slot>,
 }
 
 impl Record {
     /// A new card: slot A is filled, B is empty.
     pub fn new_card() -> Self {
-        Self { generation: 1, order: vec![Slot::A, Slot::B], a: ATTEMPTS, b: 0 }
+        Self { generation: 1, order: vec![Slot::A, Slot::B], a: ATTEMPTS, b: 0, trial: None }
     }
 
     /// Attempts that a slot has.
@@ -54,19 +56,28 @@ impl Record {
         }
     }
 
-    /// The record after this slot was found good: it is the first, with all its attempts.
+    /// The record after this slot was found good: it is the first, with all its attempts, and nothing is on trial any more.
     #[must_use]
     pub fn good(&self, slot: Slot) -> Self {
         let mut next = self.following();
         next.set(slot, ATTEMPTS);
         next.first(slot);
+        next.trial = None;
         next
     }
 
-    /// The record that has a freshly written slot tried next.
+    /// The record that has a freshly written slot tried next, and the other one after that.
     #[must_use]
     pub fn try_next(&self, slot: Slot) -> Self {
-        self.good(slot)
+        Self { trial: Some(slot), ..self.good(slot) }
+    }
+
+    /// The record after a try of the slot on trial that says nothing about it, such as one that the power ended: it has one more.
+    #[must_use]
+    pub fn again(&self, slot: Slot) -> Self {
+        let mut next = self.following();
+        next.set(slot, self.attempts(slot).saturating_add(1).min(ATTEMPTS));
+        next
     }
 
     /// The record that has a slot never started again, until it is tried anew.
@@ -103,11 +114,16 @@ impl Record {
         let order: Option<Vec<Slot>> =
             names.get("BOOT_ORDER")?.split_ascii_whitespace().map(Slot::named).collect();
         let order = order.filter(|order| !order.is_empty() && order.len() <= Slot::ALL.len())?;
+        let trial = match names.get("BOOT_TRIAL") {
+            None | Some(&"-") => None,
+            Some(slot) => Some(Slot::named(slot)?),
+        };
         Some(Self {
             generation: u32::from_str_radix(names.get("BOOT_GEN")?, 16).ok()?,
             order,
             a: attempts("BOOT_A_LEFT")?,
             b: attempts("BOOT_B_LEFT")?,
+            trial,
         })
     }
 
@@ -115,11 +131,12 @@ impl Record {
     pub fn bytes(&self) -> Vec<u8> {
         let order: Vec<String> = self.order.iter().map(Slot::to_string).collect();
         let text = format!(
-            "BOOT_A_LEFT={}\0BOOT_B_LEFT={}\0BOOT_GEN={:x}\0BOOT_ORDER={}\0\0",
+            "BOOT_A_LEFT={}\0BOOT_B_LEFT={}\0BOOT_GEN={:x}\0BOOT_ORDER={}\0BOOT_TRIAL={}\0\0",
             self.a,
             self.b,
             self.generation,
-            order.join(" ")
+            order.join(" "),
+            self.trial.map_or_else(|| "-".to_owned(), |slot| slot.to_string())
         );
         let mut data = text.into_bytes();
         data.resize(RECORD - 4, 0);
@@ -179,24 +196,53 @@ mod tests {
 
     #[test]
     fn the_form_is_u_boots() {
-        // mkenvimage -s 0x1000 -p 0 of the four lines below gives this checksum.
+        // mkenvimage -s 0x1000 -p 0 of the lines below gives the first checksum, and Python's zlib both.
+        let mut earlier =
+            b"\x8d\xcb\xe6\x1eBOOT_A_LEFT=3\0BOOT_B_LEFT=0\0BOOT_GEN=1\0BOOT_ORDER=A B\0\0".to_vec();
+        earlier.resize(RECORD, 0);
+        assert_eq!(Record::read(&earlier), Some(Record::new_card()), "of a card that knew no trial");
         let copy = Record::new_card().bytes();
-        assert!(copy[4..].starts_with(b"BOOT_A_LEFT=3\0BOOT_B_LEFT=0\0BOOT_GEN=1\0BOOT_ORDER=A B\0\0"));
-        assert_eq!(checksum(&copy).map(u32::from_le_bytes), Some(0x1ee6_cb8d));
+        assert!(
+            copy[4..]
+                .starts_with(b"BOOT_A_LEFT=3\0BOOT_B_LEFT=0\0BOOT_GEN=1\0BOOT_ORDER=A B\0BOOT_TRIAL=-\0\0")
+        );
+        assert_eq!(checksum(&copy).map(u32::from_le_bytes), Some(0x6173_14c5));
         // And of one that has been through something; computed by Python's zlib.
-        let tried = Record { generation: 0x1f, order: vec![Slot::B, Slot::A], a: 2, b: 3 };
+        let tried =
+            Record { generation: 0x1f, order: vec![Slot::B, Slot::A], a: 2, b: 3, trial: Some(Slot::B) };
         let copy = tried.bytes();
-        assert!(copy[4..].starts_with(b"BOOT_A_LEFT=2\0BOOT_B_LEFT=3\0BOOT_GEN=1f\0BOOT_ORDER=B A\0\0"));
-        assert_eq!(checksum(&copy).map(u32::from_le_bytes), Some(0x4a97_4558));
+        assert!(
+            copy[4..]
+                .starts_with(b"BOOT_A_LEFT=2\0BOOT_B_LEFT=3\0BOOT_GEN=1f\0BOOT_ORDER=B A\0BOOT_TRIAL=B\0\0")
+        );
+        assert_eq!(checksum(&copy).map(u32::from_le_bytes), Some(0x8e2a_362f));
         assert_eq!(Record::read(&copy), Some(tried));
     }
 
     #[test]
     fn a_slot_found_good_is_first_with_all_its_attempts() {
-        let tried = Record { generation: 0x1f, order: vec![Slot::A, Slot::B], a: 3, b: 1 };
+        let tried =
+            Record { generation: 0x1f, order: vec![Slot::A, Slot::B], a: 3, b: 1, trial: Some(Slot::B) };
         let good = tried.good(Slot::B);
-        assert_eq!(good, Record { generation: 0x20, order: vec![Slot::B, Slot::A], a: 3, b: 3 });
+        assert_eq!(good, Record { generation: 0x20, order: vec![Slot::B, Slot::A], a: 3, b: 3, trial: None });
         assert_eq!(good.bad(Slot::B).attempts(Slot::B), 0);
+    }
+
+    #[test]
+    fn a_slot_on_trial_comes_first_and_loses_its_trial_when_either_is_good() {
+        let on_trial = Record::new_card().try_next(Slot::B);
+        assert_eq!(
+            (on_trial.trial, on_trial.order.as_slice(), on_trial.b),
+            (Some(Slot::B), &[Slot::B, Slot::A][..], ATTEMPTS)
+        );
+        assert_eq!(on_trial.good(Slot::B).trial, None);
+        assert_eq!(
+            on_trial.good(Slot::A),
+            Record { generation: 3, order: vec![Slot::A, Slot::B], a: 3, b: 3, trial: None }
+        );
+        let tried = Record { b: 1, ..on_trial };
+        assert_eq!((tried.again(Slot::B).b, tried.again(Slot::B).trial), (2, Some(Slot::B)));
+        assert_eq!(tried.again(Slot::B).again(Slot::B).again(Slot::B).b, ATTEMPTS);
     }
 
     #[test]
@@ -241,9 +287,9 @@ mod tests {
         }
 
         #[test]
-        fn every_record_reads_back(generation: u32, a in 0_u8..10, b in 0_u8..10, swapped: bool) {
+        fn every_record_reads_back(generation: u32, a in 0_u8..10, b in 0_u8..10, swapped: bool, trial in 0_usize..3) {
             let order = if swapped { vec![Slot::B, Slot::A] } else { vec![Slot::A, Slot::B] };
-            let record = Record { generation, order, a, b };
+            let record = Record { generation, order, a, b, trial: Slot::ALL.get(trial).copied() };
             prop_assert_eq!(Record::read(&record.bytes()), Some(record));
         }
     }

@@ -25,6 +25,9 @@ const LOAD: Opcode = dm(9);
 /// `BLKRRPART`, linux/fs.h.
 const REREAD: Opcode = opcode::none(0x12, 95);
 
+/// `WDIOC_SETTIMEOUT`, linux/watchdog.h.
+const SET_TIMEOUT: Opcode = opcode::read_write::<core::ffi::c_int>(b'W', 6);
+
 const READ_ONLY: u32 = 1;
 
 /// Makes the read-only device `name` with one target that covers all of it, and starts it.
@@ -61,6 +64,16 @@ pub fn reread(disk: &impl AsFd) -> io::Result<()> {
     Ok(unsafe { ioctl::ioctl(disk, NoArg::<REREAD>::new()) }?)
 }
 
+/// Has a watchdog restart the machine when nobody has patted it for so many seconds. It runs once it is open.
+///
+/// # Errors
+/// What the kernel says: a watchdog may not count so far.
+pub fn set_watchdog(watchdog: &impl AsFd, seconds: u16) -> io::Result<()> {
+    let mut seconds = core::ffi::c_int::from(seconds);
+    // SAFETY: the request reads and writes one int.
+    Ok(unsafe { ioctl::ioctl(watchdog, Updater::<SET_TIMEOUT, core::ffi::c_int>::new(&mut seconds)) }?)
+}
+
 /// A request of the device mapper, in version 4.0 of its interface.
 fn request(name: &str, flags: u32, target: Option<(u64, &str, &str)>) -> io::Result<Request> {
     let mut bytes: Vec<u8> = Vec::with_capacity(BUFFER);
@@ -92,11 +105,12 @@ mod tests {
 
     #[test]
     fn the_numbers_are_those_of_the_header_files() {
-        // From a C program that prints DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, BLKRRPART.
+        // From a C program that prints DM_DEV_CREATE, DM_TABLE_LOAD, DM_DEV_SUSPEND, BLKRRPART, WDIOC_SETTIMEOUT.
         assert_eq!(CREATE, 0xc138_fd03);
         assert_eq!(LOAD, 0xc138_fd09);
         assert_eq!(SUSPEND, 0xc138_fd06);
         assert_eq!(REREAD, 0x125f);
+        assert_eq!(SET_TIMEOUT, 0xc004_5706);
     }
 
     #[test]

@@ -93,6 +93,27 @@ impl Tree {
         })
     }
 
+    /// Blocks of data that it covers.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Its root hash, in hexadecimal digits.
+    #[must_use]
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// Its salt.
+    #[must_use]
+    pub fn salt(&self) -> Vec<u8> {
+        let digit = |at: usize| {
+            self.salt.get(at..at.checked_add(2)?).and_then(|two| u8::from_str_radix(two, 16).ok())
+        };
+        (0..self.salt.len()).step_by(2).filter_map(digit).collect()
+    }
+
     /// Sectors of the verified device.
     pub fn sectors(&self) -> u64 {
         self.blocks.saturating_mul(BLOCK / crate::layout::SECTOR)

@@ -9,7 +9,7 @@ use crate::about::{About, Kind};
 use crate::head::{self, Head};
 use crate::keys::Keys;
 use crate::refused::Refused;
-use crate::{CHUNK, sha256};
+use crate::{CHUNK, hash};
 
 /// What a bundle begins with.
 pub const MAGIC: &[u8; 8] = b"enrlupd1";
@@ -166,10 +166,10 @@ fn unpack<R: Read>(head: &Head, packed: &mut Packed<R>, sink: &mut impl Sink) ->
     let mut frame =
         StreamingDecoder::new_with_max_window_size(packed, WINDOW).map_err(|error| damaged(&error))?;
     let mut bytes = vec![0; CHUNK];
-    for (at, hash) in head.chunks.iter().enumerate() {
+    for (at, signed) in head.chunks.iter().enumerate() {
         let chunk = bytes.get_mut(..head.length_of(at)).unwrap_or_default();
         frame.read_exact(chunk).map_err(|error| damaged(&error))?;
-        if sha256(chunk) != *hash {
+        if hash(chunk) != *signed {
             return Err(damaged(&format_args!("MiB {at} has another hash")));
         }
         sink.chunk(at, chunk)?;

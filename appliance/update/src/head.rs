@@ -13,7 +13,7 @@
 use std::fmt::Write as _;
 
 use crate::about::About;
-use crate::{CHUNK, SLOT, hex, number, unhex};
+use crate::{CHUNK, SLOT, digest, hex, number};
 
 /// The first line.
 const FIRST: &str = "enrollment station update 1\n";
@@ -52,19 +52,19 @@ impl Head {
         let (about, rest) = rest.split_at_checked(rest.find("\nroot ")?.checked_add(1)?)?;
         let about = About::read(about)?;
         let mut lines = rest.strip_suffix('\n')?.split('\n').peekable();
-        let root = unhex(lines.next()?.strip_prefix("root ")?)?;
+        let root = digest(lines.next()?.strip_prefix("root ")?)?;
         let size = number(lines.next()?.strip_prefix("size ")?)?;
         let (packed, packed_hash) = lines.next()?.strip_prefix("packed ")?.split_once(' ')?;
-        let (packed, packed_hash) = (number(packed)?, unhex(packed_hash)?);
+        let (packed, packed_hash) = (number(packed)?, digest(packed_hash)?);
         let mut boot = Vec::new();
         while let Some(line) = lines.next_if(|line| line.starts_with("boot ")) {
             let (hash, name) = line.strip_prefix("boot ")?.split_once(' ')?;
             if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return None;
             }
-            boot.push((name.to_owned(), unhex(hash)?));
+            boot.push((name.to_owned(), digest(hash)?));
         }
-        let chunks: Option<Vec<[u8; 32]>> = lines.map(|line| unhex(line.strip_prefix("mib ")?)).collect();
+        let chunks: Option<Vec<[u8; 32]>> = lines.map(|line| digest(line.strip_prefix("mib ")?)).collect();
         let head = Self { about, root, size, packed, packed_hash, boot, chunks: chunks? };
         let good = (1..=SLOT).contains(&size)
             && size.is_multiple_of(4096)

@@ -41,7 +41,8 @@ pub const CHUNK: usize = 1 << 20;
 pub const SLOT: u64 = 256 << 20;
 
 /// SHA-256 of some bytes.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+#[must_use]
+pub fn hash(bytes: &[u8]) -> [u8; 32] {
     use sha2::Digest as _;
     sha2::Sha256::digest(bytes).into()
 }
@@ -57,7 +58,8 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// The 32 bytes of 64 lower-case hexadecimal digits.
-pub(crate) fn unhex(text: &str) -> Option<[u8; 32]> {
+#[must_use]
+pub fn digest(text: &str) -> Option<[u8; 32]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

@@ -5,12 +5,17 @@ use std::process::ExitCode;
 
 use card::device::{self, Card};
 use card::layout::Slot;
-use card::{begin, cmdline, watch};
+use card::trial::{self, Kept};
+use card::update_facts::Facts;
+use card::{begin, cmdline, install, job, watch};
 
 const HELP: &str = "\
 card begin     before everything else: state partition, settings, name, network
 card watch     beside the services: count errors of the card, light the board's LED
 card good      the slot that runs is good: it is started from now on
+card trial     wait until a slot on trial does its job; then the same
+card install   do one order about updates, which comes over standard input (appliance/card/src/install.rs)
+card switch    the next start is that of the slot that waits to be tried
 card reboot    ask for a restart, as the daemon may; also: card poweroff
 card record    show which slot is started next, and how many attempts each has
 ";
@@ -21,6 +26,9 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["begin"] => begin::run(),
         ["good"] => mark_good(),
+        ["trial"] => on_trial(),
+        ["install"] => install::order(std::io::stdin().lock(), std::io::stdout().lock()),
+        ["switch"] => find().and_then(|card| install::switch(&card, running()?)),
         ["watch"] => watch::run(),
         [what @ ("reboot" | "poweroff")] => ask_for(what),
         ["record"] => show_record(),
@@ -48,6 +56,15 @@ fn find() -> Result<Card, String> {
 fn running() -> Result<Slot, String> {
     let line = std::fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
     cmdline::read(&line).map(|request| request.slot).map_err(|error| error.to_string())
+}
+
+fn on_trial() -> Said {
+    let facts = Facts::read().map_err(|error| format!("nothing is known about this start: {error}"))?;
+    let kept = Kept::at(trial::PLACE);
+    let done = job::run(&facts, &kept, &job::Places::default())?;
+    let said = mark_good()?;
+    kept.good(facts.running.floor).map_err(|error| format!("{}: {error}", trial::PLACE))?;
+    Ok(format!("{done}; {said}"))
 }
 
 fn mark_good() -> Said {
@@ -111,10 +128,11 @@ fn show_record() -> Said {
     let record = copies.newest().ok_or("neither copy of the boot record can be read; slot A is started")?;
     let order: Vec<String> = record.order.iter().map(Slot::to_string).collect();
     Ok(format!(
-        "order {}\nA {} attempts\nB {} attempts\nchange {}",
+        "order {}\nA {} attempts\nB {} attempts\non trial {}\nchange {}",
         order.join(" "),
         record.a,
         record.b,
+        record.trial.map_or_else(|| "none".to_owned(), |slot| slot.to_string()),
         record.generation
     ))
 }

@@ -2,6 +2,7 @@
 //!
 //! 1. `/dev`, `/proc` and `/sys` are mounted.
 //! 2. The modules of `/modules.list` are loaded, in its order; the kernel unpacks them.
+//!    The watchdog is opened as soon as its module is there, so nothing from here on hangs for good.
 //! 3. The card is found: the disk with our signature, once its partitions are there. The kernel says
 //!    when something appears.
 //! 4. The state partition grows to the card's size. One sector is written, once in a card's life.
@@ -73,12 +74,26 @@ fn start() -> Result<std::convert::Infallible, Stopped> {
     let request = cmdline::read(&line)?;
     let mut news = disk::News::listen()?;
     modules::load_all();
+    // Held until systemd is started and opens it itself: the kernel pats one that nobody has open.
+    let _watchdog = watchdog();
     let card = disk::find(&mut news)?;
     let card = disk::grow(card, &mut news)?;
     let slot = card.partition(request.slot.partition());
     handover::mount_slot(&slot)?;
     say(6, &format!("slot {} of {} is verified", request.slot, card.path()));
     handover::leave(&request.arguments)
+}
+
+/// Seconds that the card may take until systemd runs: a repair of a large state partition is the longest part of it.
+const HANG: u16 = 300;
+
+/// Starts the board's watchdog, where there is one.
+fn watchdog() -> Option<File> {
+    let watchdog = File::options().write(true).open("/dev/watchdog").ok()?;
+    if let Err(error) = crate::sys::set_watchdog(&watchdog, HANG) {
+        say(5, &format!("the watchdog keeps its own time: {error}"));
+    }
+    Some(watchdog)
 }
 
 /// A line in the kernel's log, which is also on the serial console.

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use update::keys::Key;
 use update::make::{self, Signing};
-use update::{About, CHUNK, Head, Keys, bundle};
+use update::{About, CHUNK, Head, Keys, bundle, hash};
 
 const HELP: &str = "\
 make-update bundle SLOT PACKED OUTPUT ROOTHASH [BOOT-FILE...] -- SIGNER...
@@ -51,11 +51,6 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{path}: {error}"))
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).into()
-}
-
 fn make_bundle(slot: &str, packed: &str, output: &str, root: &str, rest: &[&str]) -> Said {
     let parts: Vec<&[&str]> = rest.splitn(2, |word| *word == "--").collect();
     let &[boot, signers] = parts.as_slice() else { return Err("who signs it? See --help".to_owned()) };
@@ -66,20 +61,17 @@ fn make_bundle(slot: &str, packed: &str, output: &str, root: &str, rest: &[&str]
     let mut files = Vec::new();
     for path in boot {
         let name = path.rsplit('/').next().unwrap_or(path);
-        files.push((name.to_owned(), sha256(&read(path)?)));
+        files.push((name.to_owned(), hash(&read(path)?)));
     }
     files.sort();
-    let root = (0..32)
-        .map(|at| u8::from_str_radix(root.get(2 * at..2 * at + 2)?, 16).ok())
-        .collect::<Option<Vec<u8>>>();
     let head = Head {
         about,
-        root: root.and_then(|root| root.try_into().ok()).ok_or("the root hash is none")?,
+        root: update::digest(root).ok_or("the root hash is none")?,
         size: slot.len() as u64,
         packed: packed.len() as u64,
-        packed_hash: sha256(&packed),
+        packed_hash: hash(&packed),
         boot: files,
-        chunks: slot.chunks(CHUNK).map(sha256).collect(),
+        chunks: slot.chunks(CHUNK).map(hash).collect(),
     };
     let text = head.text();
     if Head::read(text.as_bytes()).as_ref() != Some(&head) {
@@ -193,10 +185,26 @@ mod card {
     use std::fs::File;
     use std::os::unix::fs::FileExt as _;
 
-    use super::{CHUNK, Said, sha256, verified};
+    use super::{CHUNK, Said, hash, verified};
 
     /// Where slots begin (`image/card.cfg`).
     const SLOTS: [(&str, u64); 2] = [("A", 68 << 20), ("B", 324 << 20)];
+
+    /// Whether all of a slot is zeros, and whether all is behind its first bytes.
+    fn behind(card: &File, begin: u64, size: u64) -> std::io::Result<(bool, bool)> {
+        let mut bytes = vec![0; CHUNK];
+        let (mut empty, mut rest) = (true, true);
+        for at in 0..update::SLOT / CHUNK as u64 {
+            let from = at * CHUNK as u64;
+            card.read_exact_at(&mut bytes, begin + from)?;
+            if bytes.iter().any(|byte| *byte != 0) {
+                empty = false;
+                let behind = usize::try_from(size.saturating_sub(from)).unwrap_or(CHUNK).min(CHUNK);
+                rest &= bytes.get(behind..).unwrap_or_default().iter().all(|byte| *byte == 0);
+            }
+        }
+        Ok((empty, rest))
+    }
 
     pub(super) fn compare(device: &str, file: &str) -> Said {
         let (head, signers) = verified(file, None)?;
@@ -206,27 +214,34 @@ mod card {
         for (name, begin) in SLOTS {
             let mut other = Vec::new();
             let mut bytes = vec![0; CHUNK];
-            for (at, hash) in head.chunks.iter().enumerate() {
+            for (at, signed) in head.chunks.iter().enumerate() {
                 let part = bytes.get_mut(..head.length_of(at)).unwrap_or_default();
                 card.read_exact_at(part, begin + (at * CHUNK) as u64)
                     .map_err(|error| format!("{device}: {error}"))?;
-                if sha256(part) != *hash {
+                if hash(part) != *signed {
                     other.push(at);
                 }
             }
+            let (empty, rest) =
+                behind(&card, begin, head.size).map_err(|error| format!("{device}: {error}"))?;
             said += &match other.as_slice() {
-                [] => format!("slot {name}: each of its {} bytes is this release's\n", head.size),
-                all if all.len() == head.chunks.len() => format!("slot {name}: another release, or none\n"),
+                [] if rest => format!(
+                    "slot {name}: each of its {} bytes is this release's, and zeros follow\n",
+                    head.size
+                ),
+                [] => format!("WRONG: slot {name} is this release's, and something else lies behind it\n"),
+                _ if empty => format!("slot {name}: empty\n"),
+                all if all.len() == head.chunks.len() => format!("slot {name}: not of this release\n"),
                 some => format!(
-                    "slot {name}: {} of {} MiB differ, the first is MiB {}\n",
+                    "WRONG: slot {name}: {} of {} MiB differ, the first is MiB {}\n",
                     some.len(),
                     head.chunks.len(),
                     some.first().unwrap_or(&0)
                 ),
             };
         }
-        for (name, hash) in &head.boot {
-            said += &format!("boot {} {name}\n", update::hex(hash));
+        for (name, signed) in &head.boot {
+            said += &format!("boot {} {name}\n", update::hex(signed));
         }
         Ok(said)
     }
