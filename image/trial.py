@@ -27,6 +27,7 @@ import replay
 import settings
 import starts
 import visit
+import updates as updating
 import vm
 import whole
 
@@ -219,6 +220,11 @@ def boards(trial):
     starts.boards(trial, check, SECONDS)
 
 
+def updates(trial):
+    """A good update and bad ones: tried, found good or given up, by itself. Makes the updates first. Only when it is named."""
+    updating.updates(trial, check, SECONDS)
+
+
 def pi(trial):
     """A Pi 3B through U-Boot, with a display and a lamp. Only when it is named."""
     board.pi(trial, check, SECONDS, GOOD)
@@ -234,12 +240,12 @@ def enrolls(trial):
     whole.whole(trial, check, SECONDS, GOOD)
 
 
-ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, damaged, clock, fails, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, pi, led)
+ALL = (first, uboot, decay, fallback, torn, wrong, network, attacked, powers, kept, damaged, clock, fails, boards, cuts, replays, switches, switch_replays, enrolls, broken, enrollment_replays, updates, pi, led)
 TRIALS = {trial.__name__: trial for trial in ALL}
 # Those that want a server: PI_URL and what scripts/privacyidea-fixture says besides.
 SERVED = {enrolls, broken, enrollment_replays}
-# QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).
-NAMED = {pi, led}
+# Long ones; QEMU's I2C bus brings the kernel's driver down now and then (docs/image.md).
+NAMED = {updates, pi, led}
 
 
 def main():

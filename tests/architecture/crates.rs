@@ -13,11 +13,7 @@ use cargo_metadata::{CargoOpt, Dependency, DependencyKind, Metadata, MetadataCom
 /// Which of our crates each may build with. Every crate of the workspace has a row.
 const MAY_KNOW: &[(&str, &[&str])] = &[
     ("architecture", &[]),
-<<<<<<< HEAD
-    ("card", &["settings"]),
-=======
-    ("card", &["update"]),
->>>>>>> 449367c (card: a signed bundle goes into the other slot, on trial, and back by itself)
+    ("card", &["settings", "update"]),
     ("control", &[]),
     ("dispatch", &["journal", "keys", "privacyidea", "seal", "station", "usb"]),
     (
@@ -74,7 +70,19 @@ const APART: &[(&str, &[&str])] = &[
     ("appliance/nitrokey3-twin", &["twins"]),
     (
         "fuzz",
-        &["card", "control", "enrolld", "journal", "keys", "privacyidea", "shell", "station", "twins", "update", "usb"],
+        &[
+            "card",
+            "control",
+            "enrolld",
+            "journal",
+            "keys",
+            "privacyidea",
+            "shell",
+            "station",
+            "twins",
+            "update",
+            "usb",
+        ],
     ),
 ];
 

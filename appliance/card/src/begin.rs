@@ -152,6 +152,7 @@ fn updates(card: &Card) -> Result<(), String> {
     }
     let limit = wish.trial.filter(|_| running.kind == Kind::Development).unwrap_or(job::LIMIT);
     let text = Zeroizing::new(fs::read(Path::new(KEPT).join(settings::FILE)).unwrap_or_default());
+    let own = ::settings::on_card(&secrets::text_of(&text), &::settings::Beside(KEPT.into())).update.keys;
     let facts = Facts {
         slot: wish.slot,
         other: other.map(|about| (about.version, about.number)),
@@ -160,7 +161,7 @@ fn updates(card: &Card) -> Result<(), String> {
         boards: install::boards(),
         on_trial: start != Start::Usual && start != Start::FellBack,
         limit,
-        owner: crate::network::update_keys(&secrets::text_of(&text)),
+        owner: own.iter().filter_map(|key| update_facts::own_key(key.as_str())).collect(),
         ordered: true,
         running,
     };
@@ -191,7 +192,7 @@ fn from_the_card(card: &Card, facts: &Facts, kept: &Kept) {
         Ok(Found::PassedOver(name, why)) => note(5, &format!("{name} is not installed: {why}")),
         Ok(Found::Written(name)) => match install::switch(card, facts.slot) {
             Ok(said) => {
-                note(4, &format!("{name}: {said}; restarting"));
+                note(3, &format!("{name}: {said}; restarting"));
                 // Nothing runs yet that would have to end.
                 let _ = unmount(remember::PLACE, UnmountFlags::empty());
                 rustix::fs::sync();

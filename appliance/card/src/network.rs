@@ -36,7 +36,7 @@ pub struct Network {
 impl Network {
     /// Reads what is there, by the rules of the daemon's own reader ([`::settings::on_card`]).
     pub fn read(text: &str, files: &dyn Files) -> Self {
-        let OnCard { name, network, log } = ::settings::on_card(text, files);
+        let OnCard { name, network, log, update: _ } = ::settings::on_card(text, files);
         let ca = log.ca.map(|authorities| authorities.file);
         Self {
             name: name.map(|name| name.as_str().to_owned()),
@@ -99,57 +99,6 @@ impl Network {
     }
 }
 
-<<<<<<< HEAD
-=======
-fn strings(value: &DeValue<'_>) -> Vec<String> {
-    match value {
-        DeValue::String(text) => vec![text.to_string()],
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map(|number| number.to_string())
-            .into_iter()
-            .collect(),
-        DeValue::Array(values) => values.iter().flat_map(|value| strings(value.get_ref())).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn address(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let prefix = prefix.parse().ok().filter(|bits| *bits <= if address.is_ipv4() { 32 } else { 128 })?;
-    Some((address, prefix))
-}
-
-/// A label of a host name (RFC 1123, section 2.1).
-fn is_host(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// A name or an address, and nothing that would be another line of the file.
-fn is_server(name: &str) -> bool {
-    (1..=253).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte))
-}
-
-/// The owner's own keys for updates: `[update] keys`, each a name, a space, and the key. What is none is passed over; the daemon names it.
-pub fn update_keys(text: &str) -> Vec<update::keys::Key> {
-    let text = quotes::straight(text);
-    let (table, _) = DeTable::parse_recoverable(&text);
-    let keys = match table.get_ref().get("update").map(|section| section.get_ref()) {
-        Some(DeValue::Table(fields)) => fields.get("keys").map(|value| strings(value.get_ref())),
-        _ => None,
-    };
-    let keys = keys.unwrap_or_default();
-    keys.iter()
-        .filter_map(|key| key.split_once(' '))
-        .filter_map(|(name, key)| update::keys::Key::new(name, key))
-        .collect()
-}
-
->>>>>>> 449367c (card: a signed bundle goes into the other slot, on trial, and back by itself)
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

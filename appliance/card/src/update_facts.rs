@@ -12,6 +12,12 @@ use crate::layout::Slot;
 /// Where it is written at each start. Everybody may read it.
 pub const FILE: &str = "/run/station-update";
 
+/// A key as an owner writes it down: a name, a space, and the text of minisign.
+pub fn own_key(text: &str) -> Option<Key> {
+    let (name, key) = text.split_once(' ')?;
+    Key::new(name, key)
+}
+
 /// The facts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use card::trial::{Kept, Stage};
 use card::watch::Show;
 use control::types::{Health, Part};
 use panel::View;
@@ -33,6 +34,8 @@ pub struct Places {
     pub temperature: Option<PathBuf>,
     /// What the board's LED shall show is written here; nowhere else than on the card.
     pub light: Option<PathBuf>,
+    /// What is kept of the last update ([`card::trial`]).
+    pub update: PathBuf,
 }
 
 impl Default for Places {
@@ -42,6 +45,7 @@ impl Default for Places {
             errors: card::watch::ERRORS.into(),
             temperature: is_card.then(|| "/sys/class/thermal/thermal_zone0/temp".into()),
             light: is_card.then(|| card::watch::LIGHT.into()),
+            update: card::trial::PLACE.into(),
         }
     }
 }
@@ -63,7 +67,11 @@ struct Seen {
     weak: Option<bool>,
     /// Whether it ever was since the start.
     was_weak: bool,
+    /// The update that was given up, and why.
+    given_up: Option<String>,
     light: Option<Show>,
+    /// The troubles that were in the log already.
+    told: Vec<Code>,
 }
 
 impl Board {
@@ -81,12 +89,14 @@ impl Board {
         // On a Pi 3B alone, and on a machine that is no card such a line may be somebody else's.
         let weak =
             self.places.light.as_ref().and_then(|_| panel::hardware::named_line(SUPPLY)).map(|high| !high);
+        let trial = Kept::at(&self.places.update).trial().filter(|trial| trial.stage == Stage::Left);
+        lock(&self.seen).given_up = trial.map(|trial| format!("{}: {}", trial.version, trial.why));
         self.take(errors, temperature, weak)
     }
 
     fn take(&self, errors: Option<(u64, String)>, temperature: Option<i64>, weak: Option<bool>) -> bool {
         let mut seen = lock(&self.seen);
-        let before = troubles(&seen);
+        let before = std::mem::take(&mut seen.told);
         let limit = if seen.hot { HOT - COOLER } else { HOT };
         seen.hot = temperature.is_some_and(|degrees| degrees >= limit);
         seen.was_weak |= weak == Some(true);
@@ -95,6 +105,7 @@ impl Board {
         for code in now.iter().filter(|code| !before.contains(code)) {
             tracing::error!("{code}: {}", code.text(Language::English).cause);
         }
+        seen.told.clone_from(&now);
         before != now
     }
 
@@ -107,6 +118,7 @@ impl Board {
                 seen.errors.as_ref().map(|(count, last)| format!("{count} so far; the last: {last}"))
             }
             Code::BoardHot => seen.temperature.map(degrees),
+            Code::UpdateGivenUp => seen.given_up.clone(),
             _ => None,
         };
         troubles(&seen).into_iter().map(|code| Refusal::new(code, detail(code).unwrap_or_default())).collect()
@@ -166,6 +178,7 @@ fn troubles(seen: &Seen) -> Vec<Code> {
         (seen.errors.is_some(), Code::CardFails),
         (seen.was_weak, Code::SupplyWeak),
         (seen.hot, Code::BoardHot),
+        (seen.given_up.is_some(), Code::UpdateGivenUp),
     ];
     found.into_iter().filter(|(is, _)| *is).map(|(_, code)| code).collect()
 }
@@ -194,7 +207,12 @@ mod tests {
 
     fn at(root: &tempfile::TempDir) -> Places {
         let file = |name: &str| root.path().join(name);
-        Places { errors: file("errors"), temperature: Some(file("temp")), light: Some(file("light")) }
+        Places {
+            errors: file("errors"),
+            temperature: Some(file("temp")),
+            light: Some(file("light")),
+            update: file("update"),
+        }
     }
 
     #[test]
@@ -221,6 +239,35 @@ mod tests {
         assert!(board.take(None, None, Some(true)));
         assert!(!board.take(None, None, Some(false)), "a moment is enough to spoil a card");
         assert_eq!(board.troubles()[0].code, Code::SupplyWeak);
+    }
+
+    #[test]
+    fn an_update_that_was_given_up_is_told_with_its_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let board = Board::new(at(&root));
+        let kept = Kept::at(root.path().join("update"));
+        let trial = card::trial::Trial {
+            slot: card::layout::Slot::B,
+            version: "0.3.0".to_owned(),
+            number: 9,
+            root: "0a".repeat(32),
+            written: 0,
+            stage: Stage::Trying,
+            tries: 3,
+            unexplained: 0,
+            open: false,
+            why: "after 300 s there is no network interface".to_owned(),
+        };
+        kept.keep(&trial).unwrap();
+        assert!(!board.look(), "it is still tried");
+        kept.keep(&card::trial::Trial { stage: Stage::Left, ..trial }).unwrap();
+        assert!(board.look() && !board.look());
+        let part = board.part();
+        assert!(
+            part.health == Health::Bad && part.text.contains("0.3.0: after 300 s there is no network"),
+            "{part:?}"
+        );
+        assert_eq!(board.troubles()[0].code, Code::UpdateGivenUp);
     }
 
     #[test]

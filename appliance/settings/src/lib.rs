@@ -146,6 +146,8 @@ pub struct OnCard {
     pub network: NetworkSection,
     /// `[log]`.
     pub log: LogSection,
+    /// `[update]`.
+    pub update: UpdateSection,
 }
 
 /// Reads what the card's own program needs. What is wrong becomes the default; the daemon reads
@@ -159,5 +161,6 @@ pub fn on_card(text: &str, files: &dyn Files) -> OnCard {
             .and_then(|name| Name::read(name, &mut reader)),
         network: section(&table, "network", &mut reader),
         log: section(&table, "log", &mut reader),
+        update: section(&table, "update", &mut reader),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::values::{Authorities, InterfaceAddress, Listen, LogServer, Name, TimeServer, Whole};
+use crate::values::{Authorities, InterfaceAddress, Line, Listen, LogServer, Name, TimeServer, Whole};
 
 sections! {
     /// What this station is.
@@ -39,6 +39,13 @@ sections! {
         /// The authority that has signed the certificate of the syslog server, for "tls". Its own, and not one that signs
         /// for others as well: the name in the certificate is not compared.
         pub ca: Option<Authorities> = None,
+    }
+
+    /// New versions of the card's system. Read by the image when it starts; it does nothing elsewhere.
+    pub struct UpdateSection {
+        /// Your own keys that may sign updates, beside those of the release: each a name, a space, and the public key as minisign writes
+        /// it ("own RWQ…").
+        pub keys: Vec<Line<100>> = Vec::new(),
     }
 
     /// Display, lamp, buzzer and button. Pins have the numbers of the SoC (BCM).

@@ -1,7 +1,7 @@
 //! Refusals: every "no" of the station, with a stable code, a sentence and a remedy.
 //!
 //! Codes are grouped: E1… the key, E2… the server, E3… configuration and policy,
-//! E4… the proof and the person at the desk, E5… the station itself. A code keeps
+//! E4… the proof and the person at the desk, E5… the station itself, E6… updates. A code keeps
 //! its meaning for ever; the texts are in [`crate::catalogue`].
 
 use core::fmt;
@@ -258,6 +258,39 @@ codes! {
     BoardHot = 5019,
     /// The board gets too little voltage.
     SupplyWeak = 5020,
+
+    /// What is offered as an update is none.
+    UpdateUnknown = 6001,
+    /// An update ended too early.
+    UpdateCutOff = 6002,
+    /// An update's signature is not right.
+    UpdateUnsigned = 6003,
+    /// An update changes the keys, and one key has signed it.
+    UpdateOneSignature = 6004,
+    /// An update is for another product.
+    UpdateOtherProduct = 6005,
+    /// An update is not for this board.
+    UpdateOtherBoard = 6006,
+    /// An update is below the floor.
+    UpdateBelowFloor = 6007,
+    /// An update is not newer than what runs.
+    UpdateNotNewer = 6008,
+    /// The card's boot files are too old for an update.
+    UpdateOldCard = 6009,
+    /// An update has failed here before.
+    UpdateFailedBefore = 6010,
+    /// An update is made for tests.
+    UpdateForTests = 6011,
+    /// An update is damaged.
+    UpdateDamaged = 6012,
+    /// An update could not be written.
+    UpdateNotWritten = 6013,
+    /// What was written is not what was read back.
+    UpdateReadBack = 6014,
+    /// An order about updates that cannot be done.
+    UpdateCannot = 6015,
+    /// The station has fallen back from an update.
+    UpdateGivenUp = 6016,
 }
 
 impl Code {

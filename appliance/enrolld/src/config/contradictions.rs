@@ -22,6 +22,7 @@ pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, read
     check.panel();
     check.network();
     check.log();
+    check.update();
     if config.shell.listen.is_empty() {
         check.say(
             "shell",
@@ -338,6 +339,19 @@ impl Check<'_, '_> {
                     "Add address, or remove it.",
                 );
             }
+        }
+    }
+
+    fn update(&mut self) {
+        let wrong = |key: &&crate::config::Line<100>| card::update_facts::own_key(key.as_str()).is_none();
+        if let Some(key) = self.config.update.keys.iter().find(wrong) {
+            let text = format!("\"{}\" is no name with a public key behind it", key.as_str());
+            self.say(
+                "update",
+                "keys",
+                text,
+                "Write a word, a space, and the second line of minisign's .pub file.",
+            );
         }
     }
 

@@ -37,7 +37,7 @@ pub use settings::values::*;
 pub use settings::{
     Beside, DisplayKind, FieldInfo, Files, Insecure, KeyExchange, LogProtocol, LogSection, NetworkSection,
     Output, PanelSection, Problem, ReceiptsSection, RunSection, ShellSection, Speech, StartMode,
-    StationSection,
+    StationSection, UpdateSection,
 };
 
 /// Everything that can be configured.
@@ -49,6 +49,8 @@ pub struct Config {
     pub network: NetworkSection,
     /// Where log lines go.
     pub log: LogSection,
+    /// New versions of the card's system.
+    pub update: UpdateSection,
     /// The server.
     pub server: ServerSection,
     /// Display, lamp, buzzer and button.
@@ -132,10 +134,11 @@ pub(crate) fn notes(files: &dyn Files) -> Vec<Problem> {
     text.lines().filter_map(note).collect()
 }
 
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "station",
     "network",
     "log",
+    "update",
     "server",
     "panel",
     "usb",
@@ -161,6 +164,7 @@ pub fn parse(text: &str, files: &dyn Files) -> Parsed {
         station: section(&table, "station", &mut reader),
         network: section(&table, "network", &mut reader),
         log: section(&table, "log", &mut reader),
+        update: section(&table, "update", &mut reader),
         server: section(&table, "server", &mut reader),
         panel: section(&table, "panel", &mut reader),
         usb: section(&table, "usb", &mut reader),
@@ -320,6 +324,12 @@ fn outline() -> Vec<(&'static str, bool, &'static str, Vec<FieldInfo>)> {
             false,
             "Where log lines go besides the station's own memory. Read by the image when it starts; it does nothing elsewhere.",
             LogSection::fields(),
+        ),
+        (
+            "update",
+            false,
+            "New versions of the card's system. Read by the image when it starts; it does nothing elsewhere.",
+            UpdateSection::fields(),
         ),
     ]
 }

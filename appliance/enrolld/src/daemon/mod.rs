@@ -29,6 +29,7 @@ use dispatch::receipts::Receipts;
 use dispatch::scheduler::{Hotplug, Scheduler, SchedulerParts};
 use dispatch::store::Store;
 
+mod job;
 mod scene;
 
 /// Where keys come from.
@@ -151,7 +152,8 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     })?;
     let store = loaded.furnished(store);
     let clock = SystemClock::new();
-    let (hotplug, _watcher) = rim(source, &config);
+    job::take_back(&control);
+    let (hotplug, _watcher, unwatched) = rim(source, &config);
     let receipts = files.state.as_ref().map(|state| state.join("receipts"));
     let log = receipts.as_deref().map(|directory| {
         Receipts::open_beside(&store, directory, config.station.name.as_str(), Limits::default(), clock)
@@ -197,6 +199,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
     let watching = tokio::spawn(keeping::watch(Arc::clone(&service)));
     let drawing = tokio::spawn(scene::draw(Arc::clone(&service), scheduler.clone(), face, presses));
     manager.tell("READY=1\nSTATUS=ready");
+    job::tell(&control, unwatched.as_deref());
     tracing::info!("station {} is ready, its control socket is {}", config.station.name, control.display());
 
     let beat = Beat::new(manager.watchdog).map_err(DaemonError::Watchdog)?;
@@ -257,20 +260,20 @@ fn listen(socket: &Path, mode: u32) -> Result<UnixListener, DaemonError> {
     open().map_err(|error| DaemonError::Socket { socket: socket.display().to_string(), error })
 }
 
-fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Hotplug>, Option<usb::Watcher>) {
+fn rim(source: Source, config: &Config) -> (mpsc::Receiver<Hotplug>, Option<usb::Watcher>, Option<String>) {
     match source {
-        Source::Channel(hotplug) => (hotplug, None),
+        Source::Channel(hotplug) => (hotplug, None, None),
         Source::Usb => {
             let (sender, hotplug) = mpsc::channel(dispatch::hotplug::BACKLOG);
             let ports = config.usb.ports.iter().map(|ports| ports.0.clone()).collect();
             let policy = usb::Policy { ports, ..usb::Policy::default() };
             match dispatch::hotplug::watch(policy, usb::Places::default(), sender.clone()) {
-                Ok(watcher) => (hotplug, Some(watcher)),
+                Ok(watcher) => (hotplug, Some(watcher), None),
                 Err(error) => {
                     tracing::error!("the USB ports are not watched: {error}");
                     // There is room: nothing was sent before.
                     let _ = sender.try_send(Hotplug::Lost(error.to_string()));
-                    (hotplug, None)
+                    (hotplug, None, Some(error.to_string()))
                 }
             }
         }

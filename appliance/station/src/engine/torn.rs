@@ -192,7 +192,10 @@ mod tests {
         assert!(torn("ubud0011223755224", Kind::Hotp, None) && !torn("ubud00112233755224", Kind::Hotp, None));
         assert!(torn("ubud0011223755224", Kind::Hotp, Some("ubud00112233")));
         assert!(!torn("75522", Kind::Hotp, Some("ubud00112233")), "that is too short for it");
-        assert!(torn("ubud01012233755224", Kind::Hotp, Some("ubud00112233")), "two letters of its id are exchanged");
+        assert!(
+            torn("ubud01012233755224", Kind::Hotp, Some("ubud00112233")),
+            "two letters of its id are exchanged"
+        );
         assert!(!torn("ubud99112233755224", Kind::Hotp, Some("ubud00112233")), "that is another id");
         assert!(!torn("ubud00112233575224", Kind::Hotp, Some("ubud00112233")), "nobody here knows the code");
         assert!(!torn("7552c", Kind::Hotp, Some("")) && torn("75522", Kind::Hotp, Some("")));

@@ -97,6 +97,8 @@ pub(in crate::service) fn protected(side: &Side<'_>, salt: &str) -> Fields {
         network,
         station: _,
         log: _,
+        // The card's own program reads it from the card alone: what is committed here changes nobody's right to sign an update.
+        update: _,
         panel: _,
         usb: _,
         receipts: _,
