@@ -277,7 +277,9 @@ class Machine:
         return "\n".join(self.text.decode(errors="replace").splitlines()[-count:])
 
     def qmp(self, command, **arguments):
-        """Asks QEMU itself."""
+        """Asks QEMU itself, as soon as it listens."""
+        while not os.path.exists(f"{self.directory}/qmp") and self.process.poll() is None:
+            self.read(0.1)
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(f"{self.directory}/qmp")
             stream = sock.makefile("rw")
