@@ -118,46 +118,46 @@ pub fn run() -> Result<String, String> {
 /// What there is to know for updates: both slots, the board, the boot files, and whether this start is a try.
 fn updates(card: &Card) -> Result<(), String> {
     let line = fs::read_to_string("/proc/cmdline").map_err(|error| error.to_string())?;
-    let wish = cmdline::read(&line).map_err(|error| error.to_string())?;
+    let request = cmdline::read(&line).map_err(|error| error.to_string())?;
     let page = |slot: Slot| {
         let slot = File::open(card.partition(slot.partition())).map_err(slots::Unknown::from)?;
         slots::page(&slot)
     };
-    let running = page(wish.slot).map_err(|error| format!("slot {}: {error}", wish.slot))?;
-    let running = running.about.ok_or_else(|| format!("slot {} does not say what it is", wish.slot))?;
-    let other = page(wish.slot.other()).ok().and_then(|page| page.about);
+    let running = page(request.slot).map_err(|error| format!("slot {}: {error}", request.slot))?;
+    let running = running.about.ok_or_else(|| format!("slot {} does not say what it is", request.slot))?;
+    let other = page(request.slot.other()).ok().and_then(|page| page.about);
     let disk = File::open(card.path()).map_err(|error| error.to_string())?;
     let copies = device::records(&disk).map_err(|error| error.to_string())?;
     let kept = Kept::at(trial::PLACE);
     let on_trial = copies.newest().and_then(|record| record.trial);
-    let start = kept.starts(wish.slot, on_trial).map_err(|error| format!("{}: {error}", trial::PLACE))?;
+    let start = kept.starts(request.slot, on_trial).map_err(|error| format!("{}: {error}", trial::PLACE))?;
     match start {
         Start::Usual => {}
         Start::Try { again } => {
-            note(4, &format!("slot {} with {} is on trial", wish.slot, running.version));
+            note(4, &format!("slot {} with {} is on trial", request.slot, running.version));
             fs::write(ON_TRIAL, "").map_err(|error| format!("{ON_TRIAL}: {error}"))?;
             if again {
                 log("the try before ended without a word, and does not count");
                 let path = card.path();
                 let disk = File::options().read(true).write(true).open(&path);
-                disk.and_then(|disk| device::change(&disk, |record| record.again(wish.slot)))
+                disk.and_then(|disk| device::change(&disk, |record| record.again(request.slot)))
                     .map_err(|error| format!("{path}: {error}"))?;
             }
         }
         Start::FellBack => {
             let why =
                 kept.trial().map(|trial| format!("{}: {}", trial.version, trial.why)).unwrap_or_default();
-            note(3, &format!("the update is given up, and slot {} runs again: {why}", wish.slot));
+            note(3, &format!("the update is given up, and slot {} runs again: {why}", request.slot));
         }
     }
-    let limit = wish.trial.filter(|_| running.kind == Kind::Development).unwrap_or(job::LIMIT);
+    let limit = request.trial.filter(|_| running.kind == Kind::Development).unwrap_or(job::LIMIT);
     let text = Zeroizing::new(fs::read(Path::new(KEPT).join(settings::FILE)).unwrap_or_default());
     let own = ::settings::on_card(&secrets::text_of(&text), &::settings::Beside(KEPT.into())).update.keys;
     let facts = Facts {
-        slot: wish.slot,
+        slot: request.slot,
         other: other.map(|about| (about.version, about.number)),
-        node: card.partition(wish.slot.other().partition()),
-        contract: wish.contract,
+        node: card.partition(request.slot.other().partition()),
+        contract: request.contract,
         boards: install::boards(),
         on_trial: start != Start::Usual && start != Start::FellBack,
         limit,
