@@ -52,7 +52,8 @@ const LOG_AUTHORITY: &str = "/run/station-log-authority.pem";
 const LOG_UNIT: &str = "/run/systemd/system/station-log.service.d";
 /// What says to systemd that this start is a try.
 const ON_TRIAL: &str = "/run/station-on-trial";
-/// Where the rest of two units stands.
+/// Where the rest of three units stands.
+const DAEMON_UNIT: &str = "/run/systemd/system/enrolld.service.d";
 const INSTALL_UNIT: &str = "/run/systemd/system/station-install@.service.d";
 const TRIAL_UNIT: &str = "/run/systemd/system/card-trial.service.d";
 /// The daemon's user, by its name in `/etc/passwd`.
@@ -136,6 +137,13 @@ fn updates(card: &Card) -> Result<(), String> {
         Start::Try { again } => {
             note(4, &format!("slot {} with {} is on trial", request.slot, running.version));
             fs::write(ON_TRIAL, "").map_err(|error| format!("{ON_TRIAL}: {error}"))?;
+            // Else a daemon that ends at once restarts the board before anybody has kept why.
+            fs::create_dir_all(DAEMON_UNIT).map_err(|error| format!("{DAEMON_UNIT}: {error}"))?;
+            fs::write(
+                format!("{DAEMON_UNIT}/trial.conf"),
+                "[Unit]\nStartLimitIntervalSec=0\nStartLimitAction=none\n",
+            )
+            .map_err(|error| format!("{DAEMON_UNIT}: {error}"))?;
             if again {
                 log("the try before ended without a word, and does not count");
                 let path = card.path();
@@ -173,8 +181,9 @@ fn updates(card: &Card) -> Result<(), String> {
     fs::write(format!("{INSTALL_UNIT}/node.conf"), format!("[Service]\nDeviceAllow={} rw\n", facts.node))
         .map_err(|error| format!("{INSTALL_UNIT}: {error}"))?;
     fs::create_dir_all(TRIAL_UNIT).map_err(|error| format!("{TRIAL_UNIT}: {error}"))?;
-    let limits =
-        format!("[Unit]\nJobTimeoutSec={limit}\n[Service]\nTimeoutStartSec={}\n", limit.saturating_add(60));
+    // The program counts from its own start, after the daemon's first; the job's time is for when not even that comes.
+    let (program, job) = (limit.saturating_add(60), limit.saturating_add(240));
+    let limits = format!("[Unit]\nJobTimeoutSec={job}\n[Service]\nTimeoutStartSec={program}\n");
     fs::write(format!("{TRIAL_UNIT}/limit.conf"), limits).map_err(|error| format!("{TRIAL_UNIT}: {error}"))
 }
 
