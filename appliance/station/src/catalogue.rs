@@ -2,12 +2,13 @@
 //!
 //! A title names the refusal in at most 24 characters; the cause says what is the
 //! matter, the remedy what to do about it, each in at most 100 characters, so that
-//! they fit the display. Texts may be reworded; the codes stay.
+//! they fit the display. Texts may be reworded; the codes stay. They are data: a file for each language
+//! in `refusals/`, which somebody who translates can edit without any Rust.
 
 use crate::refusal::Code;
 
-mod english;
-mod german;
+// `english` and `german`, made from `refusals/en.toml` and `refusals/de.toml` by `build.rs`.
+include!(concat!(env!("OUT_DIR"), "/refusals.rs"));
 
 /// A language of the panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -39,13 +40,9 @@ pub struct Text {
 /// The text for a code.
 pub(crate) const fn text(code: Code, language: Language) -> Text {
     match language {
-        Language::English => english::english(code),
-        Language::German => german::german(code),
+        Language::English => english(code),
+        Language::German => german(code),
     }
-}
-
-const fn say(title: &'static str, cause: &'static str, remedy: &'static str) -> Text {
-    Text { title, cause, remedy }
 }
 
 #[cfg(test)]
@@ -65,6 +62,39 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The page of all refusals, as `docs/refusals.md` has it.
+    fn page() -> String {
+        let mut page = [
+            "# All refusals\n",
+            "Every \"no\" of the station, by its code. `explain CODE` says the same at the station, and the display shows the",
+            "title. E1… is about the key, E2… the server, E3… configuration and rules, E4… the proof and the person at the desk,",
+            "E5… the station itself, E6… updates. A code keeps its meaning for ever.\n",
+            "Made from [en.toml](../appliance/station/refusals/en.toml) and [de.toml](../appliance/station/refusals/de.toml) by",
+            "`UPDATE_DOCS=1 cargo test -p station --lib catalogue`. Somebody who translates needs one of the two files and no Rust.\n",
+            "| code | what is the matter | what to do | in German |",
+            "|---|---|---|---|\n",
+        ]
+        .join("\n");
+        for code in Code::ALL {
+            let [en, de] = Language::ALL.map(|language| code.text(language));
+            page += &format!("| {code} | **{}** {} | {} | {} |\n", en.title, en.cause, en.remedy, de.title);
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_of_all_refusals_is_made_from_the_texts() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/refusals.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        let there = std::fs::read_to_string(path).unwrap();
+        assert!(
+            there == page(),
+            "docs/refusals.md is stale: UPDATE_DOCS=1 cargo test -p station --lib catalogue"
+        );
     }
 
     #[test]
