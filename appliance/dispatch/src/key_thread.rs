@@ -152,7 +152,7 @@ pub fn start(
     product: u16,
     known: Option<&KeyInfo>,
     operation: Operation,
-) -> Result<keys::device::BoxedConversation, KeyError> {
+) -> Result<keys::conversation::BoxedConversation, KeyError> {
     keys::identify::start((vendor, product), known, operation, &Entropy::random(&mut kernel_random()))
 }
 

@@ -12,7 +12,8 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::device::KeyError;
+use crate::bytes::joined_padded;
+use crate::device::{Answer, KeyError};
 
 /// The bytes of one HID report or packet, without a report id: up to 64.
 /// They may carry a secret, so they are wiped and have no `Debug`.
@@ -32,11 +33,7 @@ impl Report {
 
     /// A report of eight bytes, as YubiKeys use.
     pub fn short(bytes: &[u8; 8]) -> Self {
-        let mut own = Zeroizing::new([0; 64]);
-        for (to, from) in own.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        Self { bytes: own, length: 8 }
+        Self { bytes: joined_padded(bytes), length: 8 }
     }
 
     /// The bytes.
@@ -99,6 +96,9 @@ pub enum Hint {
         seconds_left: u8,
     },
 }
+
+/// A conversation that does one operation, whose type does not matter to the driver.
+pub type BoxedConversation = Box<dyn Conversation<Output = Answer> + Send>;
 
 /// A protocol exchange that ends in an `Output` or in a [`KeyError`].
 pub trait Conversation {

@@ -4,7 +4,8 @@
 //! Ids and names are from yubikit (`core/__init__.py`), libnitrokey
 //! (`data/41-nitrokey.rules`) and the Nitrokey 3 (`70-nitrokey-3.rules`).
 
-use crate::device::{BoxedConversation, Family, KeyError, KeyInfo, Operation};
+use crate::conversation::BoxedConversation;
+use crate::device::{Family, KeyError, KeyInfo, Operation};
 use crate::nitrokey_pro::ids::{Model, NITROKEY};
 use crate::secret::Entropy;
 use crate::{nitrokey_pro, nitrokey3, yubikey};

@@ -9,12 +9,11 @@
 //! number that a device sent, or formats a secret. It compiles for
 //! `wasm32-unknown-unknown`, which proves the first three.
 
-mod answer;
 mod bytes;
 pub mod conversation;
 pub mod device;
 pub mod identify;
-mod key_error;
+pub mod modhex;
 pub mod nitrokey3;
 pub mod nitrokey_pro;
 pub mod otp;

@@ -1,17 +1,17 @@
-//! More payloads that yubikit 5.9.2 built: the options that the twelve complete
+//! More payloads that yubikit 5.9.2 built: the options that the complete
 //! vectors leave out.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use keys::device::Digits;
+mod key_half;
+
+use keys::device::{Digits, TokenIdForm};
 use keys::secret::{AccessCode, AesKey, LockCode, PrivateId, Seed};
-use keys::yubikey::build::TokenIdForm;
 use keys::yubikey::command::{self, OtpSlot};
 use keys::yubikey::config::SlotConfig;
 use keys::yubikey::device_config::DeviceConfig;
-use keys::yubikey::extras::Ndef;
 use keys::yubikey::flags::{CfgFlags, ExtFlags, TktFlags};
-use keys::yubikey::slot_write::{Change, SlotWrite};
+use keys::yubikey::slot_write::SlotWrite;
 use serde_json::Value;
 
 /// What yubikit sets in every slot that types.
@@ -76,9 +76,6 @@ fn built(name: &str) -> [u8; 64] {
             let tkt = TktFlags::ENTER | TktFlags::TAB_AFTER_CODE;
             slot(SlotConfig::update(ext, tkt, CfgFlags::PACING_10MS), &none())
         }
-        "ndef_text" => *Ndef::text("en", "hello").unwrap().payload(&one_to_six).bytes(),
-        "ndef_uri_www" => *Ndef::uri("https://www.example.org/?otp=").unwrap().payload(&none()).bytes(),
-        "ndef_uri_plain" => *Ndef::uri("gopher://example.org/").unwrap().payload(&none()).bytes(),
         "device_config_full" => {
             let config = DeviceConfig {
                 reboot: true,
@@ -110,32 +107,28 @@ fn vectors() -> Vec<(String, [u8; 64])> {
                 (0..64).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect();
             (text(vector, "name"), bytes.try_into().unwrap())
         })
+        // What is read by radio only the key's twin reads.
+        .filter(|(name, _)| !name.starts_with("ndef"))
         .collect()
 }
 
 #[test]
 fn every_payload_is_built_byte_for_byte() {
     let vectors = vectors();
-    assert_eq!(vectors.len(), 11);
+    assert_eq!(vectors.len(), 8);
     for (name, payload) in vectors {
         assert_eq!(built(&name), payload, "{name}");
     }
 }
 
 #[test]
-fn every_payload_is_read_back() {
-    for (name, payload) in vectors() {
-        if name.starts_with("ndef") {
-            let (ndef, code) = Ndef::parse(&payload).unwrap();
-            assert_eq!(*ndef.payload(&code).bytes(), payload, "{name}");
-        } else if name.starts_with("device") {
-            let config = DeviceConfig::parse(&payload).unwrap();
-            assert_eq!(*command::write_device_info(&config).unwrap().payload(), payload, "{name}");
-        } else {
-            let write = SlotWrite::parse(&payload).unwrap();
-            assert_eq!(*write.payload().bytes(), payload, "{name}");
-            let Change::Configure(_) = write.change else { panic!("{name} is a configuration") };
-            assert_eq!(*command::update(OtpSlot::One, &write).payload(), payload, "{name}");
-        }
+fn a_payload_updates_a_slot_as_it_writes_one() {
+    for (name, payload) in vectors().into_iter().filter(|(name, _)| !name.starts_with("device")) {
+        let (held, current) = key_half::written(&payload).unwrap();
+        assert!(held.is_some(), "{name} is a configuration");
+        assert_eq!(current.expose(), &payload[52..58], "{name}");
+        let update = SlotConfig::update(vendors_ext(), TktFlags::ENTER, CfgFlags::NONE);
+        let write = SlotWrite::configure(update, &current);
+        assert_eq!(command::update(OtpSlot::One, &write).payload(), write.payload().bytes(), "{name}");
     }
 }

@@ -1,21 +1,22 @@
-//! The twelve vectors that yubikit 5.9.2 built, byte for byte, and its wake-up probe.
+//! The vectors that yubikit 5.9.2 built, byte for byte, and its wake-up probe.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
-use keys::device::Digits;
+mod key_half;
+
+use key_half::{Assembler, Assembly, response as reports_of, written};
+use keys::device::{Digits, TokenIdForm};
 use keys::secret::{AccessCode, LockCode, Pin, Seed};
-use keys::yubikey::build::TokenIdForm;
 use keys::yubikey::command::{self, AnswerForm, Command, OtpSlot};
 use keys::yubikey::config::{Mode, SlotConfig};
 use keys::yubikey::crc::crc16;
 use keys::yubikey::device_config::DeviceConfig;
 use keys::yubikey::device_info::capability;
-use keys::yubikey::extras::Ndef;
 use keys::yubikey::flags::{CfgFlags, ExtFlags, TktFlags};
-use keys::yubikey::frame::{ABORT, Assembler, Assembly, Frame};
+use keys::yubikey::frame::{ABORT, Frame};
 use keys::yubikey::report::KeyReport;
 use keys::yubikey::response;
-use keys::yubikey::slot_write::{Change, SlotWrite};
+use keys::yubikey::slot_write::SlotWrite;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -23,6 +24,13 @@ const RFC_KEY: &[u8] = b"12345678901234567890";
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("vectors/yubikey_otp.json")).unwrap()
+}
+
+/// Those of commands that the station gives; the key's twin reads the others.
+fn listed() -> Vec<Value> {
+    let all = vectors()["vectors"].as_array().unwrap().clone();
+    assert_eq!(all.len(), 12);
+    all.into_iter().filter(|vector| vector["name"] != "ndef_uri").collect()
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -73,9 +81,6 @@ fn built(name: &str) -> Frame {
             command::update(OtpSlot::One, &SlotWrite::configure(update, &code))
         }
         "delete_slot1_acc" => command::write(OtpSlot::One, &SlotWrite::delete(&code)),
-        "ndef_uri" => {
-            command::write_ndef(OtpSlot::One, &Ndef::uri("https://my.yubico.com/yk/#").unwrap(), &no_code())
-        }
         "read_serial" => command::read_serial(),
         "calc_hmac_zero_end" => command::challenge_hmac(OtpSlot::Two, &[0]).unwrap(),
         "write_device_info" => command::write_device_info(&DeviceConfig {
@@ -91,10 +96,7 @@ fn built(name: &str) -> Frame {
 
 #[test]
 fn every_vector_is_built_byte_for_byte() {
-    let vectors = vectors();
-    let list = vectors["vectors"].as_array().unwrap();
-    assert_eq!(list.len(), 12);
-    for vector in list {
+    for vector in &listed() {
         let name = vector["name"].as_str().unwrap();
         let frame = built(name);
         let text = |field: &str| vector[field].as_str().unwrap();
@@ -126,7 +128,7 @@ fn every_vector_is_built_byte_for_byte() {
 
 #[test]
 fn every_vector_is_put_together_again_from_its_reports() {
-    for vector in vectors()["vectors"].as_array().unwrap() {
+    for vector in &listed() {
         let name = vector["name"].as_str().unwrap();
         let mut assembler = Assembler::new();
         let mut complete = None;
@@ -136,18 +138,17 @@ fn every_vector_is_put_together_again_from_its_reports() {
                 Assembly::Complete(frame) => complete = Some(frame),
                 Assembly::Aborted => assert_eq!(report, ABORT, "{name}"),
                 Assembly::More => {}
-                Assembly::Spoilt(error) => panic!("{name}: {error}"),
-                Assembly::Ignored => panic!("{name}: ignored"),
+                other => panic!("{name}: {other:?}"),
             }
         }
-        assert_eq!(complete.unwrap().bytes().as_slice(), hex(vector["frame70"].as_str().unwrap()), "{name}");
+        assert_eq!(complete.unwrap().0.as_slice(), hex(vector["frame70"].as_str().unwrap()), "{name}");
     }
 }
 
 #[test]
 fn every_answer_is_decoded_and_encoded_again() {
     let mut answered = 0;
-    for vector in vectors()["vectors"].as_array().unwrap() {
+    for vector in &listed() {
         let Some(reports) = vector["feature_reports_in"].as_array() else { continue };
         answered += 1;
         let name = vector["name"].as_str().unwrap();
@@ -172,7 +173,7 @@ fn every_answer_is_decoded_and_encoded_again() {
             Command::Serial => assert_eq!(command::parse_serial(&data).unwrap().to_string(), decoded),
             _ => assert_eq!(data.as_slice(), hex(decoded), "{name}"),
         }
-        assert_eq!(response::encode(&data).unwrap(), reports, "{name}");
+        assert_eq!(reports_of(&data), reports, "{name}");
     }
     assert_eq!(answered, 2);
 }
@@ -187,21 +188,20 @@ fn every_configuration_is_read_back() {
         ("static_scancodes", Mode::ScanCodes),
         ("chalresp_hmac", Mode::ChallengeHmac),
     ] {
-        let write = SlotWrite::parse(built(name).payload()).unwrap();
-        let Change::Configure(config) = write.change else { panic!("{name} is a configuration") };
+        let config = written(built(name).payload()).unwrap().0.unwrap();
         assert_eq!(config.mode(), mode, "{name}");
         match name {
             "hotp6_key16" => {
                 let mut key: Vec<u8> = (0x10..0x20).collect();
                 key.resize(20, 0);
-                assert_eq!(config.oath_key().unwrap().expose(), key);
+                assert_eq!(config.oath_key().expose(), key);
             }
-            "hotp6_tokenid" => assert_eq!(config.token_id_text().unwrap(), "ubud00112233"),
-            "static_scancodes" => assert_eq!(config.scan_codes().unwrap().len(), 12),
-            _ => assert_eq!(config.oath_key().unwrap().expose(), RFC_KEY, "{name}"),
+            "hotp6_tokenid" => assert_eq!(config.token_id_text(), "ubud00112233"),
+            "static_scancodes" => assert_eq!(config.scan_codes().len(), 12),
+            _ => assert_eq!(config.oath_key().expose(), RFC_KEY, "{name}"),
         }
     }
-    assert!(matches!(SlotWrite::parse(built("delete_slot1_acc").payload()).unwrap().change, Change::Delete));
+    assert_eq!(written(built("delete_slot1_acc").payload()).unwrap().0, None);
 }
 
 #[test]

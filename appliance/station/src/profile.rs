@@ -30,8 +30,8 @@
 
 use core::time::Duration;
 
+use keys::device::OathId;
 use keys::device::{Digits, Guard, HashAlgorithm, KeySerial, Kind, Slot};
-use keys::yubikey::build::OathId;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -6,7 +6,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::bytes::take;
+use crate::bytes::{Cut, joined, take};
 
 /// The length of a packet.
 pub const PACKET: usize = 64;
@@ -55,22 +55,13 @@ impl Message {
     pub fn packets(&self, channel: u32) -> Vec<Zeroizing<[u8; PACKET]>> {
         let (first, rest) = self.data.split_at(self.data.len().min(FIRST_DATA));
         let length = u16::try_from(self.data.len()).unwrap_or(u16::MAX).to_be_bytes();
-        let head = packet(channel, &[&[self.command | 0x80], &length, first]);
-        let tail = rest.chunks(NEXT_DATA).zip(0..=0x7f);
+        let channel = channel.to_be_bytes();
+        let head = joined((channel, self.command | 0x80, length, Cut::<FIRST_DATA>(first)));
+        let tail = rest.chunks(NEXT_DATA).zip(0..=0x7f_u8);
         core::iter::once(head)
-            .chain(tail.map(|(chunk, sequence)| packet(channel, &[&[sequence], chunk])))
+            .chain(tail.map(|(chunk, sequence)| joined((channel, sequence, Cut::<NEXT_DATA>(chunk)))))
             .collect()
     }
-}
-
-fn packet(channel: u32, parts: &[&[u8]]) -> Zeroizing<[u8; PACKET]> {
-    let mut packet = Zeroizing::new([0; PACKET]);
-    let channel = channel.to_be_bytes();
-    let bytes = channel.iter().chain(parts.iter().copied().flatten());
-    for (to, from) in packet.iter_mut().zip(bytes) {
-        *to = *from;
-    }
-    packet
 }
 
 /// What a packet adds.

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::report::{Command, Query};
 use super::slot::{OtpSlot, SlotConfig, SlotName};
+use crate::bytes::{Cut, joined, padded};
 use crate::secret::{Pin, Seed};
 
 /// How many bytes a PIN or a password has in a report.
@@ -19,22 +20,23 @@ pub struct TemporaryPassword(Zeroizing<[u8; PASSWORD]>);
 impl TemporaryPassword {
     /// Makes one of random bytes.
     pub fn from_random(random: &[u8; 24]) -> Self {
-        let mut password = Zeroizing::new([0; PASSWORD]);
-        for (to, from) in password.iter_mut().zip(random) {
-            // 0 would end it.
-            *to = (*from).max(1);
-        }
-        Self(password)
+        // 0 would end it.
+        Self(joined((&*Zeroizing::new(random.map(|byte| byte.max(1))), 0_u8)))
     }
 
     /// Takes up to 25 bytes.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        crate::bytes::padded(bytes).map(Zeroizing::new).map(Self)
+        padded(bytes).map(Zeroizing::new).map(Self)
     }
 
-    fn bytes(&self) -> &[u8] {
-        self.0.as_slice()
+    fn bytes(&self) -> &[u8; PASSWORD] {
+        &self.0
     }
+}
+
+/// A temporary password where older firmware has zeros.
+fn or_zeros(password: Option<&TemporaryPassword>) -> &[u8; PASSWORD] {
+    password.map_or(&[0; PASSWORD], TemporaryPassword::bytes)
 }
 
 /// A PIN that fits a report: up to 25 bytes.
@@ -48,6 +50,10 @@ impl<'a> FittingPin<'a> {
         (bytes.len() <= PASSWORD).then_some(Self(bytes))
     }
 
+    const fn field(self) -> Cut<'a, PASSWORD> {
+        Cut(self.0)
+    }
+
     /// How many bytes it has.
     pub const fn length(self) -> usize {
         self.0.len()
@@ -56,17 +62,17 @@ impl<'a> FittingPin<'a> {
 
 /// Asks for [`Status`](super::answer::Status).
 pub fn get_status() -> Query {
-    Query::new(Command::GetStatus, &[])
+    Query::new(Command::GetStatus, [])
 }
 
 /// Asks a Storage for [`DeviceStatus`](super::answer::DeviceStatus).
 pub fn get_device_status() -> Query {
-    Query::new(Command::GetDeviceStatus, &[])
+    Query::new(Command::GetDeviceStatus, [])
 }
 
 /// Asks what a slot is called.
 pub fn read_slot_name(slot: OtpSlot) -> Query {
-    Query::new(Command::ReadSlotName, &[(&[slot.wire()], 1)])
+    Query::new(Command::ReadSlotName, slot.wire())
 }
 
 /// How a Storage writes the counter of a HOTP slot that is read.
@@ -84,7 +90,7 @@ pub fn read_slot(slot: OtpSlot, form: CounterForm) -> Query {
         CounterForm::Digits => 0,
         CounterForm::Number => 1,
     };
-    Query::new(Command::ReadSlot, &[(&[slot.wire(), form], 2)])
+    Query::new(Command::ReadSlot, [slot.wire(), form])
 }
 
 /// Asks for a code. A key that wants its user's PIN for that gets the temporary
@@ -94,65 +100,59 @@ pub fn get_code(slot: OtpSlot, time: u64, interval: u8, user: Option<&TemporaryP
     let challenge = time.checked_div(interval.into()).unwrap_or_default();
     Query::new(
         Command::GetCode,
-        &[
-            (&[slot.wire()], 1),
-            (&challenge.to_le_bytes(), 8),
-            (&time.to_le_bytes(), 8),
-            (&[interval], 1),
-            (user.map(TemporaryPassword::bytes).unwrap_or_default(), PASSWORD),
-        ],
+        (slot.wire(), challenge.to_le_bytes(), time.to_le_bytes(), interval, or_zeros(user)),
     )
 }
 
 /// Sets the clock to seconds since 1970. Without `force` the key does not let it
 /// go back.
 pub fn set_time(unix: u64, force: bool) -> Query {
-    Query::new(Command::SetTime, &[(&[force.into()], 1), (&unix.to_le_bytes(), 8)])
+    Query::new(Command::SetTime, (u8::from(force), unix.to_le_bytes()))
 }
 
 /// Asks how often the administrator's PIN may still be wrong.
 pub fn admin_retries() -> Query {
-    Query::new(Command::AdminRetries, &[])
+    Query::new(Command::AdminRetries, [])
 }
 
 /// Asks how often the user's PIN may still be wrong.
 pub fn user_retries() -> Query {
-    Query::new(Command::UserRetries, &[])
+    Query::new(Command::UserRetries, [])
 }
 
 /// Presents the administrator's PIN and agrees on a temporary password.
 pub fn first_authenticate(pin: FittingPin<'_>, password: &TemporaryPassword) -> Query {
-    Query::new(Command::FirstAuthenticate, &[(pin.0, PASSWORD), (password.bytes(), PASSWORD)])
+    Query::new(Command::FirstAuthenticate, (pin.field(), password.bytes()))
 }
 
 /// Presents the user's PIN and agrees on a temporary password.
 pub fn user_authenticate(pin: FittingPin<'_>, password: &TemporaryPassword) -> Query {
-    Query::new(Command::UserAuthenticate, &[(pin.0, PASSWORD), (password.bytes(), PASSWORD)])
+    Query::new(Command::UserAuthenticate, (pin.field(), password.bytes()))
 }
 
 /// Authorizes `next`, which must be the next but one report (older firmware).
 pub fn authorize(next: &Query, password: &TemporaryPassword) -> Query {
-    Query::new(Command::Authorize, &[(&next.crc().to_le_bytes(), 4), (password.bytes(), PASSWORD)])
+    Query::new(Command::Authorize, (next.crc().to_le_bytes(), password.bytes()))
 }
 
 /// The same for [`get_code`] (older firmware).
 pub fn user_authorize(next: &Query, password: &TemporaryPassword) -> Query {
-    Query::new(Command::UserAuthorize, &[(&next.crc().to_le_bytes(), 4), (password.bytes(), PASSWORD)])
+    Query::new(Command::UserAuthorize, (next.crc().to_le_bytes(), password.bytes()))
 }
 
 /// Forgets what was unlocked.
 pub fn lock() -> Query {
-    Query::new(Command::Lock, &[])
+    Query::new(Command::Lock, [])
 }
 
 /// Replaces the administrator's PIN.
 pub fn change_admin_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
-    Query::new(Command::ChangeAdminPin, &[(old.0, PASSWORD), (new.0, PASSWORD)])
+    Query::new(Command::ChangeAdminPin, (old.field(), new.field()))
 }
 
 /// Replaces the user's PIN.
 pub fn change_user_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
-    Query::new(Command::ChangeUserPin, &[(old.0, PASSWORD), (new.0, PASSWORD)])
+    Query::new(Command::ChangeUserPin, (old.field(), new.field()))
 }
 
 /// How long a PIN may be where a Storage changes it.
@@ -161,31 +161,24 @@ pub const LONGEST_PIN_OF_STORAGE: usize = 20;
 /// Presents the administrator's PIN to a Storage, in order to replace it. Its
 /// outcome is told by [`job`](super::answer::job).
 pub fn send_admin_pin(pin: FittingPin<'_>) -> Query {
-    Query::new(Command::SendPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
+    Query::new(Command::SendPassword, (b'A', Cut::<LONGEST_PIN_OF_STORAGE>(pin.0)))
 }
 
 /// Replaces the administrator's PIN that was presented to a Storage.
 pub fn send_new_admin_pin(pin: FittingPin<'_>) -> Query {
-    Query::new(Command::SendNewPassword, &[(b"A", 1), (pin.0, LONGEST_PIN_OF_STORAGE)])
+    Query::new(Command::SendNewPassword, (b'A', Cut::<LONGEST_PIN_OF_STORAGE>(pin.0)))
 }
 
 /// Sends the name of the slot to be written (newer firmware).
 pub fn send_name(name: &SlotName, password: &TemporaryPassword) -> Query {
-    let head: &[u8] = &[b'N', 0];
-    Query::new(Command::SendOtpData, &[(password.bytes(), PASSWORD), (head, 2), (name.wire(), PART)])
+    Query::new(Command::SendOtpData, (password.bytes(), [b'N', 0], name.wire()))
 }
 
 /// Sends a part of the secret of the slot to be written (newer firmware): the
 /// first 30 bytes, or what is behind them. Bytes that the secret lacks are zeros.
 pub fn send_secret(seed: &Seed, part: u8, password: &TemporaryPassword) -> Query {
     let bytes = seed.expose().get(usize::from(part) * PART..).unwrap_or_default();
-    let head: &[u8] = &[b'S', part];
-    Query::new(Command::SendOtpData, &[(password.bytes(), PASSWORD), (head, 2), (bytes, PART)])
-}
-
-/// How many [`send_secret`] a secret needs.
-pub fn secret_parts(seed: &Seed) -> u8 {
-    if seed.expose().len() > PART { 2 } else { 1 }
+    Query::new(Command::SendOtpData, (password.bytes(), [b'S', part], Cut::<PART>(bytes)))
 }
 
 /// What the moving factor of a slot begins as.
@@ -211,13 +204,7 @@ pub fn write_slot(
     };
     Query::new(
         Command::WriteToSlot,
-        &[
-            (password.bytes(), PASSWORD),
-            (&[slot.wire()], 1),
-            (&factor.to_le_bytes(), 8),
-            (&[config.byte()], 1),
-            (token_id, 13),
-        ],
+        (password.bytes(), slot.wire(), factor.to_le_bytes(), config.byte(), token_id),
     )
 }
 
@@ -240,22 +227,14 @@ pub fn write_slot_authorized(
     };
     Query::new(
         Command::WriteToSlot,
-        &[
-            (&[slot.wire()], 1),
-            (name.wire(), 15),
-            (seed.expose(), 20),
-            (&[config.byte()], 1),
-            (token_id, 13),
-            (&factor, 8),
-        ],
+        (slot.wire(), name.wire(), Cut::<20>(seed.expose()), config.byte(), token_id, Cut::<8>(&factor)),
     )
 }
 
 /// Empties a slot. Newer firmware wants the temporary password, older an
 /// authorization before.
 pub fn erase_slot(slot: OtpSlot, password: Option<&TemporaryPassword>) -> Query {
-    let password = password.map(TemporaryPassword::bytes).unwrap_or_default();
-    Query::new(Command::EraseSlot, &[(&[slot.wire()], 1), (password, PASSWORD)])
+    Query::new(Command::EraseSlot, (slot.wire(), or_zeros(password)))
 }
 
 /// Which HOTP slots the lock keys of a keyboard call up (0xFF for none), and
@@ -276,8 +255,7 @@ pub struct GeneralConfig {
 pub fn write_config(config: GeneralConfig, password: Option<&TemporaryPassword>) -> Query {
     let GeneralConfig { num_lock, caps_lock, scroll_lock, user_pin_for_codes } = config;
     let bytes = [num_lock, caps_lock, scroll_lock, user_pin_for_codes.into(), 0];
-    let password = password.map(TemporaryPassword::bytes).unwrap_or_default();
-    Query::new(Command::WriteConfig, &[(&bytes, 5), (password, PASSWORD)])
+    Query::new(Command::WriteConfig, (bytes, or_zeros(password)))
 }
 
 #[cfg(test)]

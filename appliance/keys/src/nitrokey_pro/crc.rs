@@ -2,15 +2,13 @@
 //! FFFFFFFF, not reflected, no final xor, fed with little-endian 32-bit words
 //! (nitrokey-pro-firmware `report_protocol.c`; the Storage computes the same).
 
+use crate::bytes::padded;
+
 /// The CRC of `bytes`. A last word that is not whole counts with zeros behind it;
 /// reports have 60 bytes, so that does not happen.
 pub fn crc32(bytes: &[u8]) -> u32 {
     bytes.chunks(4).fold(u32::MAX, |crc, chunk| {
-        let mut word = [0; 4];
-        for (to, from) in word.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        (0..32).fold(crc ^ u32::from_le_bytes(word), |crc, _| {
+        (0..32).fold(crc ^ u32::from_le_bytes(padded(chunk).unwrap_or_default()), |crc, _| {
             let carry = if crc & 0x8000_0000 == 0 { 0 } else { 0x04c1_1db7 };
             crc << 1 ^ carry
         })

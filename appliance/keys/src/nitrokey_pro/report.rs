@@ -11,7 +11,7 @@
 use zeroize::Zeroizing;
 
 use super::crc::crc32;
-use crate::bytes::take;
+use crate::bytes::{Fields, joined, joined_padded, take};
 
 /// The length of every report.
 pub const LENGTH: usize = 64;
@@ -27,22 +27,11 @@ pub struct Query {
 }
 
 impl Query {
-    /// A command with its fields, each padded with zeros to its width. What
-    /// would stand in the place of the CRC or behind is left out.
-    pub(super) fn new(command: Command, fields: &[(&[u8], usize)]) -> Self {
-        let mut bytes = Zeroizing::new([0; LENGTH]);
-        let payload = fields
-            .iter()
-            .flat_map(|(field, width)| field.iter().copied().chain(core::iter::repeat(0)).take(*width));
-        let covered = core::iter::once(command.byte()).chain(payload);
-        for (to, from) in bytes.iter_mut().take(COVERED).zip(covered) {
-            *to = from;
-        }
-        let crc = crc32(bytes.get(..COVERED).unwrap_or_default());
-        for (to, from) in bytes.iter_mut().skip(COVERED).zip(crc.to_le_bytes()) {
-            *to = from;
-        }
-        Self { bytes, crc }
+    /// A command with its fields and zeros behind them. Fields that reach the place of the CRC do not compile.
+    pub(super) fn new<F: Fields>(command: Command, fields: F) -> Self {
+        let covered: Zeroizing<[u8; COVERED]> = joined_padded((command.byte(), fields));
+        let crc = crc32(covered.as_slice());
+        Self { bytes: joined((&*covered, crc.to_le_bytes())), crc }
     }
 
     /// The report.
@@ -250,6 +239,7 @@ impl CommandStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::Cut;
 
     fn sealed(mut bytes: [u8; 64]) -> [u8; 64] {
         let crc = crc32(&bytes[..60]);
@@ -259,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_report_is_an_answer_only_to_what_it_names() {
-        let query = Query::new(Command::ReadSlotName, &[(&[0x10], 1)]);
-        let other = Query::new(Command::ReadSlotName, &[(&[0x11], 1)]);
+        let query = Query::new(Command::ReadSlotName, [0x10]);
+        let other = Query::new(Command::ReadSlotName, [0x11]);
         let mut bytes = [0; 64];
         bytes[1] = query.command();
         bytes[2..6].copy_from_slice(&query.crc().to_le_bytes());
@@ -289,7 +279,7 @@ mod tests {
 
     #[test]
     fn fields_cannot_reach_the_crc() {
-        let query = Query::new(Command::GetStatus, &[(&[0xff; 80], 80)]);
+        let query = Query::new(Command::GetStatus, Cut::<59>(&[0xff; 80]));
         assert_eq!(query.bytes()[1..60], [0xff; 59]);
         assert_eq!(query.bytes()[60..], crc32(&query.bytes()[..60]).to_le_bytes());
     }

@@ -14,10 +14,9 @@ use zeroize::Zeroizing;
 
 use super::config::{ConfigError, Mode, SlotConfig};
 use super::flags::{CfgFlags, ExtFlags, TktFlags};
-use super::modhex;
 use super::typed::usage;
-use crate::bytes::padded;
-use crate::device::{Digits, Kind};
+use crate::bytes::{Cut, joined};
+use crate::device::{Digits, Kind, TokenIdForm};
 use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 
 /// The flags that every builder starts from; see the module.
@@ -26,61 +25,8 @@ pub const USUAL_EXT: ExtFlags = ExtFlags::SERIAL_BY_API.with(ExtFlags::ALLOW_UPD
 /// Bytes of an OATH key in a slot.
 pub const OATH_KEY: usize = 20;
 
-/// How an OATH token id is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenIdForm {
-    /// All as digits.
-    Digits,
-    /// The first byte (manufacturer) in modhex.
-    Modhex1,
-    /// The first two bytes (manufacturer and type) in modhex.
-    Modhex2,
-    /// All in modhex.
-    Modhex,
-}
-
-/// What an HOTP slot types in front of each code: up to 16 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct OathId {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// How they are typed.
-    pub form: TokenIdForm,
-}
-
-impl OathId {
-    /// A text in modhex; `None` for other text, and for more than 32 letters.
-    pub fn modhex(text: &str) -> Option<Self> {
-        let bytes = modhex::decode(text).ok().filter(|bytes| (1..=16).contains(&bytes.len()))?;
-        Some(Self { bytes: bytes.to_vec(), form: TokenIdForm::Modhex })
-    }
-
-    /// `ubhe` (Yubico, YubiKey) and eight decimal digits (OATH token identifier
-    /// specification, class A): the text that a key of this serial types.
-    pub fn of_serial(serial: u32) -> Self {
-        let digits = serial % 100_000_000;
-        let pair = |position: u32| {
-            let two = digits / 100_u32.pow(position) % 100;
-            (two / 10 * 16 + two % 10) as u8
-        };
-        let bytes = vec![0xe1, 0x63, pair(3), pair(2), pair(1), pair(0)];
-        Self { bytes, form: TokenIdForm::Modhex2 }
-    }
-
-    /// What the key types in front of a code.
-    pub fn text(&self) -> String {
-        let modhex_bytes = match self.form {
-            TokenIdForm::Digits => 0,
-            TokenIdForm::Modhex1 => 1,
-            TokenIdForm::Modhex2 => 2,
-            TokenIdForm::Modhex => 16,
-        };
-        let (letters, digits) = self.bytes.split_at_checked(modhex_bytes).unwrap_or((&self.bytes, &[]));
-        let mut text = modhex::encode(letters);
-        text.extend(digits.iter().map(|byte| format!("{byte:02x}")));
-        text
-    }
-}
+/// Characters of a typed password, in a slot.
+const LONGEST_PASSWORD: usize = 38;
 
 impl SlotConfig {
     /// HOTP from counter 0 with SHA-1: no token id, ENTER behind the code.
@@ -117,15 +63,15 @@ impl SlotConfig {
         for (at, character) in text.chars().enumerate() {
             codes.push(usage::Stroke::of(character).ok_or(ConfigError::NotTypable(at))?.scan_code());
         }
-        let all: Zeroizing<[u8; 38]> =
-            Zeroizing::new(padded(&codes).ok_or(ConfigError::PasswordLength(length))?);
+        if length > LONGEST_PASSWORD {
+            return Err(ConfigError::PasswordLength(length));
+        }
         let mut config = Self::blank(USUAL_EXT, TktFlags::ENTER, CfgFlags::SHORT_TICKET);
         // The password runs through all three fields, so the first counts as full.
         config.fixed_length = 16;
-        let places = config.fixed.iter_mut().chain(&mut config.uid).chain(&mut config.key);
-        for (to, from) in places.zip(all.iter()) {
-            *to = *from;
-        }
+        config.fixed = *joined(Cut::<16>(&codes));
+        config.uid = *joined(Cut::<6>(codes.get(16..).unwrap_or_default()));
+        config.key = *joined(Cut::<16>(codes.get(22..).unwrap_or_default()));
         Ok(config)
     }
 
@@ -139,18 +85,6 @@ impl SlotConfig {
         let mut config = Self::blank(USUAL_EXT, TktFlags::OATH, cfg);
         config.set_oath_key(seed)?;
         Ok(config)
-    }
-
-    /// Yubico OTP challenge-response.
-    pub fn challenge_yubico(private_id: &PrivateId, key: &AesKey, touch: bool) -> Self {
-        let mut cfg = CfgFlags::CHALLENGE_YUBICO;
-        if touch {
-            cfg = cfg | CfgFlags::CHALLENGE_TOUCH;
-        }
-        let mut config = Self::blank(USUAL_EXT, TktFlags::OATH, cfg);
-        config.uid = *private_id.expose();
-        config.key = *key.expose();
-        config
     }
 
     /// What goes with an update command: flags, without a secret. Only the bits
@@ -240,12 +174,12 @@ impl SlotConfig {
     }
 
     fn set_oath_key(&mut self, seed: &Seed) -> Result<(), ConfigError> {
-        let length = seed.expose().len();
-        let whole: Zeroizing<[u8; OATH_KEY]> =
-            Zeroizing::new(padded(seed.expose()).ok_or(ConfigError::KeyTooLong(length))?);
-        for (to, from) in self.key.iter_mut().chain(self.uid.iter_mut().take(4)).zip(whole.iter()) {
-            *to = *from;
+        let key = seed.expose();
+        if key.len() > OATH_KEY {
+            return Err(ConfigError::KeyTooLong(key.len()));
         }
+        self.key = *joined(Cut::<16>(key));
+        self.uid = *joined((Cut::<4>(key.get(16..).unwrap_or_default()), [0; 2]));
         Ok(())
     }
 }
@@ -254,7 +188,6 @@ impl SlotConfig {
 mod tests {
     use super::*;
     use crate::device::Firmware;
-    use proptest::prelude::*;
     use zeroize::Zeroizing;
 
     fn seed(bytes: &[u8]) -> Seed {
@@ -265,7 +198,7 @@ mod tests {
     fn eight_digits_are_never_taken_for_hmac() {
         let config = SlotConfig::hotp(&seed(&[1; 20]), Digits::Eight).unwrap();
         assert_eq!(config.mode(), Mode::Hotp(Digits::Eight));
-        assert_eq!(config.cfg().bits(), 0x02);
+        assert_eq!(config.cfg.bits(), 0x02);
         assert_eq!(Mode::of(TktFlags::OATH, CfgFlags::from_bits(0x22)), Mode::ChallengeHmac);
         assert_eq!(Mode::of(TktFlags::OATH, CfgFlags::from_bits(0x20)), Mode::ChallengeYubico);
     }
@@ -275,42 +208,6 @@ mod tests {
         assert_eq!(Mode::of(TktFlags::ENTER, CfgFlags::from_bits(0x22)), Mode::StaticTicket);
         assert_eq!(Mode::of(TktFlags::ENTER, CfgFlags::from_bits(0x02)), Mode::ScanCodes);
         assert_eq!(Mode::of(TktFlags::ENTER, CfgFlags::from_bits(0x00)), Mode::YubicoOtp);
-    }
-
-    #[test]
-    fn every_builder_keeps_the_serial_readable() {
-        let id = PrivateId::new(&[1; 6]).unwrap();
-        let key = AesKey::new(&[2; 16]).unwrap();
-        let configs = [
-            SlotConfig::hotp(&seed(&[1]), Digits::Six).unwrap(),
-            SlotConfig::yubico_otp(&[], &id, &key).unwrap(),
-            SlotConfig::static_password(&Pin::new(Zeroizing::new("x".into())).unwrap()).unwrap(),
-            SlotConfig::challenge_hmac(&seed(&[1]), true).unwrap(),
-            SlotConfig::challenge_yubico(&id, &key, false),
-        ];
-        for config in configs {
-            assert!(config.ext().contains(ExtFlags::SERIAL_BY_API));
-            let old = config.fitted_to(Firmware::new(2, 2, 3));
-            assert_eq!(old.ext().bits(), 0x04, "2.2.3 refuses bits of 2.3 (ykman issue 368)");
-        }
-    }
-
-    #[test]
-    fn counters_are_multiples_of_sixteen_up_to_0xffff0() {
-        let start = |counter| {
-            SlotConfig::hotp(&seed(&[1; 20]), Digits::Six)
-                .unwrap()
-                .with_initial_counter(counter)
-                .map(|config| config.initial_counter().unwrap())
-        };
-        assert_eq!(start(0), Ok(0));
-        assert_eq!(start(0x120), Ok(0x120));
-        assert_eq!(start(0xffff0), Ok(0xffff0));
-        assert_eq!(start(0x100000), Err(ConfigError::Counter(0x100000)));
-        assert_eq!(start(17), Err(ConfigError::Counter(17)));
-        let config =
-            SlotConfig::hotp(&seed(&[1; 20]), Digits::Six).unwrap().with_initial_counter(0x12340).unwrap();
-        assert_eq!(config.encode()[20..22], [0x12, 0x34], "big-endian, unlike everything else");
     }
 
     #[test]
@@ -333,103 +230,10 @@ mod tests {
     }
 
     #[test]
-    fn what_an_id_says_it_is_typed_as_is_what_the_slot_types() {
-        assert_eq!(OathId::of_serial(12_345).text(), "ubhe00012345");
-        assert_eq!(OathId::of_serial(4_294_967_295).text(), "ubhe94967295");
-        assert_eq!(OathId::modhex("vvcbcdce").unwrap().text(), "vvcbcdce");
-        assert!(OathId::modhex("ab").is_none() && OathId::modhex("").is_none());
-        for id in [OathId::of_serial(12_345_678), OathId::modhex("vvcb").unwrap()] {
-            let config = SlotConfig::hotp(&seed(&[1; 20]), Digits::Six).unwrap();
-            let config = config.with_token_id(&id.bytes, id.form).unwrap();
-            assert_eq!(config.token_id_text(), Some(id.text()));
-        }
-    }
-
-    #[test]
-    fn an_update_of_the_code_changes_nothing_else() {
-        let code = AccessCode::new(b"newnew").unwrap();
-        let mut hotp = SlotConfig::hotp(&seed(&[1; 20]), Digits::Eight).unwrap();
-        let mut hmac = SlotConfig::challenge_hmac(&seed(&[1; 20]), true).unwrap();
-        for (config, kind) in [(&mut hotp, Kind::Hotp), (&mut hmac, Kind::ChallengeResponse)] {
-            let before = (config.ext(), config.tkt(), config.cfg(), config.oath_key().unwrap());
-            assert!(config.update_with(&SlotConfig::new_code_update(kind, true, &code)));
-            assert!(config.new_code().same_as(&code));
-            assert_eq!((config.ext(), config.tkt(), config.cfg()), (before.0, before.1, before.2));
-            assert!(config.oath_key().unwrap().same_as(&before.3));
-        }
-    }
-
-    #[test]
-    fn the_token_id_is_typed_in_the_form_chosen() {
-        let typed = |form| {
-            SlotConfig::hotp(&seed(&[1; 20]), Digits::Six)
-                .unwrap()
-                .with_token_id(&[0xe1, 0xe2, 0x00, 0x11], form)
-                .unwrap()
-                .token_id_text()
-                .unwrap()
-        };
-        assert_eq!(typed(TokenIdForm::Digits), "e1e20011");
-        assert_eq!(typed(TokenIdForm::Modhex1), "ube20011");
-        assert_eq!(typed(TokenIdForm::Modhex2), "ubud0011");
-        assert_eq!(typed(TokenIdForm::Modhex), "ubudccbb");
-    }
-
-    #[test]
-    fn an_update_needs_the_allow_update_flag_and_changes_only_its_bits() {
-        let update = SlotConfig::update(
-            ExtFlags::NUMERIC_KEYPAD,
-            TktFlags::from_bits(0xff),
-            CfgFlags::from_bits(0xff),
-        );
-        let mut config = SlotConfig::hotp(&seed(&[1; 20]), Digits::Six).unwrap();
-        assert!(config.update_with(&update));
-        assert_eq!((config.ext().bits(), config.tkt().bits(), config.cfg().bits()), (0x08, 0x7f, 0x0c));
-        assert_eq!(config.mode(), Mode::Hotp(Digits::Six));
-        assert!(!config.update_with(&update), "the update took the flag away");
-    }
-
-    #[test]
     fn fitting_never_changes_the_mode() {
         let config =
             SlotConfig::hotp(&seed(&[1; 20]), Digits::Six).unwrap().fitted_to(Firmware::new(2, 0, 2));
         assert_eq!(config.mode(), Mode::Hotp(Digits::Six));
         assert!(!config.mode().is_known_to(Firmware::new(2, 0, 2)));
-    }
-
-    proptest! {
-        #[test]
-        fn parse_undoes_encode(
-            key in prop::collection::vec(any::<u8>(), 1..=20),
-            sixteenth: u16,
-            id in prop::collection::vec(any::<u8>(), 0..=16),
-            code: [u8; 6],
-        ) {
-            let counter = u32::from(sixteenth) * 16;
-            let config = SlotConfig::hotp(&seed(&key), Digits::Eight).unwrap()
-                .with_initial_counter(counter).unwrap()
-                .with_token_id(&id, TokenIdForm::Modhex1).unwrap()
-                .with_new_code(&AccessCode::new(&code).unwrap());
-            let again = SlotConfig::parse(&config.encode()).unwrap();
-            prop_assert_eq!(again.encode(), config.encode());
-            prop_assert_eq!(again.initial_counter(), Some(counter));
-            prop_assert_eq!(again.fixed(), id.as_slice());
-            prop_assert!(again.new_code().expose() == &code);
-            let mut padded = key.clone();
-            padded.resize(20, 0);
-            prop_assert!(again.oath_key().unwrap().expose() == padded.as_slice());
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(body in prop::collection::vec(any::<u8>(), 50)) {
-            let mut bytes = [0; 52];
-            bytes[..50].copy_from_slice(&body);
-            prop_assume!(SlotConfig::parse(&bytes).is_err() || crate::yubikey::crc::is_intact(&bytes));
-            bytes[50..].copy_from_slice(&crate::yubikey::crc::seal(&body));
-            if let Ok(config) = SlotConfig::parse(&bytes) {
-                prop_assert!(config.encode().as_slice() == bytes.as_slice());
-                let _ = (config.oath_key(), config.scan_codes(), config.token_id_text(), config.yubico_key());
-            }
-        }
     }
 }

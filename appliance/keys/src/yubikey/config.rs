@@ -18,10 +18,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::crc;
 use super::firmware::Feature;
 use super::flags::{CfgFlags, ExtFlags, TktFlags};
-use super::modhex;
-use crate::bytes::{padded, take};
+use crate::bytes::{joined, padded};
 use crate::device::{Digits, Firmware};
-use crate::secret::{AccessCode, AesKey, PrivateId, Seed};
 
 /// Bytes of a configuration.
 pub const CONFIG: usize = 52;
@@ -81,15 +79,9 @@ impl Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The CRC does not fit the rest.
-    #[error("the configuration's CRC does not fit its content")]
-    Crc,
     /// The fixed part is at most 16 bytes.
     #[error("a fixed part has at most 16 bytes, not {0}")]
     FixedTooLong(usize),
-    /// The two reserved bytes are not zero.
-    #[error("the reserved bytes of the configuration are not zero")]
-    Reserved,
     /// An OATH key is at most 20 bytes.
     #[error("a YubiKey slot takes an OATH key of at most 20 bytes, not {0}")]
     KeyTooLong(usize),
@@ -125,134 +117,17 @@ pub struct SlotConfig {
 }
 
 impl SlotConfig {
-    /// Reads 52 bytes. All zeros are no configuration but the wish to delete
-    /// one: see [`SlotWrite`](super::slot_write::SlotWrite).
-    pub fn parse(bytes: &[u8; CONFIG]) -> Result<Self, ConfigError> {
-        if !crc::is_intact(bytes) {
-            return Err(ConfigError::Crc);
-        }
-        let mut config = Self::blank(ExtFlags::NONE, TktFlags::NONE, CfgFlags::NONE);
-        let mut rest = bytes.as_slice();
-        let input = &mut rest;
-        // 52 bytes hold all fields, so no `take` comes back empty.
-        config.fixed = take(input).unwrap_or_default();
-        config.uid = take(input).unwrap_or_default();
-        config.key = take(input).unwrap_or_default();
-        config.new_code = take(input).unwrap_or_default();
-        let [length, ext, tkt, cfg, reserved @ ..] = take::<6>(input).unwrap_or_default();
-        if length > 16 {
-            return Err(ConfigError::FixedTooLong(length.into()));
-        }
-        if reserved != [0, 0] {
-            return Err(ConfigError::Reserved);
-        }
-        config.fixed_length = length;
-        config.ext = ExtFlags::from_bits(ext);
-        config.tkt = TktFlags::from_bits(tkt);
-        config.cfg = CfgFlags::from_bits(cfg);
-        Ok(config)
-    }
-
     /// The 52 bytes.
     pub fn encode(&self) -> Zeroizing<[u8; CONFIG]> {
-        let mut body = Zeroizing::new([0; CONFIG - 2]);
         let flags = [self.fixed_length, self.ext.bits(), self.tkt.bits(), self.cfg.bits()];
-        let fields = self.fixed.iter().chain(&self.uid).chain(&self.key).chain(&self.new_code).chain(&flags);
-        for (to, from) in body.iter_mut().zip(fields) {
-            *to = *from;
-        }
-        let mut whole = Zeroizing::new([0; CONFIG]);
-        for (to, from) in whole.iter_mut().zip(body.iter().chain(&crc::seal(body.as_slice()))) {
-            *to = *from;
-        }
-        whole
+        let fields = (&self.fixed, &self.uid, &self.key, &self.new_code, flags, [0; 2]);
+        let body: Zeroizing<[u8; CONFIG - 2]> = joined(fields);
+        joined((&*body, crc::seal(body.as_slice())))
     }
 
     /// What the slot does.
     pub fn mode(&self) -> Mode {
         Mode::of(self.tkt, self.cfg)
-    }
-
-    /// Flags around the slot.
-    pub fn ext(&self) -> ExtFlags {
-        self.ext
-    }
-
-    /// Flags around the code.
-    pub fn tkt(&self) -> TktFlags {
-        self.tkt
-    }
-
-    /// Flags that depend on the mode.
-    pub fn cfg(&self) -> CfgFlags {
-        self.cfg
-    }
-
-    /// The fixed part: public id, OATH token id, or the begin of a password.
-    pub fn fixed(&self) -> &[u8] {
-        self.fixed.get(..usize::from(self.fixed_length)).unwrap_or_default()
-    }
-
-    /// What guards the slot from now on; all zero for nothing.
-    pub fn new_code(&self) -> AccessCode {
-        AccessCode::from_array(&self.new_code)
-    }
-
-    /// The 20-byte key of an HOTP or HMAC slot (shorter ones were zero padded).
-    pub fn oath_key(&self) -> Option<Seed> {
-        if !matches!(self.mode(), Mode::Hotp(_) | Mode::ChallengeHmac) {
-            return None;
-        }
-        let [a, b, c, d, _, _] = self.uid;
-        let mut joined = Zeroizing::new([0; 20]);
-        for (to, from) in joined.iter_mut().zip(self.key.iter().chain(&[a, b, c, d])) {
-            *to = *from;
-        }
-        Seed::new(joined.as_slice()).ok()
-    }
-
-    /// The counter that an HOTP slot starts at.
-    pub fn initial_counter(&self) -> Option<u32> {
-        let [_, _, _, _, high, low] = self.uid;
-        matches!(self.mode(), Mode::Hotp(_)).then(|| u32::from(u16::from_be_bytes([high, low])) * 16)
-    }
-
-    /// The private id and key of a Yubico OTP slot, static ticket or challenge slot.
-    pub fn yubico_key(&self) -> Option<(PrivateId, AesKey)> {
-        matches!(self.mode(), Mode::YubicoOtp | Mode::StaticTicket | Mode::ChallengeYubico)
-            .then(|| (PrivateId::from_array(&self.uid), AesKey::from_array(&self.key)))
-    }
-
-    /// The scan codes of a static password up to the zero that ends it, bit 7 meaning shift.
-    pub fn scan_codes(&self) -> Option<Zeroizing<Vec<u8>>> {
-        (self.mode() == Mode::ScanCodes).then(|| {
-            let all = self.fixed.iter().chain(&self.uid).chain(&self.key);
-            let mut codes = Zeroizing::new(Vec::with_capacity(38));
-            codes.extend(all.copied().take_while(|&code| code != 0));
-            codes
-        })
-    }
-
-    /// The text that an HOTP slot types before the code: its token id, in part
-    /// or whole in modhex, the rest as hexadecimal digits.
-    pub fn token_id_text(&self) -> Option<String> {
-        if !matches!(self.mode(), Mode::Hotp(_)) {
-            return None;
-        }
-        let modhex_bytes = if self.cfg.contains(CfgFlags::TOKEN_ID_MODHEX) {
-            16
-        } else if self.cfg.contains(CfgFlags::TOKEN_ID_MODHEX_2) {
-            2
-        } else if self.cfg.contains(CfgFlags::TOKEN_ID_MODHEX_1) {
-            1
-        } else {
-            0
-        };
-        let fixed = self.fixed();
-        let (letters, digits) = fixed.split_at_checked(modhex_bytes).unwrap_or((fixed, &[]));
-        let mut text = modhex::encode(letters);
-        text.extend(digits.iter().map(|byte| format!("{byte:02x}")));
-        Some(text)
     }
 
     /// Cuts the flags down to what `firmware` knows, because it refuses a
@@ -279,21 +154,6 @@ impl SlotConfig {
         self.tkt = self.tkt.known_to(firmware);
         self.cfg = self.cfg.known_to(firmware);
         self
-    }
-
-    /// Applies an update as the key does: flags under their masks, and the
-    /// access code. False, and nothing changed, when this configuration does
-    /// not allow updates.
-    #[must_use]
-    pub fn update_with(&mut self, update: &Self) -> bool {
-        if !self.ext.contains(ExtFlags::ALLOW_UPDATE) {
-            return false;
-        }
-        self.ext = self.ext.replaced(update.ext, ExtFlags::UPDATABLE);
-        self.tkt = self.tkt.replaced(update.tkt, TktFlags::UPDATABLE);
-        self.cfg = self.cfg.replaced(update.cfg, CfgFlags::UPDATABLE);
-        self.new_code = update.new_code;
-        true
     }
 
     pub(super) fn blank(ext: ExtFlags, tkt: TktFlags, cfg: CfgFlags) -> Self {

@@ -5,8 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use super::device_info::{DeviceInfoError, ber_value, number, put_tag, tag, with_length};
-use crate::bytes::{take, take_slice};
+use super::device_info::tag;
 use crate::secret::LockCode;
 
 /// A change of the device configuration; `None` leaves a part as it is.
@@ -68,73 +67,20 @@ impl DeviceConfig {
         }
         with_length(&body)
     }
-
-    /// Reads the bytes of a payload as a key does; what is behind the length
-    /// is not looked at.
-    pub fn parse(payload: &[u8]) -> Result<Self, DeviceInfoError> {
-        let mut all = payload;
-        let [said] = take(&mut all).unwrap_or([0]);
-        let mut rest = take_slice(&mut all, said.into())
-            .ok_or(DeviceInfoError::Length { said: said.into(), got: all.len() })?;
-        let mut config = Self::default();
-        let code = |tag, value| LockCode::new(value).map_err(|_| DeviceInfoError::Value(tag));
-        while let Some([tag]) = take(&mut rest) {
-            let value = ber_value(&mut rest).ok_or(DeviceInfoError::CutOff(tag))?;
-            match tag {
-                tag::REBOOT => config.reboot = true,
-                tag::UNLOCK => config.unlock = Some(code(tag, value)?),
-                tag::USB_ENABLED => config.usb_enabled = Some(number(tag, value)?),
-                tag::NFC_ENABLED => config.nfc_enabled = Some(number(tag, value)?),
-                tag::AUTO_EJECT => config.auto_eject = Some(number(tag, value)?),
-                tag::CHALLENGE_TIMEOUT => config.challenge_timeout = Some(number(tag, value)?),
-                tag::FLAGS => config.flags = Some(number(tag, value)?),
-                tag::LOCK => config.new_lock = Some(code(tag, value)?),
-                tag::NFC_RESTRICTED => config.nfc_restricted = number::<u8>(tag, value)? == 1,
-                _ => {}
-            }
-        }
-        Ok(config)
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn every_part_comes_back() {
-        let config = DeviceConfig {
-            reboot: true,
-            unlock: Some(LockCode::from_array(&[1; 16])),
-            usb_enabled: Some(0x23f),
-            nfc_enabled: Some(0),
-            auto_eject: Some(300),
-            challenge_timeout: Some(9),
-            flags: Some(0x40),
-            new_lock: Some(LockCode::from_array(&[2; 16])),
-            nfc_restricted: true,
-        };
-        let bytes = config.encode().unwrap();
-        let again = DeviceConfig::parse(&bytes).unwrap();
-        assert!(again.encode().unwrap() == bytes);
-        assert!(super::super::command::write_device_info(&config).is_some(), "all at once fit a frame");
+fn put_tag(body: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    body.push(tag);
+    if value.len() > 0x7f {
+        body.push(0x81);
     }
+    body.push(value.len() as u8);
+    body.extend_from_slice(value);
+}
 
-    #[test]
-    fn a_lock_code_has_sixteen_bytes() {
-        assert_eq!(
-            DeviceConfig::parse(&[4, tag::LOCK, 2, 0, 0]).map(drop),
-            Err(DeviceInfoError::Value(tag::LOCK))
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn any_payload_is_read_or_refused(payload: Vec<u8>) {
-            if let Ok(config) = DeviceConfig::parse(&payload) {
-                let _ = config.encode();
-            }
-        }
-    }
+fn with_length(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(body.len() + 1));
+    whole.push(u8::try_from(body.len()).ok()?);
+    whole.extend_from_slice(body);
+    Some(whole)
 }

@@ -4,8 +4,6 @@
 //! BER length, a value with its high byte first. Tag 0x10 with value 1 says
 //! that there is another page (5.7).
 
-use zeroize::Zeroizing;
-
 use super::firmware;
 use crate::bytes::{take, take_slice};
 use crate::device::Firmware;
@@ -48,12 +46,7 @@ pub(super) mod tag {
     pub(in crate::yubikey) const NFC_SUPPORTED: u8 = 0x0d;
     pub(in crate::yubikey) const NFC_ENABLED: u8 = 0x0e;
     pub(in crate::yubikey) const MORE: u8 = 0x10;
-    pub(in crate::yubikey) const PART_NUMBER: u8 = 0x13;
-    pub(in crate::yubikey) const FIPS_CAPABLE: u8 = 0x14;
-    pub(in crate::yubikey) const FIPS_APPROVED: u8 = 0x15;
-    pub(in crate::yubikey) const PIN_COMPLEXITY: u8 = 0x16;
     pub(in crate::yubikey) const NFC_RESTRICTED: u8 = 0x17;
-    pub(in crate::yubikey) const RESET_BLOCKED: u8 = 0x18;
 }
 
 /// Why bytes are not a page of device information.
@@ -115,35 +108,14 @@ pub struct DeviceInfo {
     pub usb_enabled_raw: Option<u16>,
     /// What it can do by radio.
     pub nfc_supported: Option<u16>,
-    /// What is switched on by radio.
-    pub nfc_enabled: Option<u16>,
     /// The serial.
     pub serial: Option<u32>,
     /// The shape.
     pub form_factor: Option<FormFactor>,
     /// The firmware, which can be newer than the OTP application says.
     pub version: Option<Firmware>,
-    /// Seconds until the card is ejected.
-    pub auto_eject: Option<u16>,
-    /// Seconds to wait for a touch in challenge-response.
-    pub challenge_timeout: Option<u8>,
-    /// 0x40 remote wakeup, 0x80 eject by touch.
-    pub flags: Option<u8>,
     /// Whether the interface configuration needs a [`LockCode`](crate::secret::LockCode).
     pub config_locked: Option<bool>,
-    /// Letters of the vendor's part number.
-    pub part_number: Option<String>,
-    /// Which applications can be FIPS approved, in bits of an order of their
-    /// own: 01 FIDO2, 02 PIV, 04 OpenPGP, 08 OATH, 10 YubiHSM Auth.
-    pub fips_capable: Option<u16>,
-    /// Which applications are, in the same bits.
-    pub fips_approved: Option<u16>,
-    /// Whether PINs must be hard to guess.
-    pub pin_complexity: Option<bool>,
-    /// Whether the radio sleeps until the key was powered over USB.
-    pub nfc_restricted: Option<bool>,
-    /// Which applications cannot be reset now.
-    pub reset_blocked: Option<u16>,
 }
 
 impl DeviceInfo {
@@ -168,25 +140,9 @@ impl DeviceInfo {
                     let [major, minor, build] = value.try_into().map_err(|_| DeviceInfoError::Value(tag))?;
                     self.version = Some(Firmware::new(major, minor, build));
                 }
-                tag::AUTO_EJECT => self.auto_eject = Some(number(tag, value)?),
-                tag::CHALLENGE_TIMEOUT => self.challenge_timeout = Some(number(tag, value)?),
-                tag::FLAGS => self.flags = Some(number(tag, value)?),
                 tag::LOCK => self.config_locked = Some(value.iter().any(|&byte| byte != 0)),
                 tag::NFC_SUPPORTED => self.nfc_supported = Some(number(tag, value)?),
-                tag::NFC_ENABLED => self.nfc_enabled = Some(number(tag, value)?),
                 tag::MORE => more = number::<u8>(tag, value)? == 1,
-                tag::PART_NUMBER => {
-                    // Shown to people, so nothing but printable ASCII goes through.
-                    let text = core::str::from_utf8(value)
-                        .ok()
-                        .filter(|text| !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()));
-                    self.part_number = text.map(str::to_owned);
-                }
-                tag::FIPS_CAPABLE => self.fips_capable = Some(number(tag, value)?),
-                tag::FIPS_APPROVED => self.fips_approved = Some(number(tag, value)?),
-                tag::PIN_COMPLEXITY => self.pin_complexity = Some(number::<u8>(tag, value)? == 1),
-                tag::NFC_RESTRICTED => self.nfc_restricted = Some(number::<u8>(tag, value)? == 1),
-                tag::RESET_BLOCKED => self.reset_blocked = Some(number(tag, value)?),
                 _ => {}
             }
         }
@@ -208,46 +164,10 @@ impl DeviceInfo {
     pub fn has_nfc(&self) -> bool {
         self.nfc_supported.is_some_and(|supported| supported != 0)
     }
-
-    /// The page as a key sends it, tags in ascending order; `more` announces
-    /// another. `None` when it is longer than 255 bytes.
-    pub fn encode_page(&self, more: bool) -> Option<Vec<u8>> {
-        let mut body = Vec::new();
-        let mut put = |tag: u8, value: Option<&[u8]>| {
-            if let Some(value) = value {
-                put_tag(&mut body, tag, value);
-            }
-        };
-        let wide = |number: Option<u16>| number.map(u16::to_be_bytes);
-        let flag = |flag: Option<bool>| flag.map(|flag| [u8::from(flag)]);
-        put(tag::USB_SUPPORTED, wide(self.usb_supported).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::SERIAL, self.serial.map(u32::to_be_bytes).as_ref().map(<[u8; 4]>::as_slice));
-        put(tag::USB_ENABLED, wide(self.usb_enabled_raw).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::FORM_FACTOR, self.form_factor.map(|form| [form.0]).as_ref().map(<[u8; 1]>::as_slice));
-        let version = self.version.map(|version| [version.major, version.minor, version.build]);
-        put(tag::VERSION, version.as_ref().map(<[u8; 3]>::as_slice));
-        put(tag::AUTO_EJECT, wide(self.auto_eject).as_ref().map(<[u8; 2]>::as_slice));
-        put(
-            tag::CHALLENGE_TIMEOUT,
-            self.challenge_timeout.map(|byte| [byte]).as_ref().map(<[u8; 1]>::as_slice),
-        );
-        put(tag::FLAGS, self.flags.map(|byte| [byte]).as_ref().map(<[u8; 1]>::as_slice));
-        put(tag::LOCK, flag(self.config_locked).as_ref().map(<[u8; 1]>::as_slice));
-        put(tag::NFC_SUPPORTED, wide(self.nfc_supported).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::NFC_ENABLED, wide(self.nfc_enabled).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::MORE, more.then_some([1]).as_ref().map(<[u8; 1]>::as_slice));
-        put(tag::PART_NUMBER, self.part_number.as_deref().map(str::as_bytes));
-        put(tag::FIPS_CAPABLE, wide(self.fips_capable).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::FIPS_APPROVED, wide(self.fips_approved).as_ref().map(<[u8; 2]>::as_slice));
-        put(tag::PIN_COMPLEXITY, flag(self.pin_complexity).as_ref().map(<[u8; 1]>::as_slice));
-        put(tag::NFC_RESTRICTED, flag(self.nfc_restricted).as_ref().map(<[u8; 1]>::as_slice));
-        put(tag::RESET_BLOCKED, wide(self.reset_blocked).as_ref().map(<[u8; 2]>::as_slice));
-        with_length(&body).map(|page| page.to_vec())
-    }
 }
 
 /// The value behind a BER length of one to three bytes.
-pub(super) fn ber_value<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+fn ber_value<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let [first] = take(input)?;
     let length = match first {
         0..=0x7f => usize::from(first),
@@ -259,28 +179,12 @@ pub(super) fn ber_value<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// A number, high byte first, of up to the width of `T`; an empty value is 0.
-pub(super) fn number<T: TryFrom<u32>>(tag: u8, value: &[u8]) -> Result<T, DeviceInfoError> {
+fn number<T: TryFrom<u32>>(tag: u8, value: &[u8]) -> Result<T, DeviceInfoError> {
     if value.len() > 4 {
         return Err(DeviceInfoError::Value(tag));
     }
     let whole = value.iter().fold(0, |number: u32, &byte| number << 8 | u32::from(byte));
     T::try_from(whole).map_err(|_| DeviceInfoError::Value(tag))
-}
-
-pub(super) fn put_tag(body: &mut Vec<u8>, tag: u8, value: &[u8]) {
-    body.push(tag);
-    if value.len() > 0x7f {
-        body.push(0x81);
-    }
-    body.push(value.len() as u8);
-    body.extend_from_slice(value);
-}
-
-pub(super) fn with_length(body: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let mut whole = Zeroizing::new(Vec::with_capacity(body.len() + 1));
-    whole.push(u8::try_from(body.len()).ok()?);
-    whole.extend_from_slice(body);
-    Some(whole)
 }
 
 #[cfg(test)]
@@ -309,7 +213,6 @@ mod tests {
         assert_eq!(info.version, Some(Firmware::new(5, 1, 2)));
         assert_eq!(info.form_factor.and_then(FormFactor::words), Some("USB-A keychain"));
         assert_eq!(info.usb_enabled(Firmware::new(5, 1, 2)), Some(0x24));
-        assert_eq!((info.auto_eject, info.challenge_timeout, info.flags), (Some(30), Some(15), Some(0x80)));
         assert!(info.has_nfc());
     }
 
@@ -346,35 +249,17 @@ mod tests {
         assert_eq!(read(&[4, 1, 2, 3]).map(drop), Err(DeviceInfoError::Length { said: 4, got: 3 }));
         assert_eq!(read(&[2, tag::SERIAL, 4]).map(drop), Err(DeviceInfoError::CutOff(tag::SERIAL)));
         assert_eq!(read(&[4, tag::VERSION, 2, 5, 4]).map(drop), Err(DeviceInfoError::Value(tag::VERSION)));
-        assert_eq!(read(&[4, tag::FLAGS, 2, 1, 0]).map(drop), Err(DeviceInfoError::Value(tag::FLAGS)));
+        assert_eq!(
+            read(&[4, tag::FORM_FACTOR, 2, 1, 0]).map(drop),
+            Err(DeviceInfoError::Value(tag::FORM_FACTOR))
+        );
         assert_eq!(read(&[2, tag::SERIAL, 0x80]).map(drop), Err(DeviceInfoError::CutOff(tag::SERIAL)));
-    }
-
-    #[test]
-    fn a_part_number_that_is_not_plain_text_is_left_out() {
-        assert_eq!(read(&[4, tag::PART_NUMBER, 2, 0x1b, b'A']).unwrap().0.part_number, None);
-        assert_eq!(read(&[4, tag::PART_NUMBER, 2, b'A', b'1']).unwrap().0.part_number.as_deref(), Some("A1"));
     }
 
     proptest! {
         #[test]
         fn any_page_is_read_or_refused(page: Vec<u8>) {
             let _ = read(&page);
-        }
-
-        #[test]
-        fn a_page_of_any_tags_is_read_or_refused_and_comes_back(
-            tags in prop::collection::vec((1u8..0x20, prop::collection::vec(any::<u8>(), 0..5)), 0..12),
-        ) {
-            let mut body = Vec::new();
-            for (tag, value) in &tags {
-                put_tag(&mut body, *tag, value);
-            }
-            let page = with_length(&body).unwrap();
-            if let Ok((info, more)) = read(&page) {
-                let again = read(&info.encode_page(more).unwrap()).unwrap();
-                prop_assert_eq!(again, (info, more));
-            }
         }
     }
 }

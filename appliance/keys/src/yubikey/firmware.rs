@@ -14,13 +14,8 @@ pub enum Feature {
     SlotTwo,
     /// `touchLevel` says which slots are valid: 2.1.
     ValidBits,
-    /// `touchLevel` says which slots fire on touch: 3.0.
-    TouchBits,
     /// OATH-HOTP slots: 2.1.
     Hotp,
-    /// HOTP slots that start at another counter than 0: 2.2 and late NEO betas.
-    #[doc(alias = "OATH_IMF")]
-    HotpInitialCounter,
     /// Typed passwords made of scan codes: 2.0, but not the first NEO beta.
     ScanCodes,
     /// Challenge-response slots: 2.2.
@@ -36,14 +31,6 @@ pub enum Feature {
     Swap,
     /// The flag that inverts the LED: 2.4, and again from 3.1.
     LedInversion,
-    /// NDEF: the NEO, its beta, and the 5. The 4 has no radio.
-    Ndef,
-    /// NDEF that fires slot 2: 3.0 up, without the 4.
-    NdefSlotTwo,
-    /// The USB mode command: 3.0 up to the last 4.x.
-    UsbMode,
-    /// The scan-code map: 3.0.
-    ScanMap,
     /// The command that reads device information: 4.1.
     DeviceInfo,
     /// The command that writes device information: 5.0.
@@ -58,16 +45,11 @@ impl Feature {
         match self {
             Self::SlotTwo => from(2, 0) && !beta,
             Self::ValidBits | Self::Hotp => from(2, 1),
-            Self::TouchBits | Self::ScanMap => from(3, 0),
-            Self::HotpInitialCounter => from(2, 2) || (beta && firmware.build > 6),
             Self::ScanCodes => from(2, 0) && !(beta && firmware.build < 5),
             Self::ChallengeResponse | Self::SerialElsewhere => from(2, 2),
             Self::SerialByApi => from(2, 2) || beta,
             Self::Update | Self::Swap => from(2, 3),
             Self::LedInversion => from(2, 4) && (firmware.major, firmware.minor) != (3, 0),
-            Self::Ndef => beta || (from(3, 0) && firmware.major != 4),
-            Self::NdefSlotTwo => from(3, 0) && firmware.major != 4,
-            Self::UsbMode => from(3, 0) && !from(5, 0),
             Self::DeviceInfo => from(4, 1),
             Self::WriteDeviceInfo => from(5, 0),
         }
@@ -127,8 +109,6 @@ mod tests {
         assert!(has(Feature::SerialByApi, (2, 1, 4)));
         assert!(!has(Feature::SerialElsewhere, (2, 1, 4)));
         assert!(has(Feature::SlotTwo, (2, 2, 0)));
-        assert!(!has(Feature::HotpInitialCounter, (2, 1, 6)));
-        assert!(has(Feature::HotpInitialCounter, (2, 1, 7)));
         assert!(!has(Feature::ScanCodes, (2, 1, 4)));
         assert!(has(Feature::ScanCodes, (2, 1, 5)));
     }
@@ -142,14 +122,25 @@ mod tests {
     }
 
     #[test]
-    fn the_four_has_no_radio_and_the_five_no_usb_mode() {
-        assert!(has(Feature::Ndef, (3, 4, 9)));
-        assert!(!has(Feature::Ndef, (4, 3, 4)));
-        assert!(has(Feature::Ndef, (5, 4, 3)));
-        assert!(has(Feature::UsbMode, (4, 3, 4)));
-        assert!(!has(Feature::UsbMode, (5, 0, 0)));
+    fn device_information_came_with_4_1() {
         assert!(!has(Feature::DeviceInfo, (4, 0, 9)));
         assert!(has(Feature::DeviceInfo, (4, 1, 0)));
+    }
+
+    #[test]
+    fn commands_begin_with_the_firmware_that_brought_them() {
+        for (feature, before, from) in [
+            (Feature::SlotTwo, (1, 3, 0), (2, 0, 0)),
+            (Feature::Update, (2, 2, 0), (2, 3, 0)),
+            (Feature::Swap, (2, 2, 0), (2, 3, 0)),
+            (Feature::SerialByApi, (2, 1, 0), (2, 2, 0)),
+            (Feature::ChallengeResponse, (2, 1, 0), (2, 2, 0)),
+            (Feature::DeviceInfo, (4, 0, 0), (4, 1, 0)),
+            (Feature::WriteDeviceInfo, (4, 4, 0), (5, 0, 0)),
+        ] {
+            assert!(!has(feature, before), "{feature:?}");
+            assert!(has(feature, from), "{feature:?}");
+        }
     }
 
     #[test]

@@ -9,12 +9,12 @@
 //! | [`report`], [`status`], [`response`] | what the key shows when it is read |
 //! | [`command`] | the command bytes, and frames for each |
 //! | [`flags`], [`config`], [`build`], [`slot_write`] | what a slot holds |
-//! | [`extras`], [`device_info`], [`device_config`] | the rest of the payloads |
+//! | [`device_info`], [`device_config`] | the rest of the payloads |
 //! | [`firmware`], [`ids`] | which key can do what |
 //! | [`conversations`] | how they are strung together |
-//! | [`modhex`], [`yubico_otp`], [`typed`] | what comes out of a key |
+//! | [`yubico_otp`], [`typed`] | what comes out of a key |
 //!
-//! All codecs go both ways, for round trips in tests and fuzz targets. The twins share none of them.
+//! What a key does with these bytes is not here: the twins and `tests/key_half` share nothing with this.
 
 pub mod build;
 pub mod command;
@@ -23,12 +23,10 @@ pub mod conversations;
 pub mod crc;
 pub mod device_config;
 pub mod device_info;
-pub mod extras;
 pub mod firmware;
 pub mod flags;
 pub mod frame;
 pub mod ids;
-pub mod modhex;
 pub mod report;
 pub mod response;
 pub mod slot_write;

@@ -9,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::crc;
 use super::frame::CHUNK;
-use super::report::KeyReport;
 
 /// More chunks cannot be told apart, because five bits count them.
 const MOST_CHUNKS: usize = 32;
@@ -49,29 +48,6 @@ pub enum Length {
     Exactly(usize),
     /// As many as the first byte says, and that byte: device information.
     Prefixed,
-}
-
-/// The reports of a response, with the one that ends it.
-///
-/// # Errors
-///
-/// `None` when `data` is longer than [`LONGEST`].
-pub fn encode(data: &[u8]) -> Option<Vec<[u8; 8]>> {
-    if data.len() > LONGEST {
-        return None;
-    }
-    let mut sealed = Zeroizing::new(data.to_vec());
-    sealed.extend(crc::seal(data));
-    let mut reports: Vec<[u8; 8]> = sealed
-        .chunks(CHUNK)
-        .zip(0..)
-        .filter_map(|(chunk, sequence)| {
-            let data = crate::bytes::padded(chunk)?;
-            Some(KeyReport::Chunk { sequence, data }.encode())
-        })
-        .collect();
-    reports.push(KeyReport::Chunk { sequence: 0, data: [0; 7] }.encode());
-    Some(reports)
 }
 
 /// Collects the chunks of one response.
@@ -132,58 +108,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(reports: &[[u8; 8]], length: Length) -> Result<Vec<u8>, ResponseError> {
-        let mut reader = Reader::new();
-        for report in reports {
-            let KeyReport::Chunk { sequence, data } = KeyReport::parse(report) else { panic!("not a chunk") };
-            if reader.push(sequence, &data)? {
-                break;
-            }
-        }
-        reader.finish(length).map(|bytes| bytes.to_vec())
-    }
-
-    #[test]
-    fn a_chunk_too_many_or_too_few_is_refused() {
-        // 20 bytes and the CRC need four chunks; libykpers and python-yubico insist.
-        let reports = encode(&[7; 20]).unwrap();
-        assert_eq!(reports.len(), 5);
-        assert_eq!(read(&reports, Length::Exactly(20)).unwrap(), [7; 20]);
-        let few: Vec<_> = reports.iter().take(3).chain(reports.last()).copied().collect();
-        assert_eq!(read(&few, Length::Exactly(20)), Err(ResponseError::Chunks { wanted: 4, got: 3 }));
-        let mut many = reports.clone();
-        many.insert(4, KeyReport::Chunk { sequence: 4, data: [0; 7] }.encode());
-        assert_eq!(read(&many, Length::Exactly(20)), Err(ResponseError::Chunks { wanted: 4, got: 5 }));
-    }
-
-    #[test]
-    fn a_skipped_chunk_is_noticed() {
-        let mut reports = encode(&[7; 20]).unwrap();
-        reports.remove(1);
-        assert_eq!(read(&reports, Length::Exactly(20)), Err(ResponseError::OutOfOrder { wanted: 1, got: 2 }));
-    }
-
-    #[test]
-    fn a_changed_byte_is_noticed() {
-        let mut reports = encode(&[7; 20]).unwrap();
-        reports[2][3] ^= 1;
-        assert_eq!(read(&reports, Length::Exactly(20)), Err(ResponseError::Crc));
-    }
-
-    #[test]
-    fn the_longest_response_has_all_sequence_numbers() {
-        let data = [3; LONGEST];
-        assert_eq!(read(&encode(&data).unwrap(), Length::Exactly(LONGEST)).unwrap(), data);
-        assert!(encode(&[0; LONGEST + 1]).is_none());
-    }
-
     proptest! {
-        #[test]
-        fn finish_undoes_encode(data in prop::collection::vec(any::<u8>(), 0..=LONGEST)) {
-            let reports = encode(&data).unwrap();
-            prop_assert_eq!(read(&reports, Length::Exactly(data.len())).unwrap(), data);
-        }
-
         #[test]
         fn any_chunks_are_taken_or_refused(chunks: Vec<(u8, [u8; 7])>, prefixed: bool) {
             let mut reader = Reader::new();

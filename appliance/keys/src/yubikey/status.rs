@@ -9,7 +9,6 @@ use crate::device::{Firmware, Occupancy};
 /// byte, are not zero on real keys: 0x0300 was seen on a 4.3.4 without
 /// configuration (ykman issue 273), 0x050F on a 5.4.2 (ykpers issue 177).
 const KNOWN_BITS: u8 = 0x1f;
-const LED_INVERTED: u8 = 0x10;
 
 /// What a key says about itself when nothing else is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,13 +34,6 @@ impl Status {
         }
     }
 
-    /// The six bytes.
-    pub const fn bytes(&self) -> [u8; 6] {
-        let Firmware { major, minor, build } = self.firmware;
-        let [low, high] = self.touch_level.to_le_bytes();
-        [major, minor, build, self.sequence, low, high]
-    }
-
     /// The touch level without the bits that mean nothing.
     pub const fn flags(&self) -> u8 {
         let [low, _] = self.touch_level.to_le_bytes();
@@ -64,20 +56,6 @@ impl Status {
             self.sequence != 0
         };
         if occupied { Occupancy::Occupied } else { Occupancy::Empty }
-    }
-
-    /// Whether a slot acts when the key is touched; `None` before firmware 3.0.
-    pub fn acts_on_touch(&self, slot: OtpSlot) -> Option<bool> {
-        let bit = match slot {
-            OtpSlot::One => 0x04,
-            OtpSlot::Two => 0x08,
-        };
-        Feature::TouchBits.is_in(self.firmware).then_some(self.flags() & bit != 0)
-    }
-
-    /// Whether the LED is inverted.
-    pub const fn led_inverted(&self) -> bool {
-        self.flags() & LED_INVERTED != 0
     }
 
     /// Whether no slot is valid.
@@ -123,7 +101,6 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn status(version: (u8, u8, u8), sequence: u8, touch_level: u16) -> Status {
         Status { firmware: Firmware::new(version.0, version.1, version.2), sequence, touch_level }
@@ -144,9 +121,7 @@ mod tests {
         assert_eq!(seen.flags(), 0x0f);
         for slot in [OtpSlot::One, OtpSlot::Two] {
             assert_eq!(seen.occupancy(slot), Occupancy::Occupied);
-            assert_eq!(seen.acts_on_touch(slot), Some(true));
         }
-        assert!(!seen.led_inverted());
     }
 
     #[test]
@@ -155,7 +130,6 @@ mod tests {
         assert_eq!(seen.occupancy(OtpSlot::One), Occupancy::Occupied);
         assert_eq!(seen.occupancy(OtpSlot::Two), Occupancy::Occupied);
         assert_eq!(status((2, 0, 2), 0, 0x0003).occupancy(OtpSlot::One), Occupancy::Empty);
-        assert_eq!(seen.acts_on_touch(OtpSlot::One), None);
     }
 
     #[test]
@@ -185,12 +159,5 @@ mod tests {
     fn any_change_counts_on_a_neo() {
         let before = status((3, 4, 9), 2, 1);
         assert_eq!(Verdict::of(&before, &status((3, 4, 9), 6, 1)), Verdict::Taken);
-    }
-
-    proptest! {
-        #[test]
-        fn bytes_undo_parse(bytes: [u8; 6]) {
-            prop_assert_eq!(Status::parse(&bytes).bytes(), bytes);
-        }
     }
 }

@@ -6,8 +6,8 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroizing;
 
 use super::crc;
-use super::modhex::{self, ModhexError};
-use crate::bytes::take;
+use crate::bytes::{joined, take};
+use crate::modhex::{self, ModhexError};
 use crate::secret::{AesKey, PrivateId};
 
 /// Letters of the encrypted part.
@@ -84,20 +84,11 @@ impl Token {
     /// The 16 bytes: private id, use counter, timestamp, session use, noise,
     /// and their CRC; numbers low byte first.
     pub fn encode(&self) -> Zeroizing<[u8; 16]> {
-        let [use_low, use_high] = self.use_counter.to_le_bytes();
         let [time_low, time_middle, time_high, _] = self.timestamp.to_le_bytes();
-        let [random_low, random_high] = self.random.to_le_bytes();
-        let numbers =
-            [use_low, use_high, time_low, time_middle, time_high, self.session_use, random_low, random_high];
-        let mut body = Zeroizing::new([0; 14]);
-        for (to, from) in body.iter_mut().zip(self.private_id.expose().iter().chain(&numbers)) {
-            *to = *from;
-        }
-        let mut whole = Zeroizing::new([0; 16]);
-        for (to, from) in whole.iter_mut().zip(body.iter().chain(&crc::seal(body.as_slice()))) {
-            *to = *from;
-        }
-        whole
+        let time = [time_low, time_middle, time_high];
+        let numbers = (self.use_counter.to_le_bytes(), time, self.session_use, self.random.to_le_bytes());
+        let body: Zeroizing<[u8; 14]> = joined((self.private_id.expose(), numbers));
+        joined((&*body, crc::seal(body.as_slice())))
     }
 
     /// Reads the 16 bytes; `None` when the CRC is wrong.

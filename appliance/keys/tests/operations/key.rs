@@ -14,17 +14,16 @@ use keys::device::{Answer, Firmware, KeyInfo, Operation};
 use keys::otp;
 use keys::secret::{AccessCode, Seed};
 use keys::wire::{Clock, Failure, Wire, WireFault, run};
-use keys::yubikey::command::{Command, OtpSlot, stripped_challenge};
+use keys::yubikey::command::{Command, OtpSlot};
 use keys::yubikey::config::SlotConfig;
-use keys::yubikey::extras::ScanMap;
-use keys::yubikey::firmware::caches_sequence;
+use keys::yubikey::firmware::{Feature, caches_sequence};
 use keys::yubikey::flags::{CfgFlags, TktFlags};
-use keys::yubikey::frame::{Assembler, Assembly, Frame};
-use keys::yubikey::report::KeyReport;
-use keys::yubikey::response;
-use keys::yubikey::slot_write::{Change, SlotWrite};
 use keys::yubikey::start;
 use keys::yubikey::status::Status;
+
+use crate::key_half::{
+    Assembler, Assembly, Held, Received, response, status_report, stripped_challenge, written,
+};
 
 /// Virtual time, shared by the key and the driver.
 #[derive(Clone, Default)]
@@ -51,7 +50,7 @@ pub(crate) struct ToyKey {
     pub(crate) time: Time,
     pub(crate) firmware: Firmware,
     pub(crate) sequence: u8,
-    pub(crate) slots: [Option<SlotConfig>; 2],
+    pub(crate) slots: [Option<Held>; 2],
     /// What the high byte of the touch level shows.
     pub(crate) touch_noise: u16,
     pub(crate) serial: u32,
@@ -120,7 +119,7 @@ impl ToyKey {
 
     /// With `config` in a slot.
     pub(crate) fn with(mut self, slot: u8, config: SlotConfig) -> Self {
-        self.slots[usize::from(slot) - 1] = Some(config);
+        self.slots[usize::from(slot) - 1] = Some(Held::of(&config));
         self.sequence += 1;
         self
     }
@@ -166,7 +165,7 @@ impl ToyKey {
     }
 
     /// The frames that were written, complete ones only.
-    pub(crate) fn frames(&self) -> Vec<Frame> {
+    pub(crate) fn frames(&self) -> Vec<Received> {
         let mut assembler = Assembler::new();
         self.written
             .iter()
@@ -196,14 +195,14 @@ impl ToyKey {
         Status { firmware: self.firmware, sequence, touch_level: self.touch_noise | bits }
     }
 
-    fn take(&mut self, frame: &Frame) {
+    fn take(&mut self, frame: &Received) {
         let now = self.time.now();
         self.busy_until = now + self.works_for;
         if caches_sequence(self.firmware) {
             self.cached_sequence = None;
         }
         let Some(command) = Command::from_byte(frame.command()) else { return };
-        if now < self.asleep_until || !command.is_known_to(self.firmware) {
+        if now < self.asleep_until || !known(command, self.firmware) {
             return;
         }
         match command {
@@ -212,10 +211,8 @@ impl ToyKey {
                 self.slots.swap(0, 1);
                 self.sequence += 1;
             }
-            // No slot here has the access code of the wake-up probe.
-            Command::ScanMap if ScanMap::parse(frame.payload()).is_some_and(|(_, code)| code.is_none()) => {
-                self.sequence += 1;
-            }
+            // No slot here has the access code of the wake-up probe, which stands behind 45 scan codes.
+            Command::ScanMap if frame.payload()[45..51] == [0; 6] => self.sequence += 1,
             Command::Serial if !self.hides_serial => self.answer(&self.serial.to_be_bytes()),
             Command::DeviceInfo => {
                 if let Some(page) = self.info_pages.get(usize::from(frame.payload()[0])) {
@@ -228,22 +225,17 @@ impl ToyKey {
     }
 
     fn write(&mut self, slot: OtpSlot, payload: &[u8; 64]) {
-        let Ok(write) = SlotWrite::parse(payload) else { return };
+        let Some((held, current)) = written(payload) else { return };
         let place = &mut self.slots[usize::from(slot.slot().0) - 1];
-        let guard = place.as_ref().map_or(AccessCode::from_array(&[0; 6]), SlotConfig::new_code);
-        if !guard.same_as(&write.current) {
+        let guard = place.as_ref().map_or(AccessCode::from_array(&[0; 6]), Held::new_code);
+        if !guard.same_as(&current) {
             return;
         }
-        match write.change {
-            Change::Delete => *place = None,
-            Change::Configure(config) => {
-                // A key refuses the whole configuration for one unknown bit.
-                if config.ext().known_to(self.firmware) != config.ext() {
-                    return;
-                }
-                *place = Some(config);
-            }
+        // A key refuses the whole configuration for one unknown bit.
+        if held.as_ref().is_some_and(|held| held.ext().known_to(self.firmware) != held.ext()) {
+            return;
         }
+        *place = held;
         if self.forgets {
             self.slots = [None, None];
         }
@@ -260,8 +252,8 @@ impl ToyKey {
             return;
         }
         let message = if short { stripped_challenge(payload) } else { payload };
-        let mac = hmac_sha1(&config.oath_key().unwrap(), message);
-        let reports = response::encode(&mac).unwrap();
+        let mac = hmac_sha1(&config.oath_key(), message);
+        let reports = response(&mac);
         if config.cfg().contains(CfgFlags::CHALLENGE_TOUCH) {
             self.touch_wait = Some((self.time.now() + Duration::from_secs(15), reports));
         } else {
@@ -270,7 +262,7 @@ impl ToyKey {
     }
 
     fn answer(&mut self, data: &[u8]) {
-        let mut reports = response::encode(data).unwrap();
+        let mut reports = response(data);
         if let Some(spoil) = self.spoil.pop_front() {
             spoil(&mut reports);
         }
@@ -280,10 +272,10 @@ impl ToyKey {
     fn show(&mut self) -> [u8; 8] {
         let now = self.time.now();
         if now < self.starting_until {
-            return KeyReport::Starting.encode();
+            return [0, 0, 0, 0, 0, 0, 0, 0x9f];
         }
         if self.stuck || now < self.busy_until {
-            return KeyReport::Busy.encode();
+            return [0, 0, 0, 0, 0, 0, 0, 0x80];
         }
         if let Some((until, reports)) = &self.touch_wait {
             let started = *until - Duration::from_secs(15);
@@ -295,13 +287,13 @@ impl ToyKey {
                 _ if now >= *until => self.touch_wait = None,
                 _ => {
                     let seconds_left = (*until - now).as_secs() as u8;
-                    return KeyReport::TouchWanted { seconds_left, status: self.status() }.encode();
+                    return status_report(&self.status(), 0x20 | seconds_left);
                 }
             }
         }
         // The mark that ends a response is shown until it is aborted.
         match self.response.len() {
-            0 => KeyReport::Status(self.status()).encode(),
+            0 => status_report(&self.status(), 0),
             1 => self.response[0],
             _ => self.response.pop_front().unwrap(),
         }
@@ -345,6 +337,20 @@ impl Wire for ToyKey {
 
     fn input(&mut self, _: Duration) -> Result<Option<Report>, WireFault> {
         panic!("a YubiKey sends no packets here")
+    }
+}
+
+/// Whether the firmware knows a command at all.
+fn known(command: Command, firmware: Firmware) -> bool {
+    match command {
+        Command::Write(slot) => slot.is_in(firmware),
+        Command::Update(slot) => slot.is_in(firmware) && Feature::Update.is_in(firmware),
+        Command::Swap => Feature::Swap.is_in(firmware),
+        Command::Serial => Feature::SerialByApi.is_in(firmware),
+        Command::ScanMap => firmware.major >= 3,
+        Command::DeviceInfo => Feature::DeviceInfo.is_in(firmware),
+        Command::WriteDeviceInfo => Feature::WriteDeviceInfo.is_in(firmware),
+        Command::ChallengeHmac(_) => Feature::ChallengeResponse.is_in(firmware),
     }
 }
 

@@ -8,15 +8,16 @@ mod hostile;
 mod inspect;
 mod interrupted;
 mod key;
+#[path = "../key_half/mod.rs"]
+mod key_half;
 mod program;
 mod waiting;
 
 use key::ToyKey;
-use keys::device::{Answer, Credential, Digits, Firmware, Guard, KeyError, Kind, Operation, Slot, Unlock};
+use keys::device::{Answer, Credential, Digits, Guard, KeyError, Kind, Operation, Slot, Unlock};
 use keys::secret::{AccessCode, Seed};
 use keys::wire::Failure;
 use keys::yubikey::config::SlotConfig;
-use keys::yubikey::device_info::{DeviceInfo, FormFactor};
 
 pub(crate) const RFC_KEY: &[u8] = b"12345678901234567890";
 
@@ -65,22 +66,25 @@ pub(crate) fn key_error(result: Result<Answer, Failure>) -> KeyError {
     }
 }
 
-pub(crate) fn yubikey5_info() -> DeviceInfo {
-    DeviceInfo {
-        usb_supported: Some(0x23f),
-        usb_enabled_raw: Some(0x23f),
-        nfc_supported: Some(0x23f),
-        nfc_enabled: Some(0x23f),
-        serial: Some(12_345_678),
-        form_factor: Some(FormFactor(0x03)),
-        version: Some(Firmware::new(5, 4, 3)),
-        config_locked: Some(false),
-        ..DeviceInfo::default()
-    }
+/// What a YubiKey 5C NFC with that serial says about itself, with other tags in place of its own, or without those that are empty.
+pub(crate) fn yubikey5_page(other: &[(u8, &[u8])], more: bool) -> Vec<u8> {
+    let mut tags: Vec<(u8, &[u8])> = vec![
+        (0x01, &[0x02, 0x3f]),
+        (0x02, &[0x00, 0xbc, 0x61, 0x4e]),
+        (0x03, &[0x02, 0x3f]),
+        (0x04, &[0x03]),
+        (0x05, &[5, 4, 3]),
+        (0x0a, &[0]),
+        (0x0d, &[0x02, 0x3f]),
+        (0x0e, &[0x02, 0x3f]),
+    ];
+    tags.retain(|(tag, _)| other.iter().all(|(others, _)| others != tag));
+    tags.extend(other.iter().filter(|(_, value)| !value.is_empty()));
+    key_half::page(&tags, more)
 }
 
 pub(crate) fn yubikey5() -> ToyKey {
     let mut key = ToyKey::new(5, 4, 3);
-    key.info_pages = vec![yubikey5_info().encode_page(false).unwrap()];
+    key.info_pages = vec![yubikey5_page(&[], false)];
     key
 }

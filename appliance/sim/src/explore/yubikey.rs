@@ -25,30 +25,28 @@ pub(super) fn answers(key: &YubiKeyTwin, token: &Token) -> bool {
                 let learned = token.info.get("yubikey.tokenid").is_none_or(|id| holds_id(key, slot, id));
                 holds() && learned && token.count <= (i64::from(view.use_counter) + 1) * 256
             }
-            ("pw", _) => holds_password(key, slot, token.secret_text_for_tests()),
+            ("pw", Mode::ScanCodes) => holds_password(key, slot, token.secret_text_for_tests()),
             _ => false,
         }
     })
 }
 
-fn configuration(key: &YubiKeyTwin, slot: Slot) -> Option<SlotConfig> {
-    SlotConfig::parse(&*key.config52(slot)?).ok()
-}
-
+/// The private id stands behind the sixteen bytes of the fixed part (`ykdef.h`, struct `config_st`).
 fn holds_id(key: &YubiKeyTwin, slot: Slot, id: &str) -> bool {
-    let held = configuration(key, slot).and_then(|config| config.yubico_key());
-    held.is_some_and(|(held, _)| {
-        let hex: String = held.expose().iter().map(|byte| format!("{byte:02x}")).collect();
+    key.config52(slot).as_ref().and_then(|config| config.get(16..22)).is_some_and(|held| {
+        let hex: String = held.iter().map(|byte| format!("{byte:02x}")).collect();
         hex.eq_ignore_ascii_case(id)
     })
 }
 
+/// A password's scan codes run through the first 38 bytes.
 fn holds_password(key: &YubiKeyTwin, slot: Slot, password: &str) -> bool {
     let wanted = Pin::new(password.to_owned().into())
         .ok()
         .and_then(|password| SlotConfig::static_password(&password).ok())
-        .and_then(|config| config.scan_codes());
-    let held = configuration(key, slot).and_then(|config| config.scan_codes());
+        .map(|config| config.encode());
+    let held = key.config52(slot);
     wanted.is_some()
-        && wanted.as_ref().map(|codes| codes.as_slice()) == held.as_ref().map(|codes| codes.as_slice())
+        && wanted.as_ref().and_then(|config| config.get(..38))
+            == held.as_ref().and_then(|config| config.get(..38))
 }

@@ -7,7 +7,7 @@
 //! written the same kind of identity.
 
 use keys::device::{Ability, KeyInfo, Kind, Occupancy};
-use keys::yubikey::modhex;
+use keys::modhex;
 use keys::yubikey::yubico_otp::TypedOtp;
 
 use crate::engine::flow::FlowContext;

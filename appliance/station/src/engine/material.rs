@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use keys::device::{Credential, Guard, KeySerial, Kind};
+use keys::modhex;
 use keys::secret::{AesKey, Pin, PrivateId, Seed};
-use keys::yubikey::modhex;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 

@@ -5,9 +5,9 @@
 //! an attempt up, a few times, and is never sent to the server, which would count it as a wrong one.
 
 use keys::device::{HashAlgorithm, Kind};
+use keys::modhex;
 use keys::otp;
 use keys::secret::Seed;
-use keys::yubikey::modhex;
 use keys::yubikey::typed::is_torn;
 use keys::yubikey::yubico_otp::TypedOtp;
 use zeroize::Zeroizing;

@@ -20,7 +20,7 @@
 use core::fmt;
 
 use keys::device::{Digits, Kind, Slot};
-use keys::yubikey::modhex;
+use keys::modhex;
 use zeroize::Zeroizing;
 
 use crate::profile::{KeyPin, NewCode, Profile, PublicId};

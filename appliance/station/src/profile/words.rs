@@ -140,7 +140,7 @@ impl Profile {
                     PublicId::Random => "a random public id".to_owned(),
                     PublicId::Serial => "the key's serial as public id".to_owned(),
                     PublicId::None => "no public id".to_owned(),
-                    PublicId::Fixed(bytes) => format!("public id {}", keys::yubikey::modhex::encode(bytes)),
+                    PublicId::Fixed(bytes) => format!("public id {}", keys::modhex::encode(bytes)),
                 };
                 format!("Yubico OTP with {id} in slot {slot}.")
             }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use keys::device::{Digits, Guard, HashAlgorithm, Kind, Slot};
-use keys::yubikey::modhex;
+use keys::modhex;
 use serde::{Deserialize, Serialize};
 
 use super::{CodeTo, KeyPin, NewCode, Overwrite, Profile, ProfileError, PublicId, TokenId, TwoStep, Verify};
@@ -341,7 +341,7 @@ impl TryFrom<String> for TokenId {
         if text == "serial" {
             return Ok(Self::Serial);
         }
-        if keys::yubikey::build::OathId::modhex(&text).is_none() {
+        if keys::device::OathId::modhex(&text).is_none() {
             return Err(ProfileError {
                 field: "token-id",
                 problem: "must be \"serial\" or 2 to 32 letters of modhex (cbdefghijklnrtuv)",

@@ -5,9 +5,8 @@ use super::open::{Opened, open};
 use super::operations::{Content, ask, delete, inspect, put};
 use super::pin::change;
 use super::talk::Talk;
-use crate::device::{
-    Answer, BoxedConversation, Credential, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Operation, Unlock,
-};
+use crate::conversation::BoxedConversation;
+use crate::device::{Answer, Credential, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Operation, Unlock};
 use crate::script::Script;
 use crate::secret::{Entropy, Pin};
 

@@ -45,3 +45,6 @@ const SENDS: u8 = 3;
 
 /// How many tries of a PIN must be left for one to be made.
 const TRIES_WANTED: u8 = 3;
+
+/// What a slot is unlocked by.
+const ADMIN_PIN: &str = "its administrator's PIN before a slot is written";

@@ -8,15 +8,12 @@ use super::inspect::inspect;
 use super::pin::change_admin;
 use super::talk::Talk;
 use super::write::{Content, erase, program};
+use crate::conversation::BoxedConversation;
 use crate::device::{
-    Answer, BoxedConversation, Credential, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Operation, Slot,
-    Unlock,
+    Answer, Credential, Guard, HashAlgorithm, KeyError, KeyInfo, Kind, Operation, Slot, Unlock,
 };
 use crate::script::Script;
 use crate::secret::{Entropy, Pin};
-
-/// What a slot is unlocked by.
-pub(super) const ADMIN_PIN: &str = "its administrator's PIN before a slot is written";
 
 /// The conversation that does `operation` at a key of this family.
 ///
@@ -61,7 +58,7 @@ pub fn start(
                 return Err(KeyError::DoesNotFit("its slots ask for nothing before a code"));
             }
             let content = content(slot, credential, &label)?;
-            let pin = admin_pin(unlock)?.ok_or(KeyError::PinNeeded(ADMIN_PIN))?;
+            let pin = admin_pin(unlock)?.ok_or(KeyError::PinNeeded(super::ADMIN_PIN))?;
             script(model, move |talk| program(talk, wanted, content, pin, password))
         }
         Operation::Erase { slot, kind, unlock, label: _ } => {

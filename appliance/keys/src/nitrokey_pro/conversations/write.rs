@@ -11,6 +11,7 @@ use super::super::slot::{OtpSlot, SlotConfig, SlotKind, SlotName};
 use super::SENDS;
 use super::open::Opened;
 use super::talk::{Manner, Outcome, Talk, refusal};
+use crate::bytes::{Cut, joined_padded};
 use crate::device::{Answer, KeyError, KeySerial};
 use crate::secret::{Pin, Seed};
 
@@ -71,7 +72,7 @@ pub(super) async fn erase(
     if talk.slot_name(slot, &opened).await?.is_none() {
         return Ok(Answer::Erased);
     }
-    let pin = pin.ok_or(KeyError::PinNeeded(super::start::ADMIN_PIN))?;
+    let pin = pin.ok_or(KeyError::PinNeeded(super::ADMIN_PIN))?;
     let erased = talk.erase(&opened, slot, fitting(&pin)?, &password).await;
     if !matches!(erased, Err(KeyError::WrongPin { .. } | KeyError::PinAtRisk { .. })) {
         talk.lock().await;
@@ -147,10 +148,7 @@ impl Talk {
         content: &Content,
         password: &TemporaryPassword,
     ) -> Result<Taken, KeyError> {
-        let mut padded = Zeroizing::new([0; report::RESULT]);
-        for (to, from) in padded.iter_mut().zip(content.seed.expose()) {
-            *to = *from;
-        }
+        let padded: Zeroizing<[u8; report::RESULT]> = joined_padded(Cut::<40>(content.seed.expose()));
         let name = command::send_name(&content.name, password);
         // Both parts, also of a short secret: a transfer that was broken off may
         // have left the end of a longer one.

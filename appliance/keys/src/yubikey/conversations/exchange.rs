@@ -78,7 +78,7 @@ impl Exchange {
         let command = Command::from_byte(frame.command());
         Self {
             answer: command.map_or(AnswerForm::Status, Command::answer),
-            may_want_touch: matches!(command, Some(Command::ChallengeHmac(_) | Command::ChallengeYubico(_))),
+            may_want_touch: matches!(command, Some(Command::ChallengeHmac(_))),
             frame,
             before,
             port: Port::default(),

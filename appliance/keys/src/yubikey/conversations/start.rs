@@ -5,9 +5,8 @@ use zeroize::Zeroizing;
 use super::ask::{Ask, Form};
 use super::inspect::Inspect;
 use super::write::{Change, Write};
-use crate::device::{
-    BoxedConversation, Credential, Digits, Guard, KeyError, KeyInfo, Kind, Operation, Slot, Unlock,
-};
+use crate::conversation::BoxedConversation;
+use crate::device::{Credential, Digits, Guard, KeyError, KeyInfo, Kind, Operation, Slot, Unlock};
 use crate::secret::AccessCode;
 use crate::yubikey::command::OtpSlot;
 use crate::yubikey::config::{ConfigError, SlotConfig};
@@ -156,10 +155,7 @@ fn configuration(credential: &Credential) -> Result<SlotConfig, KeyError> {
             ConfigError::FixedTooLong(_) => "a public id has at most 16 bytes",
             ConfigError::PasswordLength(_) => "a typed password has at most 38 characters",
             ConfigError::NotTypable(_) => "a typed password has characters of the US layout only",
-            ConfigError::Crc
-            | ConfigError::Reserved
-            | ConfigError::Counter(_)
-            | ConfigError::WrongMode(_) => "the configuration is not well formed",
+            ConfigError::Counter(_) | ConfigError::WrongMode(_) => "the configuration is not well formed",
         })
     })
 }

@@ -245,7 +245,7 @@ async fn in_use(site: Site) -> Result<Story, Broken> {
         held.first().and_then(|slot| slot.as_ref()).map(|slot| slot.fixed.clone()).unwrap_or_default();
     let body = json!({
         "type": "yubikey", "serial": "THEIRS1", "otpkey": "00112233445566778899aabbccddeeff",
-        "otplen": 44, "yubikey.prefix": keys::yubikey::modhex::encode(&fixed),
+        "otplen": 44, "yubikey.prefix": keys::modhex::encode(&fixed),
     });
     room.site.observer.call(Method::Post, "/token/init", &[], Some(body)).await?;
     shown(&mut story, &mut room, &plan, Refused(Code::IdentityInUse)).await?;

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::device::Firmware;
+use super::Firmware;
 
 /// Why a conversation with a key did not end as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

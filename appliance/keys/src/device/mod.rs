@@ -3,13 +3,17 @@
 //!
 //! The engine decides by this data alone; vendors' names appear only in texts.
 
+mod answer;
+mod key_error;
+mod oath_id;
+
 use core::fmt;
 
-pub use crate::answer::Answer;
-use crate::conversation::Conversation;
-pub use crate::key_error::KeyError;
+pub use answer::Answer;
+pub use key_error::KeyError;
+pub use oath_id::{OathId, TokenIdForm};
+
 use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
-use crate::yubikey::build::OathId;
 
 /// Which protocol a key speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -469,6 +473,3 @@ pub enum Operation {
         new: Pin,
     },
 }
-
-/// A conversation whose type does not matter to the driver.
-pub type BoxedConversation = Box<dyn Conversation<Output = Answer> + Send>;

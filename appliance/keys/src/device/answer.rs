@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::device::KeyInfo;
+use super::KeyInfo;
 use crate::secret::CodeText;
 
 /// What an operation found out.
