@@ -14,7 +14,6 @@ use crate::{Method, Refusal};
 
 /// Why a call has no answer.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum CallError {
     /// The station says no.
     #[error(transparent)]

@@ -32,7 +32,6 @@ pub type Message = Zeroizing<Vec<u8>>;
 
 /// Why a message was not carried over.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum WireError {
     /// The stream failed.
     #[error("the connection failed: {0}")]
@@ -50,7 +49,6 @@ pub enum WireError {
 
 /// What is wrong with a call, or with the state of the station.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Fault {
     /// The station says no.
     #[error(transparent)]

@@ -43,7 +43,6 @@ impl Report {
 }
 
 /// What the driver is to do next.
-#[non_exhaustive]
 pub enum Request {
     /// HID SET_REPORT(Feature). Answered by [`Reply::Sent`].
     SetFeature(Report),
@@ -68,7 +67,6 @@ pub enum Request {
 }
 
 /// What came of a [`Request`].
-#[non_exhaustive]
 pub enum Reply {
     /// The report or packet was sent.
     Sent,
@@ -88,7 +86,6 @@ pub enum Turn<T> {
 
 /// Something a person should know while a conversation goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Hint {
     /// The key waits for a touch, for so many more seconds.
     TouchWanted {

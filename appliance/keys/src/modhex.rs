@@ -9,7 +9,6 @@ pub const ALPHABET: [u8; 16] = *b"cbdefghijklnrtuv";
 
 /// Why a text is not modhex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ModhexError {
     /// Two letters make a byte.
     #[error("modhex has an even number of letters, not {0}")]

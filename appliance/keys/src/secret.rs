@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 /// Why bytes are not a secret of the wanted kind. Says lengths, never contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SecretError {
     /// The number of bytes does not fit.
     #[error("{what} must have {wanted} bytes, not {got}")]

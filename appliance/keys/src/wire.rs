@@ -33,7 +33,6 @@ pub trait Wire {
 
 /// Why a transport failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum WireFault {
     /// The key was pulled out.
     #[error("the key is gone")]

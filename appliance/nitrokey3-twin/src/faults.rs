@@ -5,7 +5,6 @@ use core::time::Duration;
 
 /// Everything that can be made to go wrong; nothing by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
 pub struct Faults {
     /// The key is pulled out once it has taken so many packets from now; with 0
     /// the next one does not reach it.

@@ -53,7 +53,6 @@ pub fn fits(code: &str, title: &str, cause: &str, remedy: &str, glass: Glass) ->
 
 /// Why a text does not fit the panel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Misfit {
     /// It is empty.
     #[error("The panel would show nothing. Write a text.")]

@@ -10,7 +10,6 @@ use crate::text::Text;
 /// A view carries values, not sentences: the panel words it in its language. The
 /// exceptions are texts that only the caller has, such as what a refusal says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum View {
     /// The station is starting.
     Starting {

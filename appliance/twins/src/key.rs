@@ -44,7 +44,6 @@ impl fmt::Display for Interface {
 /// Why a transfer did not take place. A refusal by the key's own protocol is
 /// not among these: that is an ordinary answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TwinError {
     /// Pulled out; until [`KeyTwin::power`] nothing answers.
     #[error("the key is not plugged in")]

@@ -2,7 +2,6 @@
 
 /// Why the watch cannot begin.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StartError {
     /// The kernel has no descriptor or thread left.
     #[error("the station cannot watch its USB ports: {0}; restart the station")]

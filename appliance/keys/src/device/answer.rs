@@ -6,7 +6,6 @@ use super::KeyInfo;
 use crate::secret::CodeText;
 
 /// What an operation found out.
-#[non_exhaustive]
 pub enum Answer {
     /// Of [`Operation::Inspect`](crate::device::Operation::Inspect).
     Inspected(KeyInfo),

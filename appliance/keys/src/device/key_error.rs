@@ -6,7 +6,6 @@ use super::Firmware;
 
 /// Why a conversation with a key did not end as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum KeyError {
     /// The key did what keys do when they refuse: nothing.
     #[error("the key did not take the change; its status is as before")]

@@ -17,7 +17,6 @@ use crate::secret::{AccessCode, AesKey, Pin, PrivateId, Seed};
 
 /// Which protocol a key speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Family {
     /// The YubiKey OTP application over 8-byte feature reports.
     YubiKeyOtp,
@@ -109,7 +108,6 @@ impl fmt::Display for Slot {
 
 /// What a credential is, without its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Kind {
     /// RFC 4226.
     Hotp,
@@ -164,7 +162,6 @@ pub enum Occupancy {
 
 /// How a key gives its proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum ProofWay {
     /// It types the code when touched shortly.
     TypedShort,
@@ -219,7 +216,6 @@ impl SlotState {
 
 /// What must be presented before a slot can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Lock {
     /// Nothing, or an access code: the key does not say which.
     MaybeAccessCode,
@@ -310,7 +306,6 @@ impl KeyInfo {
 }
 
 /// A credential on its way into a slot.
-#[non_exhaustive]
 pub enum Credential {
     /// RFC 4226, SHA-1, counter 0.
     Hotp {
@@ -377,7 +372,6 @@ impl Credential {
 }
 
 /// What is presented to unlock a slot.
-#[non_exhaustive]
 pub enum Unlock {
     /// Nothing.
     None,
@@ -402,7 +396,6 @@ pub enum Guard {
 }
 
 /// What can be asked of a key.
-#[non_exhaustive]
 pub enum Operation {
     /// Find out what it is and what is in it. Changes nothing.
     Inspect,

@@ -6,7 +6,6 @@ use crate::device::{Digits, Firmware};
 
 /// The status word of an answer (ISO 7816-4, as the application uses it).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum StatusWord {
     /// 9000.
     Ok,

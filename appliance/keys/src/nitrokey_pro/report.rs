@@ -188,7 +188,6 @@ impl Answer {
 
 /// What came of a command (`CMD_STATUS_…` in `report_protocol.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum CommandStatus {
     /// 0.
     Ok,

@@ -39,7 +39,9 @@ impl OtpSlot {
         match kind {
             Kind::Hotp if slot.0 < HOTP_SLOTS => Some(Self { kind: SlotKind::Hotp, number: slot.0 }),
             Kind::Totp if slot.0 < TOTP_SLOTS => Some(Self { kind: SlotKind::Totp, number: slot.0 }),
-            _ => None,
+            Kind::Hotp | Kind::Totp | Kind::YubicoOtp | Kind::StaticPassword | Kind::ChallengeResponse => {
+                None
+            }
         }
     }
 

@@ -107,7 +107,9 @@ impl SlotConfig {
                 (TktFlags::NONE, CfgFlags::HMAC_SHORT_CHALLENGE | CfgFlags::CHALLENGE_TOUCH)
             }
             Kind::ChallengeResponse => (TktFlags::NONE, CfgFlags::HMAC_SHORT_CHALLENGE),
-            _ => (TktFlags::ENTER, CfgFlags::NONE),
+            Kind::Hotp | Kind::Totp | Kind::YubicoOtp | Kind::StaticPassword => {
+                (TktFlags::ENTER, CfgFlags::NONE)
+            }
         };
         Self::update(USUAL_EXT, tkt, cfg).with_new_code(code)
     }

@@ -77,7 +77,6 @@ impl Mode {
 
 /// Why bytes are not a configuration, or values do not make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ConfigError {
     /// The fixed part is at most 16 bytes.
     #[error("a fixed part has at most 16 bytes, not {0}")]

@@ -51,7 +51,6 @@ pub(super) mod tag {
 
 /// Why bytes are not a page of device information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum DeviceInfoError {
     /// The first byte promises more or less than there is.
     #[error("the page is {got} bytes long, but says {said}")]

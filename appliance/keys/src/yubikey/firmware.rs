@@ -8,7 +8,6 @@ use crate::device::Firmware;
 
 /// Something that only some firmwares have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub enum Feature {
     /// A second slot: 2.0, but not the NEO beta.
     SlotTwo,

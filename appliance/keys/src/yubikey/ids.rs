@@ -13,7 +13,6 @@ pub const VENDOR: u16 = 0x1050;
 
 /// A line of hardware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Line {
     /// YubiKey Standard and Nano, firmware 1 and 2.
     Standard,

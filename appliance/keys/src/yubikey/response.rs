@@ -18,7 +18,6 @@ pub const LONGEST: usize = MOST_CHUNKS * CHUNK - 2;
 
 /// Why chunks did not make a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ResponseError {
     /// A chunk came out of turn.
     #[error("response chunk {got} came where {wanted} was due")]

@@ -17,7 +17,6 @@ const LONGEST_PUBLIC_ID: usize = 16;
 
 /// Why a text is not a one-time password of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum OtpError {
     /// 32 to 64 letters, an even number.
     #[error("a Yubico OTP has 32 to 64 letters, not {0}")]

@@ -18,7 +18,6 @@ pub type OpenBus = Box<dyn FnMut() -> Result<Box<dyn Bus>, BusError> + Send>;
 
 /// What went wrong on the bus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum BusError {
     /// There is no such bus on this machine.
     #[error("there is no such I2C bus")]

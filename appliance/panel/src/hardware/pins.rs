@@ -48,7 +48,6 @@ pub trait Edges: Send {
 
 /// A pin that cannot be used. The station works without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum PinError {
     /// This machine has no pins, or the daemon may not use them.
     #[error("The GPIO pins cannot be used: {0}.")]

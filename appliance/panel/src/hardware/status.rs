@@ -6,7 +6,6 @@ use super::bus::BusError;
 
 /// How the display is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum DisplayStatus {
     /// Nothing has been tried yet.
     Starting,
@@ -25,7 +24,6 @@ pub enum DisplayStatus {
 
 /// Why the display does not work. Enrollments go on without it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Trouble {
     /// The kernel has no such bus.
     #[error("There is no I2C bus {bus} on this machine.")]

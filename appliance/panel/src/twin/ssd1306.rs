@@ -40,7 +40,6 @@ pub struct Ssd1306 {
 
 /// Something that our driver should never send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Strange {
     /// A transfer without a control byte.
     Nothing,

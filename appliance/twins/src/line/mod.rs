@@ -76,7 +76,6 @@ pub enum Reply {
 
 /// Why a line is not a request or not a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum LineError {
     /// No such request or reply.
     #[error("unknown word")]

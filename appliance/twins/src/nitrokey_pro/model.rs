@@ -26,7 +26,6 @@ pub struct Model {
 
 /// Why there is no such key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ModelError {
     /// The firmware is not one that the twin knows.
     #[error("there is no twin of firmware {got}; there are {known}")]

@@ -46,7 +46,6 @@ impl FromStr for Variant {
 
 /// The certificates could not be made.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TlsError {
     /// Making or signing a certificate failed.
     #[error("a test certificate could not be made: {0}")]

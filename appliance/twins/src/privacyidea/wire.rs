@@ -85,7 +85,6 @@ impl Response {
 /// What becomes of a request: an answer, or one of the ways in which a network
 /// and a server fail.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Outcome {
     /// The server acted, and this is its answer.
     Answer(Response),

@@ -16,7 +16,6 @@ use crate::line::Listener;
 
 /// Why a peer is not served any more.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ExportError {
     /// The socket failed.
     #[error("the socket failed: {0}")]

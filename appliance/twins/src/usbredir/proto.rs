@@ -118,7 +118,6 @@ pub struct Endpoint {
 
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Packet {
     /// The first, in both directions.
     Hello {
@@ -171,7 +170,6 @@ pub enum Packet {
 
 /// Why what came is no usbredir.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ProtoError {
     /// The first message must be a hello.
     #[error("the peer did not begin with a hello")]

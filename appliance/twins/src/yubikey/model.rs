@@ -38,7 +38,6 @@ const FOUR_AND_FIVE: [u16; 7] = [0x0401, 0x0402, 0x0403, 0x0404, 0x0405, 0x0406,
 
 /// Form factors (yubikit/management.py, `FORM_FACTOR`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum FormFactor {
     /// USB-A, on a key ring; with NFC in the 5 series.
     AKeychain = 1,
@@ -70,7 +69,6 @@ pub struct Model {
 
 /// Why a model cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum ModelError {
     /// No such firmware in this twin.
     #[error("firmware {0} is not among those this twin knows (2.0 to 5.7)")]

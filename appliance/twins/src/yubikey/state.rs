@@ -15,7 +15,6 @@ use super::twin::YubiKeyTwin;
 
 /// Why a text is not the memory of this twin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum StateError {
     /// It does not begin as such a text does.
     #[error("this is not the memory of a YubiKey twin, version 1")]

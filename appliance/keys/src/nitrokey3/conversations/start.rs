@@ -70,7 +70,7 @@ pub fn start(
                 Kind::Totp => <[u8; 8]>::try_from(challenge.as_slice())
                     .map(u64::from_be_bytes)
                     .map_err(|_| KeyError::DoesNotFit("a time step has eight bytes"))?,
-                _ => return Err(OTHER_KIND),
+                Kind::YubicoOtp | Kind::StaticPassword | Kind::ChallengeResponse => return Err(OTHER_KIND),
             };
             script(begin, move |talk, _| ask(talk, label, step, digits, pin))
         }
@@ -118,7 +118,10 @@ fn content(credential: Credential, label: Label, guard: Guard) -> Result<Content
     let (moving, hash, digits, seed) = match credential {
         Credential::Hotp { seed, digits } => (Moving::Counter(0), HashAlgorithm::Sha1, digits, seed),
         Credential::Totp { seed, digits, hash, period: _ } => (Moving::Time, hash, digits, seed),
-        _ => return Err(OTHER_KIND),
+        Credential::YubicoOtp { .. }
+        | Credential::HotpBehindId { .. }
+        | Credential::ChallengeResponse { .. }
+        | Credential::StaticPassword { .. } => return Err(OTHER_KIND),
     };
     if hash == HashAlgorithm::Sha512 {
         return Err(KeyError::DoesNotFit("it computes codes with SHA-1 and SHA-256"));

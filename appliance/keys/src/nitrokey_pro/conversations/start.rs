@@ -70,13 +70,13 @@ pub fn start(
             let slot = otp_slot(kind, slot)?;
             let pin = match unlock {
                 Unlock::UserPin(pin) => Some(pin),
-                _ => None,
+                Unlock::None | Unlock::AdminPin(_) | Unlock::AccessCode(_) => None,
             };
             let step = match kind {
                 Kind::Totp => <[u8; 8]>::try_from(challenge.as_slice())
                     .map(u64::from_be_bytes)
                     .map_err(|_| KeyError::DoesNotFit("a time step has eight bytes"))?,
-                _ => 0,
+                Kind::Hotp | Kind::YubicoOtp | Kind::StaticPassword | Kind::ChallengeResponse => 0,
             };
             script(model, move |talk| ask(talk, wanted, Wanted { slot, step, digits }, pin, password))
         }
@@ -102,11 +102,13 @@ fn password(entropy: &Entropy) -> TemporaryPassword {
     TemporaryPassword::from_random(entropy.expose().first_chunk().unwrap_or(&[1; 24]))
 }
 
+const OTHER_KIND: KeyError = KeyError::DoesNotFit("it has slots for HOTP and TOTP only");
+
 fn otp_slot(kind: Kind, slot: Slot) -> Result<OtpSlot, KeyError> {
     OtpSlot::new(kind, slot).ok_or(match kind {
         Kind::Hotp => KeyError::DoesNotFit("its HOTP slots are 0 to 2"),
         Kind::Totp => KeyError::DoesNotFit("its TOTP slots are 0 to 14"),
-        _ => KeyError::DoesNotFit("it has slots for HOTP and TOTP only"),
+        Kind::YubicoOtp | Kind::StaticPassword | Kind::ChallengeResponse => OTHER_KIND,
     })
 }
 
@@ -133,6 +135,9 @@ fn content(slot: Slot, credential: Credential, label: &str) -> Result<Content, K
             return Err(KeyError::DoesNotFit("a time step has at least a second"));
         }
         Credential::Totp { .. } => return Err(KeyError::DoesNotFit("it computes codes with SHA-1 only")),
-        _ => return Err(KeyError::DoesNotFit("it has slots for HOTP and TOTP only")),
+        Credential::YubicoOtp { .. }
+        | Credential::HotpBehindId { .. }
+        | Credential::ChallengeResponse { .. }
+        | Credential::StaticPassword { .. } => return Err(OTHER_KIND),
     })
 }

@@ -16,7 +16,6 @@ pub enum End {
 
 /// What is wrong with the strokes of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Flaw {
     /// More characters than any key types.
     TooLong,
@@ -28,7 +27,6 @@ pub enum Flaw {
 /// Why a typed text is not the code that was expected. Says positions and
 /// lengths, never characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum TypedError {
     /// More characters than any key types.
     #[error("more was typed than any code has")]
