@@ -60,8 +60,6 @@ impl Label {
 pub enum Moving {
     /// HOTP, from this counter on.
     Counter(u32),
-    /// HOTP the other way round: the key verifies codes, from this counter on.
-    Reverse(u32),
     /// TOTP.
     Time,
 }
@@ -84,7 +82,6 @@ pub fn put(
     let kind = match moving {
         Moving::Counter(_) => 0x10,
         Moving::Time => 0x20,
-        Moving::Reverse(_) => 0x30,
     };
     let properties = match guard {
         Guard::Nothing => 0,
@@ -96,9 +93,7 @@ pub fn put(
         .entry(Tag::Key, &[&[kind | hash_bits(hash)?, digits.count()], seed.expose()])
         .bare(Tag::Properties, properties);
     let data = match moving {
-        Moving::Counter(counter) | Moving::Reverse(counter) => {
-            data.entry(Tag::Counter, &[&counter.to_be_bytes()])
-        }
+        Moving::Counter(counter) => data.entry(Tag::Counter, &[&counter.to_be_bytes()]),
         Moving::Time => data,
     };
     Apdu::new(0x01, [0, 0], &data.finish())
@@ -135,15 +130,6 @@ pub fn calculate(label: &Label, step: u64) -> Option<Apdu> {
 /// DELETE: takes a credential away. The key wants a touch for it.
 pub fn delete(label: &Label) -> Option<Apdu> {
     Apdu::new(0x02, [0, 0], &Writer::default().entry(Tag::Name, &[label.bytes()]).finish())
-}
-
-/// VERIFY CODE: has the key check a code of reverse HOTP.
-pub fn verify_code(label: &Label, code: u32) -> Option<Apdu> {
-    let data = Writer::default()
-        .entry(Tag::Name, &[label.bytes()])
-        .entry(Tag::Response, &[&code.to_be_bytes()])
-        .finish();
-    Apdu::new(0xb1, [0, 0], &data)
 }
 
 /// VERIFY PIN: opens what the next command needs the PIN for.

@@ -16,8 +16,6 @@ pub enum Tag {
     Key = 0x73,
     /// The time step.
     Challenge = 0x74,
-    /// A code to be verified.
-    Response = 0x75,
     /// A code that was computed.
     Code = 0x76,
     /// What the key shall want before it computes; a tag without length.

@@ -150,11 +150,6 @@ pub fn change_admin_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
     Query::new(Command::ChangeAdminPin, (old.field(), new.field()))
 }
 
-/// Replaces the user's PIN.
-pub fn change_user_pin(old: FittingPin<'_>, new: FittingPin<'_>) -> Query {
-    Query::new(Command::ChangeUserPin, (old.field(), new.field()))
-}
-
 /// How long a PIN may be where a Storage changes it.
 pub const LONGEST_PIN_OF_STORAGE: usize = 20;
 

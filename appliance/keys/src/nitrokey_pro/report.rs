@@ -85,8 +85,6 @@ pub enum Command {
     UserAuthorize = 0x10,
     /// Forget what was unlocked.
     Lock = 0x12,
-    /// A new user's PIN.
-    ChangeUserPin = 0x14,
     /// A new administrator's PIN.
     ChangeAdminPin = 0x15,
     /// Name or secret of the slot to be written (newer firmware).
