@@ -50,20 +50,21 @@
 //!
 //! | [`Client`] | calls |
 //! |---|---|
-//! | login | [`session`](Client::session), [`session_left`](Client::session_left), [`server`](Client::server), [`skew`](Client::skew), [`enrollable_types`](Client::enrollable_types), [`probe`](Client::probe), [`health`](Client::health) |
+//! | login | [`session`](Client::session), [`session_left`](Client::session_left), [`server`](Client::server), [`skew`](Client::skew), [`probe`](Client::probe), [`health`](Client::health) |
 //! | enroll | [`init`](Client::init) with an [`Init`], [`verify`](Client::verify), [`finish_two_step`](Client::finish_two_step), [`derive_seed`] |
 //! | check | [`check`](Client::check), [`check_otp_only`](Client::check_otp_only), [`resync`](Client::resync) |
-//! | tokens | [`token`](Client::token), [`tokens`](Client::tokens), [`enable`](Client::enable), [`disable`](Client::disable), [`assign`](Client::assign), [`unassign`](Client::unassign), [`set_pin`](Client::set_pin), [`set_description`](Client::set_description), [`set`](Client::set), [`set_info`](Client::set_info), [`delete_info`](Client::delete_info), [`reset`](Client::reset), [`revoke`](Client::revoke), [`delete`](Client::delete), [`serial_of`](Client::serial_of) |
-//! | users | [`users`](Client::users), [`realms`](Client::realms), [`default_realm`](Client::default_realm) |
+//! | tokens | [`token`](Client::token), [`tokens`](Client::tokens), [`enable`](Client::enable), [`disable`](Client::disable), [`assign`](Client::assign), [`unassign`](Client::unassign), [`set_pin`](Client::set_pin), [`set_info`](Client::set_info), [`delete`](Client::delete), [`serial_of`](Client::serial_of) |
+//! | users | [`users`](Client::users), [`realms`](Client::realms) |
 //! | containers | [`container_types`](Client::container_types), [`init_container`](Client::init_container), [`add_to_container`](Client::add_to_container), [`delete_container`](Client::delete_container) |
-//! | server | [`policy`](Client::policy), [`policies`](Client::policies), [`audit`](Client::audit) |
+//! | server | [`policies`](Client::policies), [`audit`](Client::audit) |
 //!
 //! Every call fails with an [`Error`], whose [`outcome`](Error::outcome) says
 //! whether anything may have changed, and whose [`code`](Error::code) is the
-//! server's. [`Backoff`] says how long to wait. The network is behind
+//! server's. The network is behind
 //! [`Transport`]; time is behind [`Clock`].
 
-mod backoff;
+#![warn(missing_docs)]
+
 mod body;
 mod call;
 mod calls;
@@ -81,14 +82,13 @@ mod text;
 #[cfg(feature = "https")]
 pub mod transport;
 
-pub use backoff::Backoff;
 pub use calls::answer::{InitAnswer, Rollout, TwoStepParameters};
 pub use calls::audit::AuditLine;
 pub use calls::containers::ContainerType;
 pub use calls::init::{Init, TwoStepSizes};
 pub use calls::policies::Policy;
 pub use calls::rights::{Health, Probe};
-pub use calls::tokens::{Found, Token, TokenFilter, TokenPage, TokenSettings};
+pub use calls::tokens::{Found, Token, TokenFilter, TokenPage};
 pub use calls::twostep::{BadBase32Check, PartFormat, decode_base32check, derive_seed, encode_base32check};
 pub use calls::uri::OtpUri;
 pub use calls::users::{Realm, UserRecord, UserSearch};

@@ -99,11 +99,6 @@ impl TokenType {
             Self::Other(name) => name,
         }
     }
-
-    /// The right that enrolling one needs (`enrollHOTP`).
-    pub fn enroll_right(&self) -> String {
-        format!("enroll{}", self.as_str().to_ascii_uppercase())
-    }
 }
 
 impl fmt::Display for TokenType {
@@ -203,7 +198,6 @@ mod tests {
     #[test]
     fn types_and_hashes() {
         assert_eq!(TokenType::from_name("HOTP"), TokenType::Hotp);
-        assert_eq!(TokenType::Yubikey.enroll_right(), "enrollYUBIKEY");
         assert_eq!(TokenType::from_name("daypassword").as_str(), "daypassword");
         assert_eq!(HashAlgorithm::from_name("SHA256"), Some(HashAlgorithm::Sha256));
         assert_eq!(HashAlgorithm::from_name("md5"), None);

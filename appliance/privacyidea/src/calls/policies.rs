@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::call::{Call, path_name};
+use crate::call::Call;
 use crate::client::Client;
 use crate::envelope::{Envelope, Json, Malformed};
 use crate::error::Error;
@@ -72,15 +72,8 @@ fn policy_list(envelope: &Envelope<'_>) -> Result<Vec<Policy>, Malformed> {
 }
 
 impl<T: Transport> Client<T> {
-    /// The policy of this name. Needs the right `policyread`. It is the only
-    /// way to learn the access code that the server has for YubiKeys
-    /// (`yubikey_access_code` in scope enrollment).
-    pub async fn policy(&self, name: &str) -> Result<Option<Policy>, Error> {
-        let call = Call::get("/policy/{name}", &[path_name("the policy's name", name)?]);
-        Ok(self.call(call, policy_list).await?.into_iter().find(|policy| policy.name == name))
-    }
-
-    /// All policies. Needs the right `policyread`.
+    /// All policies. Needs the right `policyread`. They are the only way to learn the access code that the server has for
+    /// YubiKeys (`yubikey_access_code` in scope enrollment).
     pub async fn policies(&self) -> Result<Vec<Policy>, Error> {
         self.call(Call::get("/policy/", &[]), policy_list).await
     }

@@ -1,7 +1,5 @@
 //! Questions about the server and the login.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use crate::call::Call;
@@ -81,11 +79,5 @@ impl<T: Transport> Client<T> {
                 Err(_) => Err(garbled(Malformed::Shape)),
             },
         }
-    }
-
-    /// The token types that this login may enroll, with the server's text for
-    /// each. Works for API keys, too, whose rights are not told otherwise.
-    pub async fn enrollable_types(&self) -> Result<BTreeMap<String, String>, Error> {
-        self.call(Call::get("/auth/rights", &[]), |envelope| envelope.read()).await
     }
 }

@@ -12,7 +12,7 @@ use crate::client::Client;
 use crate::envelope::{self, Envelope, Json, Malformed};
 use crate::error::{Error, Invalid, ServerCode};
 use crate::http::Transport;
-use crate::names::{Description, HashAlgorithm, Serial, TokenType, User};
+use crate::names::{HashAlgorithm, Serial, TokenType, User};
 use crate::secret::SecretString;
 
 /// A token as the server lists it.
@@ -200,19 +200,6 @@ impl TokenPage {
     }
 }
 
-/// Settings of a token. What is `None` stays as it is.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct TokenSettings {
-    /// How far ahead a check looks (10).
-    pub count_window: Option<u32>,
-    /// How far ahead a resync looks (1000).
-    pub sync_window: Option<u32>,
-    /// Wrong tries until it refuses (10).
-    pub max_fail: Option<u32>,
-    /// The hash.
-    pub hash: Option<HashAlgorithm>,
-}
-
 /// Where an OTP was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -264,16 +251,6 @@ impl<T: Transport> Client<T> {
     /// Stops it from counting. Returns whether that changed anything.
     pub async fn disable(&self, serial: &Serial) -> Result<bool, Error> {
         self.change("/token/disable", serial).await
-    }
-
-    /// Revokes it for ever: only deleting it frees the serial.
-    pub async fn revoke(&self, serial: &Serial) -> Result<bool, Error> {
-        self.change("/token/revoke", serial).await
-    }
-
-    /// Sets its wrong tries back to 0.
-    pub async fn reset(&self, serial: &Serial) -> Result<bool, Error> {
-        self.change("/token/reset", serial).await
     }
 
     /// Takes it from its owner. Without an owner nothing happens, which is no error.
@@ -335,27 +312,6 @@ impl<T: Transport> Client<T> {
         answer.map_err(|error| error.without([pin.reveal()]))
     }
 
-    /// Sets the description.
-    pub async fn set_description(&self, serial: &Serial, text: &Description) -> Result<bool, Error> {
-        let body = Object::new().text("serial", serial.as_str()).text("description", text.as_str());
-        self.call(Call::post("/token/description", &[], body), changed).await
-    }
-
-    /// Changes settings. Returns whether all of them were taken.
-    pub async fn set(&self, serial: &Serial, settings: &TokenSettings) -> Result<bool, Error> {
-        let TokenSettings { count_window, sync_window, max_fail, hash } = *settings;
-        let wanted = [count_window.is_some(), sync_window.is_some(), max_fail.is_some(), hash.is_some()];
-        let wanted = wanted.into_iter().filter(|&w| w).count();
-        let body = Object::new()
-            .text("serial", serial.as_str())
-            .maybe_number("count_window", count_window)
-            .maybe_number("sync_window", sync_window)
-            .maybe_number("max_failcount", max_fail)
-            .maybe("hashlib", hash.map(HashAlgorithm::as_str));
-        let taken = self.call(Call::post("/token/set", &[], body), number).await?;
-        Ok(usize::try_from(taken).is_ok_and(|taken| taken >= wanted))
-    }
-
     /// Sets a tokeninfo pair. Keys that the token itself maintains (`hashlib`,
     /// `tokenkind` …) are refused with 303; older servers overwrite them.
     pub async fn set_info(&self, serial: &Serial, key: &str, value: &str) -> Result<bool, Error> {
@@ -365,12 +321,6 @@ impl<T: Transport> Client<T> {
             changed,
         )
         .await
-    }
-
-    /// Removes a tokeninfo pair.
-    pub async fn delete_info(&self, serial: &Serial, key: &str) -> Result<bool, Error> {
-        let names = [serial.as_str(), path_name("the tokeninfo key", key)?];
-        self.call(Call::delete("/token/info/{serial}/{key}", &names), changed).await
     }
 
     /// Finds the counter again by two consecutive OTPs; `false` if they are

@@ -161,9 +161,4 @@ impl<T: Transport> Client<T> {
     pub async fn realms(&self) -> Result<Vec<Realm>, Error> {
         self.call(Call::get("/realm/", &[]), realm_list).await
     }
-
-    /// The realm that is meant where none is named.
-    pub async fn default_realm(&self) -> Result<Option<Realm>, Error> {
-        Ok(self.call(Call::get("/defaultrealm", &[]), realm_list).await?.into_iter().next())
-    }
 }
