@@ -37,6 +37,7 @@ mod glass;
 #[cfg(feature = "hardware")]
 pub mod hardware;
 mod icon;
+mod item;
 mod layout;
 mod press;
 pub mod samples;
@@ -51,8 +52,9 @@ mod wrap;
 pub use fits::{Misfit, fits, most_pages, pages};
 pub use frame::Frame;
 pub use glass::Glass;
+pub use item::Page;
 pub use press::{Debounce, Press};
-pub use scene::{Brightness, Page, Scene, draw};
+pub use scene::{Brightness, Scene, draw};
 pub use signal::{Lamp, Pattern, Signal};
 pub use text::{MAX_CHARS, Text};
 pub use view::{

@@ -77,11 +77,8 @@ impl Signal {
 /// The three colours of a lamp, each on or off. A lamp of one colour is on if any is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Lamp {
-    /// Red is on.
     pub red: bool,
-    /// Green is on.
     pub green: bool,
-    /// Blue is on.
     pub blue: bool,
 }
 

@@ -23,7 +23,6 @@ pub enum View {
     },
     /// The station wants an operator: why, and by turns where operators reach it.
     Operator {
-        /// Why.
         why: Box<View>,
         /// The station's name.
         name: Text,
@@ -34,7 +33,6 @@ pub enum View {
     HostKey(Fingerprint),
     /// The server cannot be used.
     Server {
-        /// Why.
         trouble: ServerTrouble,
         /// The server's host name.
         host: Text,
@@ -129,7 +127,6 @@ pub struct Notice {
     pub code: Text,
     /// What happened, in a few words.
     pub title: Text,
-    /// Why.
     pub cause: Text,
     /// What the person at the desk can do.
     pub remedy: Text,
@@ -138,9 +135,7 @@ pub struct Notice {
 /// How the station introduces itself when nothing happens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Station {
-    /// Its name.
     pub name: Text,
-    /// Its address.
     pub address: Text,
     /// Anything worth knowing, such as the server and today's count.
     pub state: Text,

@@ -23,7 +23,6 @@ pub struct Function {
 pub(crate) const HID: u8 = 0x03;
 /// Mass storage.
 pub(crate) const STORAGE: u8 = 0x08;
-/// Hub.
 pub(crate) const HUB: u8 = 0x09;
 /// Smart card.
 pub(crate) const CCID: u8 = 0x0b;

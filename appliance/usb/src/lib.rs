@@ -36,6 +36,7 @@ pub use descriptors::{Function, functions};
 pub use error::StartError;
 pub use policy::{Policy, Standing};
 pub use port::{BadPort, PortPath, PortPattern};
-pub use typist::{Keystroke, Typing};
+pub use session::Keystroke;
+pub use typist::Typing;
 pub use watcher::{Arrived, Event, Places, Watcher};
 pub use wire::HidWire;

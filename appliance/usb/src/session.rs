@@ -10,8 +10,14 @@ use keys::identify::{UsbIds, Verdict, identify};
 use crate::port::PortPath;
 use crate::signals::Signals;
 use crate::sysfs::{self, HidKind, Nodes};
-use crate::typist::Sink;
 use crate::wake::Wake;
+
+/// What a boot keyboard sends: modifiers, a reserved byte, six usages (HID 1.11,
+/// appendix B.1). It may be part of a secret.
+pub type Keystroke = [u8; 8];
+
+/// Who hears keystrokes; says whether it wants more. Must not block.
+pub(crate) type Sink = Box<dyn FnMut(Keystroke) -> bool + Send>;
 
 /// Which key, and what is known of it now.
 pub(crate) struct Session {

@@ -16,7 +16,6 @@ use crate::port::PortPath;
 /// A device on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Where it is.
     pub port: PortPath,
     /// The number on its bus. A device that comes back has another.
     pub address: u8,

@@ -15,12 +15,10 @@ use crate::sysfs::{Device, Nodes};
 /// changes keys as fast.
 pub const LINGER: Duration = Duration::from_millis(400);
 
-/// What changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A key is there.
     Came {
-        /// It.
         device: Device,
         /// It, or one of the same vendor, was on this port a moment ago and has not
         /// been told to have left.
@@ -28,25 +26,17 @@ pub enum Change {
     },
     /// What can be opened of it is another, or may be opened now.
     Nodes {
-        /// Where.
         port: PortPath,
         /// All of them.
         nodes: Nodes,
     },
     /// Nothing more can be done with the key that is, or was, on that port.
-    Gone {
-        /// Where.
-        port: PortPath,
-    },
+    Gone { port: PortPath },
     /// What was on that port, key or stranger, is told to have left. Behind
     /// [`Change::Gone`] at once, or when the key did not come back.
-    Left {
-        /// Where.
-        port: PortPath,
-    },
+    Left { port: PortPath },
     /// Something is there that does not belong here.
     Stranger {
-        /// Where.
         port: PortPath,
         /// What, for a person.
         what: String,

@@ -13,16 +13,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use crate::session::Session;
+use crate::session::{Keystroke, Session};
 use crate::sys;
 use crate::sysfs::{HidKind, Nodes, is_node};
-
-/// What a boot keyboard sends: modifiers, a reserved byte, six usages (HID 1.11,
-/// appendix B.1). It may be part of a secret.
-pub type Keystroke = [u8; 8];
-
-/// Who hears keystrokes; says whether it wants more. Must not block.
-pub(crate) type Sink = Box<dyn FnMut(Keystroke) -> bool + Send>;
 
 /// What one key types.
 pub struct Typing {

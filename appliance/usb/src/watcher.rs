@@ -48,7 +48,6 @@ pub enum Event {
     Left(PortPath),
     /// Something is plugged in that does not belong here.
     Stranger {
-        /// Where.
         port: PortPath,
         /// What, for a person: "a storage device (0781:5567)".
         what: String,
@@ -61,7 +60,6 @@ pub enum Event {
 
 /// A key that was plugged in.
 pub struct Arrived {
-    /// Where.
     pub port: PortPath,
     /// USB vendor and product.
     pub ids: UsbIds,
@@ -73,7 +71,6 @@ pub struct Arrived {
     pub again: bool,
     /// Its reports.
     pub wire: HidWire,
-    /// What it types.
     pub typing: Typing,
 }
 

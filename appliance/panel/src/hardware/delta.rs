@@ -17,7 +17,6 @@ pub struct Window {
 const OVERHEAD: usize = 10;
 
 impl Window {
-    /// The whole glass.
     pub const fn whole(glass: Glass) -> Self {
         Self { columns: (0, Glass::WIDTH - 1), pages: (0, glass.pages() - 1) }
     }

@@ -89,7 +89,6 @@ impl Display {
         }
     }
 
-    /// How it is.
     pub fn status(&self) -> &DisplayStatus {
         &self.status
     }

@@ -13,7 +13,6 @@ pub enum DisplayStatus {
     Working,
     /// It does not; it is tried again.
     Troubled {
-        /// Why.
         trouble: Trouble,
         /// How many times in a row.
         failures: u32,
@@ -62,7 +61,6 @@ pub enum Trouble {
     Sh1106 {
         /// The bus's number.
         bus: u8,
-        /// Its address.
         address: u8,
     },
     /// A line of the bus is held down.

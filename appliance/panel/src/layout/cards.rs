@@ -195,7 +195,7 @@ const CALL: Duration = Duration::from_secs(2);
 fn icon(state: PortState) -> Option<Icon> {
     Some(match state {
         PortState::Empty => return None,
-        PortState::Work(activity) => super::views::activity_icon(activity),
+        PortState::Work(activity) => super::notice::activity_icon(activity),
         PortState::Touch => Icon::Finger,
         PortState::Done => Icon::Check,
         PortState::Remove => Icon::Eject,

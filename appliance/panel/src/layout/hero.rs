@@ -7,7 +7,7 @@ use super::flow::{Leading, Line, MARGIN, Place, REMEDY, characters, paginate, pa
 use super::{MARKS, Room, area, beside_marks};
 use crate::face::Face;
 use crate::icon::{Icon, Key, Pose, Size as IconSize};
-use crate::scene::Item;
+use crate::item::Item;
 use crate::view::Port;
 use crate::wrap::{Wrapped, fit, wrap};
 

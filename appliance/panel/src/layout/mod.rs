@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::face::Face;
 use crate::glass::Glass;
 use crate::icon::{self, Icon};
-use crate::scene::{Item, Page};
+use crate::item::{Item, Page};
 use crate::words::{Language, Words};
 
 pub(crate) use notice::refusal_pages;

@@ -7,7 +7,7 @@ use super::{Room, area, beside_marks};
 use crate::face::Face;
 use crate::glass::Glass;
 use crate::icon::{Icon, Size as IconSize};
-use crate::view::{Notice, Port};
+use crate::view::{Activity, Notice, Port};
 use crate::wrap::wrap;
 
 /// What to draw.
@@ -107,9 +107,28 @@ impl Room<'_> {
 /// The lines of each page of a refusal, as the glass shows them, and whether a
 /// word had to be divided where its language does not divide it.
 pub(crate) fn refusal_pages(notice: &Notice, glass: Glass) -> (Vec<Vec<String>>, bool) {
-    let sheet = super::views::refusal(notice, None);
+    let sheet = refusal(notice, None);
     let form = Form::of(glass, &sheet);
     let pages = form.pages(&sheet, beside_marks(form.room));
     let broken = pages.iter().flatten().any(|line| line.broken);
     (pages.into_iter().map(|page| page.into_iter().map(|line| line.text).collect()).collect(), broken)
+}
+
+pub(super) fn activity_icon(activity: Activity) -> Icon {
+    match activity {
+        Activity::Reading => Icon::Magnifier,
+        Activity::Writing => Icon::Pencil,
+        Activity::Checking => Icon::Task,
+    }
+}
+
+pub(super) fn refusal(notice: &Notice, port: Option<Port>) -> Sheet {
+    Sheet {
+        icon: Icon::Cross,
+        label: notice.code.to_string(),
+        title: notice.title.to_string(),
+        cause: notice.cause.to_string(),
+        remedy: notice.remedy.to_string(),
+        port,
+    }
 }

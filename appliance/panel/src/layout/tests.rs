@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use crate::frame::Frame;
 use crate::glass::Glass;
-use crate::scene::{Item, Scene};
+use crate::item::Item;
+use crate::scene::Scene;
 use crate::text::Text;
 use crate::view::{
     Activity, Fingerprint, Notice, Port, PortLine, PortState, Progress, Run, ServerTrouble, Station, View,

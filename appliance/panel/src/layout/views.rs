@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Room;
 use super::bar::Bar;
 use super::hero::{Art, Detail, Hero};
-use super::notice::Sheet;
+use super::notice::{Sheet, activity_icon, refusal};
 use crate::face::Face;
 use crate::glass::Glass;
 use crate::icon::{Icon, Pose};
 use crate::text::Text;
-use crate::view::{Activity, Notice, Port, Progress, Run, ServerTrouble, Station, View};
+use crate::view::{Activity, Port, Progress, Run, ServerTrouble, Station, View};
 use crate::words;
 
 const STEP: Duration = Duration::from_millis(400);
@@ -131,25 +131,6 @@ pub(crate) fn lay_out(view: &View, room: &mut Room<'_>) {
             let label = format!("{} {}", words.fault, notice.code);
             room.sheet(&Sheet { icon: Icon::Warning, label, ..refusal(notice, None) });
         }
-    }
-}
-
-pub(super) fn activity_icon(activity: Activity) -> Icon {
-    match activity {
-        Activity::Reading => Icon::Magnifier,
-        Activity::Writing => Icon::Pencil,
-        Activity::Checking => Icon::Task,
-    }
-}
-
-pub(super) fn refusal(notice: &Notice, port: Option<Port>) -> Sheet {
-    Sheet {
-        icon: Icon::Cross,
-        label: notice.code.to_string(),
-        title: notice.title.to_string(),
-        cause: notice.cause.to_string(),
-        remedy: notice.remedy.to_string(),
-        port,
     }
 }
 
