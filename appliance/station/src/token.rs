@@ -27,14 +27,13 @@ pub enum TokenKind {
 impl TokenKind {
     /// The type of token that belongs to a kind of credential.
     #[must_use]
-    pub const fn of(kind: Kind) -> Option<Self> {
-        Some(match kind {
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
             Kind::Hotp => Self::Hotp,
             Kind::Totp | Kind::ChallengeResponse => Self::Totp,
             Kind::YubicoOtp => Self::Yubikey,
             Kind::StaticPassword => Self::Password,
-            _ => return None,
-        })
+        }
     }
 
     /// The server's word for it.
@@ -81,11 +80,11 @@ impl TokenSerial {
                 let prefix = match kind {
                     Kind::YubicoOtp => "UBAM",
                     Kind::StaticPassword => "UBSM",
-                    _ => "UBOM",
+                    Kind::Hotp | Kind::Totp | Kind::ChallengeResponse => "UBOM",
                 };
                 format!("{prefix}{:08}_{slot}", key.number)
             }
-            _ => {
+            Family::NitrokeyPro | Family::Nitrokey3 => {
                 // These keys count HOTP and TOTP slots each from 0.
                 let letter = if kind == Kind::Totp { "T" } else { "" };
                 format!("NK{}_{letter}{slot}", key.to_string().to_ascii_uppercase())

@@ -75,11 +75,10 @@ pub enum Vendor {
 impl Vendor {
     /// Who made keys of that family.
     #[must_use]
-    pub const fn of(family: Family) -> Option<Self> {
+    pub const fn of(family: Family) -> Self {
         match family {
-            Family::YubiKeyOtp => Some(Self::Yubico),
-            Family::NitrokeyPro | Family::Nitrokey3 => Some(Self::Nitrokey),
-            _ => None,
+            Family::YubiKeyOtp => Self::Yubico,
+            Family::NitrokeyPro | Family::Nitrokey3 => Self::Nitrokey,
         }
     }
 
@@ -227,7 +226,7 @@ impl Rule {
     #[must_use]
     pub fn objection(&self, info: &KeyInfo) -> Option<String> {
         if let Some(vendor) = self.vendor
-            && Vendor::of(info.family) != Some(vendor)
+            && Vendor::of(info.family) != vendor
         {
             return Some(format!("{} is not made by {}", info.model, vendor.word()));
         }

@@ -11,7 +11,6 @@ use std::time::{Duration, SystemTime};
 
 use control::types::{Credential, Server};
 use jiff::Timestamp;
-use keys::device::Kind;
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, Error, Rights, SecretString};
 use station::engine::server::{ServerAnswer, ServerCall, ServerFault};
@@ -446,12 +445,10 @@ fn rights(config: &Config) -> Vec<String> {
         ["tokenlist", "delete", "enable", "disable", "assign", "settokeninfo"].map(str::to_owned).into();
     for section in config.profiles.values() {
         let right = match TokenKind::of(section.profile.kind) {
-            Some(TokenKind::Hotp) => "enrollHOTP",
-            Some(TokenKind::Totp) => "enrollTOTP",
-            Some(TokenKind::Yubikey) => "enrollYUBIKEY",
-            Some(TokenKind::Password) => "enrollPW",
-            _ if section.profile.kind == Kind::Hotp => "enrollHOTP",
-            _ => continue,
+            TokenKind::Hotp => "enrollHOTP",
+            TokenKind::Totp => "enrollTOTP",
+            TokenKind::Yubikey => "enrollYUBIKEY",
+            TokenKind::Password => "enrollPW",
         };
         if !wanted.iter().any(|known| known == right) {
             wanted.push(right.to_owned());

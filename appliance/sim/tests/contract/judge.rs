@@ -257,7 +257,7 @@ async fn counts(
 }
 
 fn as_ordered(story: &mut Story, room: &Room, plan: &Plan, token: &TokenSeen, enrollment: &str) {
-    let kind = TokenKind::of(plan.profile.kind).map_or("", TokenKind::word);
+    let kind = TokenKind::of(plan.profile.kind).word();
     story.equal("the token's type", token.tokentype.to_lowercase(), kind.to_owned());
     let state = (token.active, token.revoked, token.locked);
     story.equal("active, revoked, locked", state, (true, false, false));

@@ -84,8 +84,7 @@ async fn look_before(cx: &FlowContext, order: &Order, outcome: &mut Outcome) -> 
     outcome.token = Some(TokenSerial::of(serial, profile.kind, profile.slot));
     preflight::unlockable(&info, order)?;
     preflight::code_at_hand(order)?;
-    let kind = TokenKind::of(profile.kind)
-        .ok_or_else(|| Refusal::new(Code::Internal, "this kind of credential has no token"))?;
+    let kind = TokenKind::of(profile.kind);
 
     cx.enter(Phase::Checking);
     let records = settled(cx, serial, &mut outcome.finished).await?;

@@ -277,6 +277,5 @@ pub(crate) const fn kind_word(kind: Kind) -> &'static str {
         Kind::YubicoOtp => "Yubico OTP",
         Kind::StaticPassword => "a static password",
         Kind::ChallengeResponse => "challenge-response",
-        _ => "this kind of credential",
     }
 }

@@ -107,7 +107,7 @@ pub(crate) const fn kind_of(kind: Kind) -> ProofKind {
         Kind::ChallengeResponse => ProofKind::Response,
         Kind::YubicoOtp => ProofKind::YubicoOtp,
         Kind::StaticPassword => ProofKind::Password,
-        _ => ProofKind::Hotp,
+        Kind::Hotp => ProofKind::Hotp,
     }
 }
 
@@ -207,7 +207,9 @@ async fn returned(
     let (kind, challenge) = match profile.kind {
         Kind::Hotp => (Kind::Hotp, Vec::new()),
         // The answer to the time step, cut to digits, is the TOTP code.
-        _ => (Kind::Totp, step.to_be_bytes().to_vec()),
+        Kind::Totp | Kind::ChallengeResponse | Kind::YubicoOtp | Kind::StaticPassword => {
+            (Kind::Totp, step.to_be_bytes().to_vec())
+        }
     };
     let operation = Operation::AskCode {
         slot: profile.slot,

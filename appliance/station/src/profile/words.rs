@@ -151,7 +151,6 @@ impl Profile {
             Kind::StaticPassword => {
                 format!("A static password of {} letters in slot {slot}.", self.password_length)
             }
-            _ => format!("Something unknown in slot {slot}."),
         }
     }
 
