@@ -21,5 +21,5 @@ mod twin;
 mod usb;
 mod version;
 
-pub use faults::{Faults, UnknownFault};
+pub use faults::Faults;
 pub use twin::{Model, Nitrokey3Twin};

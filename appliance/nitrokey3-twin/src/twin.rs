@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use trussed_core::types::consent::Level;
 use twins::key::{Interface, KeyTwin, KeyboardReport, Press, TwinError};
+use twins::plug::{Plug, one_of};
 
-use crate::faults::{Faults, one_of};
+use crate::faults::Faults;
 use crate::firmware;
 use crate::presence::World;
 use crate::usb::{Answer, Ask};
@@ -30,11 +31,7 @@ pub struct Model {
 pub struct Nitrokey3Twin {
     asks: Sender<Ask>,
     answers: Receiver<Answer>,
-    faults: Faults,
-    plugged: bool,
-    now: Duration,
-    /// When [`Faults::dead_after`] strikes.
-    dead_at: Option<Duration>,
+    plug: Plug<Faults>,
 }
 
 /// The firmware keeps whole messages on the stack, several at a time.
@@ -54,27 +51,23 @@ impl Nitrokey3Twin {
             .name("nitrokey 3".to_owned())
             .stack_size(STACK)
             .spawn(move || firmware::run(&model, &world, inbox, outbox))?;
-        let (faults, now) = (Faults::default(), Duration::ZERO);
-        Ok(Self { asks, answers, faults, plugged: true, now, dead_at: None })
+        Ok(Self { asks, answers, plug: Plug::default() })
     }
 
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
+        self.plug.set_faults(faults);
     }
 
     /// What goes wrong, as far as it has not yet.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
-        &self.faults
+        &self.plug.faults
     }
 
     /// Pulls the key out, until [`KeyTwin::power`].
     pub const fn pull_out(&mut self) {
-        self.plugged = false;
-        self.faults.pull_out_after_reports = None;
-        self.faults.pull_out_after_transfers = None;
+        self.plug.pull();
     }
 
     fn ask(&self, ask: Ask) -> Result<Answer, TwinError> {
@@ -83,33 +76,18 @@ impl Nitrokey3Twin {
         self.answers.recv().map_err(|_| broken())
     }
 
-    fn is_dead(&self) -> bool {
-        self.dead_at.is_some_and(|at| self.now >= at)
-    }
-
     /// Before a transfer: whether there is anybody to take it.
     fn reach(&mut self) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_transfers == Some(0) {
+        if self.plug.pulled_before(false) {
             self.pull_out();
         }
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if self.is_dead() || one_of(&mut self.faults.nack) {
-            return Err(TwinError::Nack);
-        }
-        Ok(())
+        self.plug.there()?;
+        self.plug.takes()
     }
 
     /// After a transfer: whether it was the last.
     fn transferred(&mut self, written: bool) {
-        let count = |left: &mut Option<u32>| {
-            *left = left.map(|left| left.saturating_sub(1));
-            *left == Some(0)
-        };
-        let by_transfers = count(&mut self.faults.pull_out_after_transfers);
-        let by_reports = written && count(&mut self.faults.pull_out_after_reports);
-        if by_transfers || by_reports {
+        if self.plug.pulled_after(written) {
             self.pull_out();
         }
     }
@@ -127,7 +105,7 @@ impl KeyTwin for Nitrokey3Twin {
     }
 
     fn out(&mut self, packet: &[u8]) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_reports == Some(0) {
+        if self.plug.pulled_before(true) {
             self.pull_out();
         }
         self.reach()?;
@@ -160,10 +138,8 @@ impl KeyTwin for Nitrokey3Twin {
 
     /// It types nothing; the touch is for whatever waits for one.
     fn touch(&mut self, press: Press) -> Result<Vec<KeyboardReport>, TwinError> {
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if !self.is_dead() && !one_of(&mut self.faults.ignore_touches) {
+        self.plug.there()?;
+        if !self.plug.is_dead() && !one_of(&mut self.plug.faults.ignore_touches) {
             let level = match press {
                 Press::Short => Level::Normal,
                 Press::Long => Level::Strong,
@@ -175,19 +151,15 @@ impl KeyTwin for Nitrokey3Twin {
 
     fn power(&mut self) -> Result<(), TwinError> {
         self.pull_out();
-        if self.is_dead() {
-            self.dead_at = None;
-            self.faults.dead_after = None;
-        }
         // It is answered by the next session, or by nobody.
         self.asks.send(Ask::Power).map_err(|_| TwinError::Line("the firmware has stopped".to_owned()))?;
-        self.plugged = true;
+        self.plug.put_in();
         Ok(())
     }
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
-        self.now = self.now.saturating_add(by);
-        if self.plugged {
+        self.plug.pass(by);
+        if self.plug.is_in() {
             self.ask(Ask::Advance(by))?;
         }
         Ok(())

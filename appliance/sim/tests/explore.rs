@@ -126,8 +126,8 @@ fn a_nitrokey_3_pulled_at_any_packet_is_enrolled_when_it_comes_again_elsewhere()
     let mut left = 0;
     for packet in 0..200 {
         let mut world = World::new(&three).unwrap();
-        let mut faults = nitrokey3::Faults::default();
-        faults.pull_out_after_reports = Some(packet);
+        let faults =
+            nitrokey3::Faults { pull_out_after_reports: Some(packet), ..nitrokey3::Faults::default() };
         world.keys[0].nitrokey3().unwrap().set_faults(faults);
         let ending = world.insert(0, flows::order()).unwrap().ending;
         check::always(&world).unwrap();
@@ -170,8 +170,7 @@ fn a_torn_code_is_asked_for_again_and_never_sent() {
             assert_eq!(proof.attempts, 1, "{kind:?} {torn}");
             // Nor when it is asked for again later.
             if kind != Kind::StaticPassword {
-                let mut faults = yubikey::Faults::default();
-                faults.tear = torn;
+                let faults = yubikey::Faults { tear: torn, ..yubikey::Faults::default() };
                 world.keys[0].yubikey().unwrap().set_faults(faults);
                 let verified = world.verify(0, KeyOrder::new("1-1.2", Actor::Armed)).unwrap();
                 let answered = verified.result.unwrap_or_else(|refusal| panic!("{kind:?} {torn}: {refusal}"));

@@ -118,8 +118,7 @@ impl Key {
 
     /// Somebody will pull it out after so many reports, once.
     fn pull_out_after(&self, reports: u32) {
-        let mut faults = Faults::default();
-        faults.pull_out_after_reports = Some(reports);
+        let faults = Faults { pull_out_after_reports: Some(reports), ..Faults::default() };
         self.server.with(|twin| twin.set_faults(faults));
     }
 

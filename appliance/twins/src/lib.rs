@@ -11,6 +11,7 @@
 //! clients made. No twin is ever part of the appliance's image.
 //!
 //! * [`key`]: what can be done to any key twin.
+//! * [`plug`]: what all of them have in common: a plug, and transfers that may fail.
 //! * [`shared`]: a key twin in the hands of a conversation and a person.
 //! * [`yubikey`]: a YubiKey's OTP application.
 //! * [`nitrokey_pro`]: Nitrokey Pro, Storage and Librem Key.
@@ -26,6 +27,7 @@ pub mod key;
 pub mod line;
 pub mod nitrokey3;
 pub mod nitrokey_pro;
+pub mod plug;
 pub mod privacyidea;
 pub mod shared;
 pub mod usbredir;

@@ -139,15 +139,13 @@ fn a_full_key_and_one_that_is_busy_say_so() {
     let key = SharedKey::new(twin(Some([1, 9, 0])));
     key.with(|key| {
         key.fill();
-        let mut faults = Faults::default();
-        faults.busy = 3;
+        let faults = Faults { busy: 3, ..Faults::default() };
         key.set_faults(faults);
     });
     assert!(matches!(ask(&key, program("one")), Err(Failure::Key(KeyError::Full))));
     assert!(key.elapsed() >= Duration::from_millis(600), "it was asked again");
     key.with(|key| {
-        let mut faults = Faults::default();
-        faults.busy = 100;
+        let faults = Faults { busy: 100, ..Faults::default() };
         key.set_faults(faults);
     });
     assert!(matches!(ask(&key, Operation::Inspect), Err(Failure::Key(KeyError::TimedOut(_)))));

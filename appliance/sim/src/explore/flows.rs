@@ -412,8 +412,7 @@ fn release(world: &mut World) -> Result<Outcome, PowerCut> {
 /// Lets key 0 count so many changes that it does not make.
 fn lose_writes(world: &mut World, times: u32) {
     if let Some(key) = world.keys.first_mut().and_then(Key::yubikey) {
-        let mut faults = Faults::default();
-        faults.lose_writes = times;
+        let faults = Faults { lose_writes: times, ..Faults::default() };
         key.set_faults(faults);
     }
 }
@@ -421,8 +420,7 @@ fn lose_writes(world: &mut World, times: u32) {
 /// Lets key 0 be pulled out after so many reports.
 pub fn pull_out_after(world: &mut World, reports: u32) {
     if let Some(key) = world.keys.first_mut().and_then(Key::yubikey) {
-        let mut faults = Faults::default();
-        faults.pull_out_after_reports = Some(reports);
+        let faults = Faults { pull_out_after_reports: Some(reports), ..Faults::default() };
         key.set_faults(faults);
     }
 }

@@ -325,8 +325,7 @@ fn behind(rng: &mut StdRng) -> (Lag, Option<&'static str>) {
 fn spoil(key: &mut Key, rng: &mut StdRng) -> &'static str {
     let late = rng.random_bool(0.5);
     if let Some(key) = key.yubikey() {
-        let mut faults = yubikey::Faults::default();
-        faults.commit_late = late;
+        let mut faults = yubikey::Faults { commit_late: late, ..yubikey::Faults::default() };
         let what = match rng.random_range(0..8) {
             0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
             1 => pulled(&mut faults.pull_out_after_transfers, 120, rng),
@@ -344,8 +343,7 @@ fn spoil(key: &mut Key, rng: &mut StdRng) -> &'static str {
         return what;
     }
     if let Some(key) = key.nitrokey_pro() {
-        let mut faults = nitrokey_pro::Faults::default();
-        faults.commit_late = late;
+        let mut faults = nitrokey_pro::Faults { commit_late: late, ..nitrokey_pro::Faults::default() };
         let what = match rng.random_range(0..6) {
             0 => pulled(&mut faults.pull_out_after_reports, 60, rng),
             1 => pulled(&mut faults.pull_out_after_transfers, 240, rng),

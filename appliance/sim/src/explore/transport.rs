@@ -112,7 +112,6 @@ impl TwinTransport {
                 let response = shared.server.handle(&twins, late);
                 if delay > TIMEOUT { Err(Lost::Timeout) } else { Ok(response) }
             }
-            _ => Err(Lost::Other("a fault that the explorer does not know".to_owned())),
         };
         if shared.point().is_err() {
             return Err(TransportError::Unknown(Lost::Closed));

@@ -94,7 +94,6 @@ impl HostileDevice {
         Ok(Self { seed, base, dice, vices, transfers: 0, patience, next_stroke, now })
     }
 
-    /// Its seed.
     pub const fn seed(&self) -> u64 {
         self.seed
     }

@@ -59,10 +59,8 @@ pub enum Request {
     Advance(Duration),
 }
 
-/// A reply.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// Done.
     Done,
     /// A report, a packet or an APDU's answer.
     Bytes(Zeroizing<Vec<u8>>),

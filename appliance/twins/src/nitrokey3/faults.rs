@@ -1,69 +1,17 @@
 //! What can be made to go wrong.
+//!
+//! No firmware is known to do `lose-writes`.
 
-use core::str::FromStr;
 use core::time::Duration;
 
-/// Everything that can be made to go wrong; nothing by default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// The key is pulled out once it has taken so many packets from now; with 0
-    /// the next one does not reach it.
-    pub pull_out_after_reports: Option<u32>,
-    /// The same, counting packets that it sends as well.
-    pub pull_out_after_transfers: Option<u32>,
-    /// After so much of the key's time every transfer fails, until a replug.
-    pub dead_after: Option<Duration>,
-    /// So many transfers fail from now on.
-    pub nack: u32,
-    /// So many touches from now on do nothing.
-    pub ignore_touches: u32,
-    /// So many messages are answered by "busy", as if another program were at work.
-    pub busy: u32,
-    /// So many credentials and deletions are answered by "ok" and not made. No
-    /// firmware is known to do that.
-    pub lose_writes: u32,
-}
-
-/// Why a fault cannot be set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a fault that this key knows, or not written as it should be")]
-pub struct UnknownFault(String);
-
-impl Faults {
-    /// How faults are written, and what each does: a line each.
-    pub const KNOWN: &str = "\
-pull-out-after-reports=N    gone once it has taken N packets; N=0 takes none
-pull-out-after-transfers=N  the same, counting packets that it sends too
-dead-after=MS               after MS every transfer fails, until POWER
-nack=N                      the next N transfers fail
-ignore-touches=N            the next N touches do nothing
-busy=N                      the next N messages are answered by: busy
-lose-writes=N               the next N credentials and deletions are not made";
-
-    /// Sets one fault, written as in [`Faults::KNOWN`].
-    pub fn set(&mut self, text: &str) -> Result<(), UnknownFault> {
-        let unknown = || UnknownFault(text.to_owned());
-        let (name, number) = text.split_once('=').ok_or_else(unknown)?;
-        let number = u32::from_str(number).map_err(|_| unknown())?;
-        match name {
-            "pull-out-after-reports" => self.pull_out_after_reports = Some(number),
-            "pull-out-after-transfers" => self.pull_out_after_transfers = Some(number),
-            "dead-after" => self.dead_after = Some(Duration::from_millis(number.into())),
-            "nack" => self.nack = number,
-            "ignore-touches" => self.ignore_touches = number,
-            "busy" => self.busy = number,
-            "lose-writes" => self.lose_writes = number,
-            _ => return Err(unknown()),
-        }
-        Ok(())
-    }
-}
-
-/// Counts down; true when it was not 0 yet.
-pub(super) const fn one_of(left: &mut u32) -> bool {
-    let some = *left > 0;
-    *left = left.saturating_sub(1);
-    some
+crate::faults! {
+    pull_out_after_reports: Option<u32> = "pull-out-after-reports=N    gone once it has taken N packets; N=0 takes none",
+    pull_out_after_transfers: Option<u32> = "pull-out-after-transfers=N  the same, counting packets that it sends too",
+    dead_after: Option<Duration> = "dead-after=MS               after MS every transfer fails, until POWER",
+    nack: u32 = "nack=N                      the next N transfers fail",
+    ignore_touches: u32 = "ignore-touches=N            the next N touches do nothing",
+    busy: u32 = "busy=N                      the next N messages are answered by: busy",
+    lose_writes: u32 = "lose-writes=N               the next N credentials and deletions are not made",
 }
 
 #[cfg(test)]

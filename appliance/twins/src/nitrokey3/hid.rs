@@ -3,7 +3,6 @@
 use core::time::Duration;
 use std::collections::VecDeque;
 
-/// A packet.
 pub(super) const PACKET: usize = 64;
 
 /// The longest message.

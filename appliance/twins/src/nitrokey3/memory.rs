@@ -50,7 +50,6 @@ impl Pin {
     }
 }
 
-/// All of it.
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) pin: Option<Pin>,

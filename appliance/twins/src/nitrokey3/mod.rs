@@ -36,6 +36,6 @@ mod hid;
 mod memory;
 mod twin;
 
-pub use faults::{Faults, UnknownFault};
+pub use faults::Faults;
 pub use memory::CredentialView;
 pub use twin::{Model, SecretsTwin};

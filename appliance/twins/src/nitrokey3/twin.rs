@@ -6,15 +6,15 @@ use zeroize::Zeroizing;
 
 use super::application::{Application, Begun, TIMEOUT};
 use super::command::{Command, HOTP, Put, TOTP, status};
-use super::faults::{Faults, one_of};
+use super::faults::Faults;
 use super::hid::{Event, PACKET, Pipe, Request, SECRETS, VERSION, error};
 use super::memory::{CredentialView, ROOM};
 use crate::key::{Interface, KeyTwin, KeyboardReport, Press, TwinError};
+use crate::plug::{Plug, one_of};
 
 /// What a twin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
-    /// Its serial.
     pub serial: u32,
     /// The firmware that it says it has; `None` says nothing, as no real one does.
     /// The application is the same whatever it says.
@@ -35,10 +35,7 @@ pub struct SecretsTwin {
     pipe: Pipe,
     /// What waits for a touch, for whom, and until when.
     waiting: Option<(Option<Request>, Command, Duration)>,
-    faults: Faults,
-    now: Duration,
-    plugged: bool,
-    dead_at: Option<Duration>,
+    plug: Plug<Faults>,
     /// How many answers were salted.
     salts: u64,
     /// The fewest tries that the PIN ever had left.
@@ -54,29 +51,19 @@ impl SecretsTwin {
             application,
             pipe: Pipe::default(),
             waiting: None,
-            faults: Faults::default(),
-            now: Duration::ZERO,
-            plugged: true,
-            dead_at: None,
+            plug: Plug::default(),
             salts: 0,
             fewest_tries: u8::MAX,
         }
     }
 
-    /// What it is.
     pub const fn model(&self) -> &Model {
         &self.model
     }
 
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
-    }
-
-    /// What goes wrong, as far as it has not yet.
-    pub const fn faults(&self) -> &Faults {
-        &self.faults
+        self.plug.set_faults(faults);
     }
 
     /// Puts a HOTP credential of somebody else into it.
@@ -150,48 +137,31 @@ impl SecretsTwin {
     }
 
     /// Pulls the key out, until [`KeyTwin::power`].
-    pub const fn pull_out(&mut self) {
-        self.plugged = false;
-        self.faults.pull_out_after_reports = None;
-        self.faults.pull_out_after_transfers = None;
-    }
-
-    fn is_dead(&self) -> bool {
-        self.dead_at.is_some_and(|at| self.now >= at)
+    pub fn pull_out(&mut self) {
+        self.plug.pull();
     }
 
     /// Before a transfer: whether there is anybody to take it.
     fn reach(&mut self) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_transfers == Some(0) {
+        if self.plug.pulled_before(false) {
             self.pull_out();
         }
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if self.is_dead() || one_of(&mut self.faults.nack) {
-            return Err(TwinError::Nack);
-        }
-        Ok(())
+        self.plug.there()?;
+        self.plug.takes()
     }
 
     /// After a transfer: whether it was the last.
     fn transferred(&mut self, written: bool) {
-        let count = |left: &mut Option<u32>| {
-            *left = left.map(|left| left.saturating_sub(1));
-            *left == Some(0)
-        };
-        let by_transfers = count(&mut self.faults.pull_out_after_transfers);
-        let by_reports = written && count(&mut self.faults.pull_out_after_reports);
-        if by_transfers || by_reports {
+        if self.plug.pulled_after(written) {
             self.pull_out();
         }
     }
 
     fn take(&mut self, packet: &[u8; PACKET]) {
         let working = self.waiting.as_ref().and_then(|(request, ..)| *request);
-        match self.pipe.take(packet, working, self.now) {
+        match self.pipe.take(packet, working, self.plug.now) {
             Event::Nothing => {}
-            Event::Message(request, _) if one_of(&mut self.faults.busy) => {
+            Event::Message(request, _) if one_of(&mut self.plug.faults.busy) => {
                 self.pipe.error(request, error::BUSY);
             }
             // Also what another application would answer goes through the same hands.
@@ -227,7 +197,7 @@ impl SecretsTwin {
     }
 
     fn command(&mut self, request: Request, apdu: &[u8]) {
-        let loses = matches!(apdu, [0, 0x01, ..]) && one_of(&mut self.faults.lose_writes);
+        let loses = matches!(apdu, [0, 0x01, ..]) && one_of(&mut self.plug.faults.lose_writes);
         if loses {
             return self.pipe.answer(request, &status::OK);
         }
@@ -236,7 +206,7 @@ impl SecretsTwin {
             None => self.pipe.error(request, error::LENGTH),
             Some(Begun::Done(answer)) => self.pipe.answer(request, &answer),
             Some(Begun::Waiting(command)) => {
-                self.waiting = Some((Some(request), command, self.now.saturating_add(TIMEOUT)));
+                self.waiting = Some((Some(request), command, self.plug.now.saturating_add(TIMEOUT)));
             }
         }
         self.note_tries();
@@ -268,7 +238,7 @@ impl KeyTwin for SecretsTwin {
     }
 
     fn out(&mut self, packet: &[u8]) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_reports == Some(0) {
+        if self.plug.pulled_before(true) {
             self.pull_out();
         }
         self.reach()?;
@@ -297,15 +267,14 @@ impl KeyTwin for SecretsTwin {
 
     /// It types nothing; the touch is for whatever waits for one.
     fn touch(&mut self, _press: Press) -> Result<Vec<KeyboardReport>, TwinError> {
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if self.is_dead() || one_of(&mut self.faults.ignore_touches) {
+        self.plug.there()?;
+        if self.plug.is_dead() || one_of(&mut self.plug.faults.ignore_touches) {
             return Ok(Vec::new());
         }
         if let Some((request, command, _)) = self.waiting.take() {
             let salt = self.salt();
-            let loses = matches!(command, Command::Delete { .. }) && one_of(&mut self.faults.lose_writes);
+            let loses =
+                matches!(command, Command::Delete { .. }) && one_of(&mut self.plug.faults.lose_writes);
             let answer = if loses { status::OK.to_vec() } else { self.application.finish(command, salt) };
             self.note_tries();
             if let Some(request) = request {
@@ -317,22 +286,18 @@ impl KeyTwin for SecretsTwin {
 
     fn power(&mut self) -> Result<(), TwinError> {
         self.pull_out();
-        if self.is_dead() {
-            self.dead_at = None;
-            self.faults.dead_after = None;
-        }
         self.pipe = Pipe::default();
         self.waiting = None;
         self.application.power_up();
-        self.plugged = true;
+        self.plug.put_in();
         Ok(())
     }
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
-        self.now = self.now.saturating_add(by);
-        if self.plugged {
-            self.pipe.pass(self.now);
-            let late = self.waiting.take_if(|(_, _, until)| self.now > *until);
+        self.plug.pass(by);
+        if self.plug.is_in() {
+            self.pipe.pass(self.plug.now);
+            let late = self.waiting.take_if(|(_, _, until)| self.plug.now > *until);
             if let Some((request, command, _)) = late {
                 let answer = self.application.give_up(&command, false);
                 if let Some(request) = request {

@@ -44,7 +44,6 @@ impl CardPin {
     }
 }
 
-/// The card.
 #[derive(Clone)]
 pub(super) struct Card {
     pub(super) admin: CardPin,

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
+use super::NitrokeyProTwin;
 use super::memory::Memory;
 use super::report::Buffer;
 use super::session::Session;
-use super::twin::NitrokeyProTwin;
 
 /// Where an answer has its status and its result.
 const STATUS: usize = 6;
@@ -127,13 +127,13 @@ impl NitrokeyProTwin {
         if force == 0 && never_set || force != 1 && self.memory.minutes > minutes {
             return TIMESTAMP_WARNING;
         }
-        self.session.clock = (unix, self.now);
+        self.session.clock = (unix, self.plug.now);
         self.memory.minutes = minutes;
         OK
     }
 
     fn lock(&mut self) -> Status {
-        if !self.faults.lock_keeps_passwords {
+        if !self.plug.faults.lock_keeps_passwords {
             self.session.admin = None;
             self.session.user = None;
             self.session.authorized = None;
@@ -147,7 +147,7 @@ impl NitrokeyProTwin {
             return WRONG_PASSWORD;
         }
         self.memory = Memory::new();
-        self.session = Session::begin(self.now);
+        self.session = Session::begin(self.plug.now);
         OK
     }
 }

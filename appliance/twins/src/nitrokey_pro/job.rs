@@ -3,10 +3,10 @@
 
 use core::time::Duration;
 
+use super::NitrokeyProTwin;
 use super::card::c_string;
 use super::command::{OK, PROGRESS, Status};
 use super::report::Buffer;
-use super::twin::NitrokeyProTwin;
 
 /// How far a Storage is with a command of its own kind.
 const JOB_DONE: u8 = 1;
@@ -33,8 +33,8 @@ impl NitrokeyProTwin {
         let pin = report.array::<20>(2);
         self.session.presented = None;
         let right = match report.byte(1) {
-            b'A' => !self.faults.card_silent && self.memory.card.admin.verify(c_string(&pin)),
-            b'P' => !self.faults.card_silent && self.memory.card.user.verify(c_string(&pin)),
+            b'A' => !self.plug.faults.card_silent && self.memory.card.admin.verify(c_string(&pin)),
+            b'P' => !self.plug.faults.card_silent && self.memory.card.user.verify(c_string(&pin)),
             _ => false,
         };
         if right {
@@ -79,7 +79,7 @@ impl NitrokeyProTwin {
     pub(super) fn finish_job(&mut self) {
         let Some(job) = &mut self.job else { return };
         job.until = None;
-        let state = if self.faults.card_silent { JOB_CARD_SILENT } else { job.ends };
+        let state = if self.plug.faults.card_silent { JOB_CARD_SILENT } else { job.ends };
         self.shown.put(PROGRESS, &[job.number, job.command, state, 0]);
         self.shown.seal();
     }

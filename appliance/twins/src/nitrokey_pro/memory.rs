@@ -61,7 +61,6 @@ impl Spot {
     }
 }
 
-/// All of it.
 #[derive(Clone)]
 pub(super) struct Memory {
     hotp: [Option<Slot>; HOTP as usize],

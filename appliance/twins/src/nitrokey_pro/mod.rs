@@ -44,6 +44,34 @@ mod session;
 mod slots;
 mod twin;
 
-pub use faults::{Faults, UnknownFault};
+pub use faults::Faults;
 pub use model::{Model, ModelError, Product};
-pub use twin::{NitrokeyProTwin, Place, SlotView};
+pub use twin::{Place, SlotView};
+
+use crate::plug::Plug;
+use job::Job;
+use memory::Memory;
+use report::Buffer;
+use session::Session;
+use twin::Phase;
+
+/// A Nitrokey of the Pro family in software.
+pub struct NitrokeyProTwin {
+    model: Model,
+    memory: Memory,
+    plug: Plug<Faults>,
+    session: Session,
+    /// The report that is shown; its first byte is said by the phase.
+    shown: Buffer,
+    phase: Phase,
+    /// The last of a Storage's own commands.
+    job: Option<Job>,
+    /// Whether the next reading of a Storage has the data with it.
+    job_data: bool,
+    /// Reports read so far, for [`Faults::garble_every`].
+    reads: u32,
+    /// Says which bits flip.
+    chance: u64,
+    /// The fewest tries that any PIN ever had left.
+    fewest_tries: u8,
+}

@@ -2,7 +2,6 @@
 
 use keys::device::Firmware;
 
-/// A product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Product {
     /// Nitrokey Pro or Pro 2.
@@ -16,7 +15,6 @@ pub enum Product {
 /// What a twin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Model {
-    /// The product.
     pub product: Product,
     /// Its firmware, 0.x.
     pub firmware: Firmware,
@@ -32,7 +30,6 @@ pub enum ModelError {
     Firmware {
         /// What was asked for.
         got: Firmware,
-        /// What there is.
         known: &'static str,
     },
 }

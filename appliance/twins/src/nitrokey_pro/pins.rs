@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
+use super::NitrokeyProTwin;
 use super::card::c_string;
 use super::command::{
     ADMIN_PIN_UNCHANGED, NOT_UNBLOCKED, OK, PROGRESS, RESULT, Status, UNKNOWN, USER_PIN_UNCHANGED,
     WRONG_PASSWORD,
 };
 use super::report::Buffer;
-use super::twin::NitrokeyProTwin;
 
 impl NitrokeyProTwin {
     pub(super) fn first_authenticate(&mut self, report: &Buffer) -> Status {
@@ -35,11 +35,11 @@ impl NitrokeyProTwin {
 
     /// Presents a PIN to the card, if that answers.
     pub(super) fn present_admin(&mut self, field: &[u8; 25]) -> bool {
-        !self.faults.card_silent && self.memory.card.admin.verify(c_string(field))
+        !self.plug.faults.card_silent && self.memory.card.admin.verify(c_string(field))
     }
 
     pub(super) fn present_user(&mut self, field: &[u8; 25]) -> bool {
-        !self.faults.card_silent && self.memory.card.user.verify(c_string(field))
+        !self.plug.faults.card_silent && self.memory.card.user.verify(c_string(field))
     }
 
     pub(super) fn authorize(&mut self, report: &Buffer) -> Status {
@@ -103,7 +103,7 @@ impl NitrokeyProTwin {
     }
 
     pub(super) fn retries(&self, tries: u8) -> u8 {
-        match (self.faults.card_silent, self.model.is_storage()) {
+        match (self.plug.faults.card_silent, self.model.is_storage()) {
             (false, _) => tries,
             (true, false) => 255,
             (true, true) => 88,

@@ -4,12 +4,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use zeroize::Zeroizing;
 
+use super::NitrokeyProTwin;
 use super::command::{NO_NAME, NOT_AUTHORIZED, NOT_PROGRAMMED, OK, RESULT, Status, WRONG_SLOT};
-use super::faults::one_of;
 use super::memory::{Slot, Spot};
 use super::report::Buffer;
 use super::session::no_parts;
-use super::twin::NitrokeyProTwin;
+use crate::plug::one_of;
 
 impl NitrokeyProTwin {
     /// Whether a change is allowed: by the temporary password at `at`, or by an
@@ -110,7 +110,7 @@ impl NitrokeyProTwin {
     }
 
     pub(super) fn store(&mut self, spot: Spot, slot: Slot) -> Status {
-        if one_of(&mut self.faults.lose_writes) {
+        if one_of(&mut self.plug.faults.lose_writes) {
             return OK;
         }
         if let Some(counter) = self.memory.counter(spot) {
@@ -188,7 +188,7 @@ impl NitrokeyProTwin {
             // A Cortex-M divides by zero to zero.
             Spot::Totp(_) => {
                 let interval = u64::from(slot.factor as u16);
-                self.session.unix(self.now).checked_div(interval).unwrap_or_default()
+                self.session.unix(self.plug.now).checked_div(interval).unwrap_or_default()
             }
         };
         let modulus = if slot.config & 1 == 0 { 1_000_000 } else { 100_000_000 };
@@ -212,7 +212,7 @@ impl NitrokeyProTwin {
             return NOT_AUTHORIZED;
         }
         let Some(spot) = Spot::of(&self.model, report.byte(1)) else { return WRONG_SLOT };
-        if one_of(&mut self.faults.lose_writes) {
+        if one_of(&mut self.plug.faults.lose_writes) {
             return OK;
         }
         if self.model.last_totp_overlaps() && spot.is_last_totp() {

@@ -5,47 +5,23 @@ use core::time::Duration;
 use keys::device::{Kind, Slot as SlotNumber};
 use zeroize::Zeroizing;
 
+use super::NitrokeyProTwin;
 use super::command::{DATA, GET_DEVICE_STATUS, duration};
-use super::faults::{Faults, one_of};
-use super::job::Job;
+use super::faults::Faults;
 use super::memory::{Memory, Slot, Spot};
 use super::model::Model;
 use super::report::{Buffer, LENGTH};
 use super::session::Session;
 use crate::key::{Interface, KeyTwin, KeyboardReport, Press, TwinError};
+use crate::plug::{Plug, one_of};
 
 /// How long a report lies there until the main loop takes it up.
 const PICKED_UP: Duration = Duration::from_millis(1);
 /// How long the other part of a Storage takes for a command.
 const JOB: Duration = Duration::from_millis(60);
 
-/// A Nitrokey of the Pro family in software.
-pub struct NitrokeyProTwin {
-    pub(super) model: Model,
-    pub(super) memory: Memory,
-    pub(super) faults: Faults,
-    pub(super) session: Session,
-    /// The key's time since it was made.
-    pub(super) now: Duration,
-    /// The report that is shown; its first byte is said by the phase.
-    pub(super) shown: Buffer,
-    phase: Phase,
-    /// The last of a Storage's own commands.
-    pub(super) job: Option<Job>,
-    /// Whether the next reading of a Storage has the data with it.
-    job_data: bool,
-    plugged: bool,
-    dead_at: Option<Duration>,
-    /// Reports read so far, for [`Faults::garble_every`].
-    reads: u32,
-    /// Says which bits flip.
-    chance: u64,
-    /// The fewest tries that any PIN ever had left.
-    fewest_tries: u8,
-}
-
 #[derive(Clone)]
-enum Phase {
+pub(super) enum Phase {
     Ready,
     /// A report lies there.
     Received(Buffer, Duration),
@@ -81,36 +57,31 @@ impl NitrokeyProTwin {
         Self {
             model,
             memory: Memory::new(),
-            faults: Faults::default(),
+            plug: Plug::default(),
             session: Session::begin(Duration::ZERO),
-            now: Duration::ZERO,
             shown: Buffer::zeroed(),
             phase: Phase::Ready,
             job: None,
             job_data: false,
-            plugged: true,
-            dead_at: None,
             reads: 0,
             chance: seed | 1,
             fewest_tries: u8::MAX,
         }
     }
 
-    /// What it is.
     pub const fn model(&self) -> &Model {
         &self.model
     }
 
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
+        self.plug.set_faults(faults);
         self.reads = 0;
     }
 
     /// What goes wrong, as far as it has not yet.
     pub const fn faults(&self) -> &Faults {
-        &self.faults
+        &self.plug.faults
     }
 
     /// Puts a foreign credential into a slot.
@@ -183,28 +154,26 @@ impl NitrokeyProTwin {
     /// Pulls the key out, until [`KeyTwin::power`].
     pub fn pull_out(&mut self) {
         self.settle();
-        self.plugged = false;
-        self.faults.pull_out_after_reports = None;
-        self.faults.pull_out_after_transfers = None;
+        self.plug.pull();
     }
 
     pub(super) fn job_end(&self) -> Duration {
-        self.now.saturating_add(JOB).saturating_add(self.faults.slow)
+        self.plug.now.saturating_add(JOB).saturating_add(self.plug.faults.slow)
     }
 
     /// Brings the key to the present.
     fn settle(&mut self) {
-        if !self.plugged {
+        if !self.plug.is_in() {
             return;
         }
         loop {
-            let at_work = self.plugged && !self.is_dead();
+            let at_work = self.plug.is_in() && !self.plug.is_dead();
             match self.phase.clone() {
-                Phase::Received(report, at) if at_work && self.now >= at => self.begin(report, at),
-                Phase::Working(report, until, answer) if at_work && self.now >= until => {
+                Phase::Received(report, at) if at_work && self.plug.now >= at => self.begin(report, at),
+                Phase::Working(report, until, answer) if at_work && self.plug.now >= until => {
                     self.shown = answer.unwrap_or_else(|| self.execute(&report));
                     self.note_tries();
-                    if one_of(&mut self.faults.wrong_crc) {
+                    if one_of(&mut self.plug.faults.wrong_crc) {
                         let [byte] = self.shown.array(63);
                         self.shown.put(63, &[byte ^ 0x40]);
                     }
@@ -214,9 +183,9 @@ impl NitrokeyProTwin {
             }
         }
         if let Some(job) = &self.job
-            && job.until.is_some_and(|until| self.now >= until)
+            && job.until.is_some_and(|until| self.plug.now >= until)
         {
-            self.job_data = job.command == GET_DEVICE_STATUS && !self.faults.card_silent;
+            self.job_data = job.command == GET_DEVICE_STATUS && !self.plug.faults.card_silent;
             self.finish_job();
         }
     }
@@ -229,13 +198,13 @@ impl NitrokeyProTwin {
         begun.put(2, &report.crc().to_le_bytes());
         self.shown = begun;
         self.job_data = false;
-        let takes = duration(report.byte(0)).saturating_add(self.faults.slow);
-        let until = if core::mem::take(&mut self.faults.stuck_busy) {
+        let takes = duration(report.byte(0)).saturating_add(self.plug.faults.slow);
+        let until = if core::mem::take(&mut self.plug.faults.stuck_busy) {
             Duration::MAX
         } else {
             at.saturating_add(takes)
         };
-        let answer = if self.faults.commit_late { None } else { Some(self.execute(&report)) };
+        let answer = if self.plug.faults.commit_late { None } else { Some(self.execute(&report)) };
         self.note_tries();
         self.phase = Phase::Working(report, until, answer);
     }
@@ -244,46 +213,31 @@ impl NitrokeyProTwin {
         self.fewest_tries = self.fewest_tries();
     }
 
-    fn is_dead(&self) -> bool {
-        self.dead_at.is_some_and(|at| self.now >= at)
-    }
-
     /// Before a transfer: whether there is anybody to take it.
     fn reach(&mut self) -> Result<(), TwinError> {
         self.settle();
-        if self.plugged && self.faults.pull_out_after_transfers == Some(0) {
+        if self.plug.pulled_before(false) {
             self.pull_out();
         }
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if self.is_dead() || one_of(&mut self.faults.nack) {
-            return Err(TwinError::Nack);
-        }
-        Ok(())
+        self.plug.there()?;
+        self.plug.takes()
     }
 
     /// After a transfer: whether it was the last.
     fn transferred(&mut self, written: bool) {
-        let count = |left: &mut Option<u32>| {
-            *left = left.map(|left| left.saturating_sub(1));
-            *left == Some(0)
-        };
-        let by_transfers = count(&mut self.faults.pull_out_after_transfers);
-        let by_reports = written && count(&mut self.faults.pull_out_after_reports);
-        if by_transfers || by_reports {
+        if self.plug.pulled_after(written) {
             self.pull_out();
         }
     }
 
     fn take(&mut self, mut report: Buffer) {
-        if one_of(&mut self.faults.garble_incoming) {
+        if one_of(&mut self.plug.faults.garble_incoming) {
             self.flip(&mut report, 0);
         }
-        if one_of(&mut self.faults.drop_reports) {
+        if one_of(&mut self.plug.faults.drop_reports) {
             return;
         }
-        let at = self.now.saturating_add(PICKED_UP);
+        let at = self.plug.now.saturating_add(PICKED_UP);
         match &self.phase {
             Phase::Ready => self.phase = Phase::Received(report, at),
             // A Storage overwrites what it has not begun; a Pro takes nothing.
@@ -308,7 +262,7 @@ impl NitrokeyProTwin {
             shown.put(0, &[device]);
         }
         self.reads = self.reads.wrapping_add(1);
-        if self.faults.garble_every.is_some_and(|every| self.reads.is_multiple_of(every)) {
+        if self.plug.faults.garble_every.is_some_and(|every| self.reads.is_multiple_of(every.get())) {
             self.flip(&mut shown, 1);
         }
         shown
@@ -328,7 +282,7 @@ impl NitrokeyProTwin {
 
 impl KeyTwin for NitrokeyProTwin {
     fn set_feature(&mut self, report: &[u8]) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_reports == Some(0) {
+        if self.plug.pulled_before(true) {
             self.pull_out();
         }
         self.reach()?;
@@ -365,27 +319,23 @@ impl KeyTwin for NitrokeyProTwin {
     /// It has no button.
     fn touch(&mut self, _press: Press) -> Result<Vec<KeyboardReport>, TwinError> {
         self.settle();
-        if self.plugged { Ok(Vec::new()) } else { Err(TwinError::Gone) }
+        self.plug.there().map(|()| Vec::new())
     }
 
     fn power(&mut self) -> Result<(), TwinError> {
         self.pull_out();
-        if self.is_dead() {
-            self.dead_at = None;
-            self.faults.dead_after = None;
-        }
-        self.faults.stuck_busy = false;
-        self.session = Session::begin(self.now);
+        self.plug.faults.stuck_busy = false;
+        self.session = Session::begin(self.plug.now);
         self.shown = Buffer::zeroed();
         self.phase = Phase::Ready;
         self.job = None;
         self.job_data = false;
-        self.plugged = true;
+        self.plug.put_in();
         Ok(())
     }
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
-        self.now = self.now.saturating_add(by);
+        self.plug.pass(by);
         self.settle();
         Ok(())
     }

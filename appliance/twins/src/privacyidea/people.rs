@@ -31,13 +31,10 @@ pub struct User {
     pub password: &'static str,
     /// The number by which the resolver knows the user.
     pub uid: u32,
-    /// The realm.
     pub realm: &'static str,
-    /// The resolver.
     pub resolver: &'static str,
 }
 
-/// The users.
 pub const USERS: [User; 5] = [
     User {
         login: "alice",

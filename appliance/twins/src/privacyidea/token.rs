@@ -104,11 +104,6 @@ impl Token {
         self.secret.as_deref().unwrap_or_default()
     }
 
-    /// The PIN, for tests. The server itself knows only its hash.
-    pub fn pin_for_tests(&self) -> &str {
-        &self.pin
-    }
-
     pub(super) fn key(&self) -> Option<Vec<u8>> {
         HEXLOWER_PERMISSIVE.decode(self.secret.as_deref()?.as_bytes()).ok()
     }

@@ -25,10 +25,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::key::Press;
 use crate::line::Listener;
 
-/// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Plug it in.
     Plug,
     /// Pull it out.
     Unplug,

@@ -7,9 +7,7 @@ use crate::key::Press;
 
 /// What a device is (see [`Connect`]).
 pub type Identity = Connect;
-/// An endpoint.
 pub type EndpointInfo = Endpoint;
-/// An interface.
 pub type InterfaceInfo = Interface;
 
 /// The setup packet of a control transfer (USB 2.0, 9.3).
@@ -59,7 +57,6 @@ impl Outcome {
 pub trait Device {
     /// What it says it is, when it is connected.
     fn identity(&self) -> Identity;
-    /// Its interfaces.
     fn interfaces(&self) -> Vec<InterfaceInfo>;
     /// Its endpoints, without endpoint 0.
     fn endpoints(&self) -> Vec<EndpointInfo>;

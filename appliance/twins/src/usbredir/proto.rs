@@ -101,7 +101,6 @@ pub struct Connect {
 /// An interface: number, class, subclass, protocol.
 pub type Interface = [u8; 4];
 
-/// An endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
     /// With 0x80 for IN.
@@ -130,15 +129,10 @@ pub enum Packet {
     Disconnect,
     /// The peer has heard so.
     DisconnectAck,
-    /// Reset it.
     Reset,
-    /// Its interfaces.
     Interfaces(Vec<Interface>),
-    /// Its endpoints.
     Endpoints(Vec<Endpoint>),
-    /// SET_CONFIGURATION.
     SetConfiguration(u8),
-    /// GET_CONFIGURATION.
     GetConfiguration,
     /// What came of it: status, configuration.
     ConfigurationStatus(u8, u8),

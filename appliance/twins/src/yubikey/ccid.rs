@@ -1,9 +1,9 @@
 //! The smart-card door to the same application (yubikit/yubiotp.py and
 //! management.py): SELECT, then commands as APDUs.
 
+use super::YubiKeyTwin;
 use super::command::{Outcome, Via};
 use super::info::{self, Written};
-use super::twin::YubiKeyTwin;
 
 /// What is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl YubiKeyTwin {
                     Written::Refused => Err(sw::WRONG_DATA),
                     Written::Kept => Ok(Vec::new()),
                     Written::Restart => {
-                        self.restart_after(self.now);
+                        self.restart_after(self.plug.now);
                         Ok(Vec::new())
                     }
                 }
@@ -134,7 +134,7 @@ impl YubiKeyTwin {
             Outcome::Touch(_) => Err(sw::CONDITIONS),
             Outcome::Changed => Ok(self.status().to_vec()),
             Outcome::Restart => {
-                self.restart_after(self.now);
+                self.restart_after(self.plug.now);
                 Ok(self.status().to_vec())
             }
             // Serial, information and challenges have an error; the rest is refused

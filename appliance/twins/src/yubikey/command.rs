@@ -4,12 +4,12 @@ use core::time::Duration;
 
 use keys::device::Firmware;
 
+use super::YubiKeyTwin;
 use super::config::{Mode, cfg, ext, is_neo_beta};
-use super::faults::one_of;
 use super::info::{self, Written};
 use super::memory::Place;
 use super::output;
-use super::twin::YubiKeyTwin;
+use crate::plug::one_of;
 
 /// A challenge that waits for a touch or not.
 #[derive(zeroize::ZeroizeOnDrop)]
@@ -53,15 +53,15 @@ impl YubiKeyTwin {
 
     /// A change, unless a fault takes it back.
     fn change_or_fail(&mut self, command: u8, payload: &[u8; 64], via: Via) -> Outcome {
-        let faulty = self.faults.refuse_writes > 0 || self.faults.lose_writes > 0;
+        let faulty = self.plug.faults.refuse_writes > 0 || self.plug.faults.lose_writes > 0;
         let before = faulty.then(|| (self.memory.clone(), self.session.uses));
         let outcome = self.change(command, payload, via);
         if let (Some((memory, uses)), Outcome::Changed | Outcome::Restart) = (before, &outcome) {
             (self.memory, self.session.uses) = (memory, uses);
-            if one_of(&mut self.faults.refuse_writes) {
+            if one_of(&mut self.plug.faults.refuse_writes) {
                 return Outcome::Refused;
             }
-            self.faults.lose_writes -= 1;
+            self.plug.faults.lose_writes -= 1;
             self.memory.count_always();
         }
         outcome
@@ -76,7 +76,7 @@ impl YubiKeyTwin {
             (_, 0x06) => self.chance.between(300, 920),
             _ => self.chance.between(20, 60),
         };
-        Duration::from_millis(milliseconds).saturating_add(self.faults.slow)
+        Duration::from_millis(milliseconds).saturating_add(self.plug.faults.slow)
     }
 
     fn change(&mut self, command: u8, payload: &[u8; 64], via: Via) -> Outcome {

@@ -35,7 +35,6 @@ pub(super) fn crc16(bytes: &[u8]) -> u16 {
 /// One command, complete and with a right checksum.
 #[derive(zeroize::ZeroizeOnDrop)]
 pub(super) struct Frame {
-    /// Which command.
     pub command: u8,
     /// What belongs to it.
     pub payload: [u8; 64],

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::key::{KeyTwin, KeyboardReport, Press, TwinError};
 
+use super::YubiKeyTwin;
 use super::model::Model;
-use super::twin::YubiKeyTwin;
 
 /// A twin and the file it is kept in. The file is replaced whole, before the
 /// answer to what changed it is given.

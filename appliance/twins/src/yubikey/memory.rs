@@ -55,7 +55,6 @@ pub(super) struct Settings {
     pub lock: Option<[u8; 16]>,
 }
 
-/// All of it.
 #[derive(Clone)]
 pub(super) struct Memory {
     /// 0: nothing is programmed.

@@ -36,10 +36,25 @@ mod typing;
 mod view;
 
 pub use config::{Mode, cfg, ext, tkt};
-pub use faults::{Faults, UnknownFault};
+pub use faults::Faults;
 pub use kept::KeptTwin;
 pub use model::{FormFactor, Model, ModelError, VENDOR, capability, interface};
 pub use state::StateError;
-pub use twin::YubiKeyTwin;
 pub use typing::Keystroke;
 pub use view::{Foreign, SlotView, Snapshot};
+
+use crate::plug::Plug;
+use chance::Chance;
+use memory::Memory;
+use session::Session;
+
+/// A YubiKey in software.
+pub struct YubiKeyTwin {
+    model: Model,
+    memory: Memory,
+    plug: Plug<Faults>,
+    chance: Chance,
+    session: Session,
+    /// Reports read so far, for [`Faults::garble_every`].
+    reads: u32,
+}

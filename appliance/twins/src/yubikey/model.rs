@@ -54,7 +54,6 @@ pub enum FormFactor {
 pub struct Model {
     /// Its firmware, 2.0.0 to 5.7.x.
     pub firmware: Firmware,
-    /// Its serial.
     pub serial: u32,
     /// Interfaces that are switched on when the key is new: [`interface`] bits.
     pub interfaces: u8,

@@ -5,13 +5,13 @@ use core::time::Duration;
 
 use keys::device::Firmware;
 
+use super::YubiKeyTwin;
 use super::ccid::Applet;
 use super::chance::Chance;
 use super::command::{Challenge, Outcome, Via};
 use super::frame::{Assembly, Frame, Response, Taken, is_reset};
 use super::memory::{Memory, Place};
 use super::model::interfaces_of;
-use super::twin::YubiKeyTwin;
 
 /// Control byte: a write is not consumed yet.
 const BUSY: u8 = 0x80;
@@ -104,13 +104,13 @@ impl Session {
 impl YubiKeyTwin {
     /// Brings the link to where it is at this time.
     pub(super) fn settle(&mut self) {
-        if self.session.restart_at.is_some_and(|at| self.now >= at) {
+        if self.session.restart_at.is_some_and(|at| self.plug.now >= at) {
             self.replug();
         }
         loop {
             let due = match &self.session.link {
                 Link::Busy { then: Then::Stuck, .. } => false,
-                Link::Busy { until, .. } | Link::Waiting { until, .. } => self.now >= *until,
+                Link::Busy { until, .. } | Link::Waiting { until, .. } => self.plug.now >= *until,
                 Link::Idle | Link::Responding(_) => false,
             };
             if !due {
@@ -124,7 +124,7 @@ impl YubiKeyTwin {
                     }
                     Then::Execute(frame) => {
                         let outcome = self.execute(frame.command, &frame.payload, Via::Hid);
-                        self.follow(outcome, self.now, Duration::ZERO)
+                        self.follow(outcome, self.plug.now, Duration::ZERO)
                     }
                     Then::Status | Then::Stuck => Link::Idle,
                 },
@@ -147,19 +147,19 @@ impl YubiKeyTwin {
     /// A whole frame came in.
     fn begin(&mut self, frame: Frame) {
         let shown = self.shown_status();
-        if self.faults.stuck_busy {
-            self.session.link = Link::Busy { until: self.now, shown, then: Then::Stuck };
+        if self.plug.faults.stuck_busy {
+            self.session.link = Link::Busy { until: self.plug.now, shown, then: Then::Stuck };
             return;
         }
-        if self.faults.commit_late {
+        if self.plug.faults.commit_late {
             let latency = self.latency(frame.command, &Outcome::Changed);
             let then = Then::Execute(frame);
-            self.session.link = Link::Busy { until: self.now.saturating_add(latency), shown, then };
+            self.session.link = Link::Busy { until: self.plug.now.saturating_add(latency), shown, then };
             return;
         }
         let outcome = self.execute(frame.command, &frame.payload, Via::Hid);
         let latency = self.latency(frame.command, &outcome);
-        self.session.link = self.follow(outcome, self.now, latency);
+        self.session.link = self.follow(outcome, self.plug.now, latency);
         if let Link::Busy { shown: kept, .. } = &mut self.session.link {
             *kept = shown;
         }
@@ -233,13 +233,13 @@ impl YubiKeyTwin {
             self.session.link = Link::Idle;
         }
         self.session.assembly.clear();
-        self.session.reclaimed_until = self.now.saturating_add(RECLAIM);
+        self.session.reclaimed_until = self.plug.now.saturating_add(RECLAIM);
     }
 
     /// One report of the host.
     pub(super) fn take(&mut self, report: &[u8; 8]) {
-        let reclaimed = self.now < self.session.reclaimed_until;
-        if self.is_starting() || reclaimed || self.now < self.session.consuming_until {
+        let reclaimed = self.plug.now < self.session.reclaimed_until;
+        if self.is_starting() || reclaimed || self.plug.now < self.session.consuming_until {
             return;
         }
         match &self.session.link {
@@ -259,7 +259,7 @@ impl YubiKeyTwin {
             }
             Link::Idle => {}
         }
-        self.session.consuming_until = self.now.saturating_add(self.faults.slow_reports);
+        self.session.consuming_until = self.plug.now.saturating_add(self.plug.faults.slow_reports);
         match self.session.assembly.take(report) {
             Taken::Whole(frame) => self.begin(frame),
             Taken::Part | Taken::Refused | Taken::Reset | Taken::Nothing => {}
@@ -267,7 +267,7 @@ impl YubiKeyTwin {
     }
 
     fn is_starting(&self) -> bool {
-        self.now < self.session.since.saturating_add(self.faults.starting)
+        self.plug.now < self.session.since.saturating_add(self.plug.faults.starting)
     }
 
     fn drop_answer(&mut self) {
@@ -286,11 +286,11 @@ impl YubiKeyTwin {
             Link::Responding(response) => return response.report(),
             Link::Busy { shown, .. } => (*shown, BUSY | 9),
             Link::Waiting { until, .. } => {
-                let left = until.saturating_sub(self.now).as_millis().div_ceil(1000).clamp(1, 31);
+                let left = until.saturating_sub(self.plug.now).as_millis().div_ceil(1000).clamp(1, 31);
                 (idle, WAITING | u8::try_from(left).unwrap_or(31))
             }
             Link::Idle if starting => (idle, STARTING),
-            Link::Idle if self.now < self.session.consuming_until => {
+            Link::Idle if self.plug.now < self.session.consuming_until => {
                 (idle, BUSY | self.session.assembly.last())
             }
             Link::Idle => (idle, 0),

@@ -8,10 +8,10 @@ use core::fmt::Write as _;
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
+use super::YubiKeyTwin;
 use super::config::Config;
 use super::memory::{Memory, Ndef, Slot};
 use super::model::Model;
-use super::twin::YubiKeyTwin;
 
 /// Why a text is not the memory of this twin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,31 +4,17 @@
 use core::time::Duration;
 
 use crate::key::{Interface, KeyTwin, KeyboardReport, Press, TwinError};
+use crate::plug::{Plug, one_of};
 
+use super::YubiKeyTwin;
 use super::chance::Chance;
 use super::config::{Mode, ext};
-use super::faults::{Faults, one_of};
+use super::faults::Faults;
 use super::memory::{Memory, Place};
 use super::model::{Model, interface};
 use super::output::{self, Moment};
 use super::session::Session;
 use super::typing::{self, Keystroke, Tear};
-
-/// A YubiKey in software.
-pub struct YubiKeyTwin {
-    pub(super) model: Model,
-    pub(super) memory: Memory,
-    pub(super) faults: Faults,
-    pub(super) chance: Chance,
-    pub(super) session: Session,
-    /// The key's time since it was made.
-    pub(super) now: Duration,
-    plugged: bool,
-    /// When [`Faults::dead_after`] strikes.
-    dead_at: Option<Duration>,
-    /// Reports read so far, for [`Faults::garble_every`].
-    reads: u32,
-}
 
 impl YubiKeyTwin {
     /// A key as it is sold, plugged in: slot 1 holds a Yubico OTP of the maker.
@@ -48,44 +34,32 @@ impl YubiKeyTwin {
 
     pub(super) fn with_memory(model: Model, memory: Memory, seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let now = Duration::ZERO;
-        let session = Session::begin(&memory, &mut chance, now);
-        let faults = Faults::default();
-        let mut twin =
-            Self { model, memory, faults, chance, session, now, plugged: true, dead_at: None, reads: 0 };
+        let session = Session::begin(&memory, &mut chance, Duration::ZERO);
+        let mut twin = Self { model, memory, plug: Plug::default(), chance, session, reads: 0 };
         twin.replug();
         twin
     }
 
-    /// What it is.
     pub const fn model(&self) -> &Model {
         &self.model
     }
 
     /// Sets what goes wrong from now on.
     pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-        self.dead_at = faults.dead_after.map(|after| self.now.saturating_add(after));
+        self.plug.set_faults(faults);
         self.reads = 0;
-    }
-
-    /// What goes wrong, as far as it has not yet.
-    pub const fn faults(&self) -> &Faults {
-        &self.faults
     }
 
     /// Pulls the key out, until [`KeyTwin::power`].
     pub fn pull_out(&mut self) {
         self.settle();
-        self.plugged = false;
-        self.session = Session::begin(&self.memory, &mut self.chance, self.now);
-        self.faults.pull_out_after_reports = None;
-        self.faults.pull_out_after_transfers = None;
+        self.plug.pull();
+        self.session = Session::begin(&self.memory, &mut self.chance, self.plug.now);
     }
 
     /// The product id that the key reports now; `None` while it is pulled out.
     pub fn product_id(&self) -> Option<u16> {
-        if self.plugged { self.model.product_id(self.session.interfaces) } else { None }
+        if self.plug.is_in() { self.model.product_id(self.session.interfaces) } else { None }
     }
 
     /// The USB iSerial string: ten digits, when a slot shows it.
@@ -96,10 +70,8 @@ impl YubiKeyTwin {
     /// Presses the button, with the times between the reports.
     pub fn press(&mut self, press: Press) -> Result<Vec<Keystroke>, TwinError> {
         self.settle();
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
-        if self.is_dead() || one_of(&mut self.faults.ignore_touches) {
+        self.plug.there()?;
+        if self.plug.is_dead() || one_of(&mut self.plug.faults.ignore_touches) {
             return Ok(Vec::new());
         }
         if self.touch_is_taken() || self.session.interfaces & interface::OTP == 0 {
@@ -122,10 +94,10 @@ impl YubiKeyTwin {
         let Some(slot) = self.memory.slot_mut(place) else { return Vec::new() };
         let mut typed = output::type_slot(slot, &map, moment, touch);
         self.memory.revision += 1;
-        if one_of(&mut self.faults.tear) {
+        if one_of(&mut self.plug.faults.tear) {
             let what = if self.chance.next().is_multiple_of(2) { Tear::Lost } else { Tear::Twice };
             typing::tear(&mut typed, what, self.chance.next());
-        } else if one_of(&mut self.faults.exchange) {
+        } else if one_of(&mut self.plug.faults.exchange) {
             typing::tear(&mut typed, Tear::Exchanged, self.chance.next());
         }
         typed
@@ -134,7 +106,7 @@ impl YubiKeyTwin {
     /// What is new about the next Yubico OTP of a slot. Counts it, in a slot that
     /// makes Yubico OTPs.
     pub(super) fn moment(&mut self, place: Place) -> Moment {
-        let timestamp = self.session.timestamp(self.now);
+        let timestamp = self.session.timestamp(self.plug.now);
         let random = self.chance.bits16();
         let mut session_use = 0;
         let uses = self.session.use_mut(place);
@@ -153,51 +125,35 @@ impl YubiKeyTwin {
         Moment { session_use, timestamp, random }
     }
 
-    fn is_dead(&self) -> bool {
-        self.dead_at.is_some_and(|at| self.now >= at)
-    }
-
     /// Plugs the key in.
     pub(super) fn replug(&mut self) {
         if self.memory.slots().next().is_none() && self.memory.sequence != 0 {
             self.memory.sequence = 0;
             self.memory.revision += 1;
         }
-        self.session = Session::begin(&self.memory, &mut self.chance, self.now);
-        if !self.faults.stale_status {
+        self.session = Session::begin(&self.memory, &mut self.chance, self.plug.now);
+        if !self.plug.faults.stale_status {
             self.hear();
         }
-        self.plugged = true;
+        self.plug.put_in();
     }
 
     /// Before a transfer: whether there is anybody to take it.
     fn reach(&mut self, wanted: u8, interface: Interface) -> Result<(), TwinError> {
         self.settle();
-        let due = self.faults.pull_out_after_transfers == Some(0);
-        if self.plugged && due {
+        if self.plug.pulled_before(false) {
             self.pull_out();
         }
-        if !self.plugged {
-            return Err(TwinError::Gone);
-        }
+        self.plug.there()?;
         if self.session.interfaces & wanted == 0 {
             return Err(TwinError::NoInterface(interface));
         }
-        if self.is_dead() || one_of(&mut self.faults.nack) {
-            return Err(TwinError::Nack);
-        }
-        Ok(())
+        self.plug.takes()
     }
 
     /// After a transfer: whether it was the last.
     fn transferred(&mut self, written: bool) {
-        let count = |left: &mut Option<u32>| {
-            *left = left.map(|left| left.saturating_sub(1));
-            *left == Some(0)
-        };
-        let by_transfers = count(&mut self.faults.pull_out_after_transfers);
-        let by_reports = written && count(&mut self.faults.pull_out_after_reports);
-        if by_transfers || by_reports {
+        if self.plug.pulled_after(written) {
             self.pull_out();
         }
     }
@@ -205,7 +161,7 @@ impl YubiKeyTwin {
 
 impl KeyTwin for YubiKeyTwin {
     fn set_feature(&mut self, report: &[u8]) -> Result<(), TwinError> {
-        if self.plugged && self.faults.pull_out_after_reports == Some(0) {
+        if self.plug.pulled_before(true) {
             self.pull_out();
         }
         self.reach(interface::OTP, Interface::Feature)?;
@@ -220,7 +176,7 @@ impl KeyTwin for YubiKeyTwin {
         self.reach(interface::OTP, Interface::Feature)?;
         let mut report = self.show();
         self.reads = self.reads.wrapping_add(1);
-        if self.faults.garble_every.is_some_and(|every| self.reads.is_multiple_of(every)) {
+        if self.plug.faults.garble_every.is_some_and(|every| self.reads.is_multiple_of(every.get())) {
             let bit = self.chance.between(0, 63);
             for (at, byte) in report.iter_mut().enumerate() {
                 if at as u64 == bit / 8 {
@@ -256,21 +212,17 @@ impl KeyTwin for YubiKeyTwin {
 
     fn power(&mut self) -> Result<(), TwinError> {
         self.pull_out();
-        if self.is_dead() {
-            self.dead_at = None;
-            self.faults.dead_after = None;
-        }
-        self.faults.stuck_busy = false;
+        self.plug.faults.stuck_busy = false;
         self.replug();
         Ok(())
     }
 
     fn lateness(&self) -> Duration {
-        self.faults.late
+        self.plug.faults.late
     }
 
     fn advance(&mut self, by: Duration) -> Result<(), TwinError> {
-        self.now = self.now.saturating_add(by);
+        self.plug.pass(by);
         self.settle();
         Ok(())
     }

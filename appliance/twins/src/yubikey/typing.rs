@@ -26,7 +26,6 @@ pub(super) const US_LAYOUT: [u8; CHARACTERS] = [
 pub struct Keystroke {
     /// Time since the report before, or since the touch.
     pub after: Duration,
-    /// The report.
     pub report: KeyboardReport,
 }
 

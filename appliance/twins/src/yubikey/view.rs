@@ -4,10 +4,10 @@
 use keys::device::Slot as SlotNumber;
 use zeroize::Zeroizing;
 
+use super::YubiKeyTwin;
 use super::config::{Config, Mode, cfg, ext, tkt};
 use super::memory::{Place, Slot};
 use super::output;
-use super::twin::YubiKeyTwin;
 
 /// The key's memory at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

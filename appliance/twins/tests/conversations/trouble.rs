@@ -1,5 +1,6 @@
 //! Keys that are asleep, slow, stuck, pulled out or lying.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use keys::device::{Answer, Credential, Firmware, KeyError, Operation, Slot, Unlock};
@@ -163,7 +164,7 @@ fn garbled_reports_never_make_a_slot_believed_that_is_not_written() {
             let firmware = Firmware::new(5, 4, 3);
             let key = YubiKeyTwin::new(Model::new(firmware, 12_345_678).unwrap(), seed);
             let desk = Desk { key: SharedKey::new(key), firmware };
-            desk.faults(|faults| faults.garble_every = Some(every));
+            desk.faults(|faults| faults.garble_every = NonZeroU32::new(every));
             if let Ok(Answer::Programmed) = desk.run(hotp(1)) {
                 assert!(desk.holds(1), "believed with every {every}, seed {seed}");
             }

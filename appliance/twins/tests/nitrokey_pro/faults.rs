@@ -1,5 +1,6 @@
 //! Keys that are busy, lose reports, garble them, or are pulled out.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use keys::device::{Answer, KeyError, Kind, Operation};
@@ -56,7 +57,7 @@ fn a_key_that_is_busy_for_ever_is_given_up() {
 fn garbled_reports_are_read_again() {
     for every in 2..7 {
         for desk in every_key() {
-            let mut desk = desk.with_faults(|faults| faults.garble_every = Some(every));
+            let mut desk = desk.with_faults(|faults| faults.garble_every = NonZeroU32::new(every));
             assert!(matches!(desk.ask(program(0, hotp(RFC4226))), Ok(Answer::Programmed)), "{every}");
             assert!(desk.holds(Kind::Hotp, 0, RFC4226));
         }

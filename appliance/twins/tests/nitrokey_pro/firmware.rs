@@ -130,8 +130,7 @@ fn a_wrong_login_forgets_the_right_one_from_0_9_on() {
 fn locking_forgets_unless_it_does_as_the_published_firmware_says() {
     for keeps in [false, true] {
         let mut key = key(Product::Pro, 15);
-        let mut faults = Faults::default();
-        faults.lock_keeps_passwords = keeps;
+        let faults = Faults { lock_keeps_passwords: keeps, ..Faults::default() };
         key.set_faults(faults);
         key.occupy(place(Kind::Hotp, 0), RFC4226);
         ask(&mut key, &login(b"t"));

@@ -1,5 +1,6 @@
 //! What goes wrong, goes wrong as asked.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use keys::device::Slot;
@@ -141,7 +142,7 @@ fn changes_can_be_refused_or_lost() {
 fn reports_can_be_garbled() {
     let mut key = key(5, 4, 3);
     let good = key.get_feature().unwrap();
-    key.set_faults(with(|faults| faults.garble_every = Some(3)));
+    key.set_faults(with(|faults| faults.garble_every = NonZeroU32::new(3)));
     let wrong: Vec<u32> = (0..9)
         .map(|_| key.get_feature().unwrap().iter().zip(&good).map(|(a, b)| (a ^ b).count_ones()).sum())
         .collect();

@@ -146,8 +146,7 @@ pub(super) const FLOWS: &[Flow] = &[
 /// Lets what key 0 types arrive torn so many times.
 fn tear(world: &mut World, times: u32) {
     if let Some(key) = world.keys.first_mut().and_then(super::Key::yubikey) {
-        let mut faults = Faults::default();
-        faults.tear = times;
+        let faults = Faults { tear: times, ..Faults::default() };
         key.set_faults(faults);
     }
 }

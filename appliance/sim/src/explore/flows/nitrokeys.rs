@@ -131,7 +131,7 @@ pub(super) const FLOWS: &[Flow] = &[
         prepare: |world| {
             pro_fault(world, |faults| {
                 faults.drop_reports = 2;
-                faults.garble_every = Some(9);
+                faults.garble_every = std::num::NonZeroU32::new(9);
                 faults.commit_late = true;
             })
         },

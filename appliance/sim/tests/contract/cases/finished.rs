@@ -142,8 +142,7 @@ async fn not_touched(site: Site) -> Result<Story, Broken> {
     let token = room.token(Slot(1));
     let mut plan = plan.person("bob").replacing(&token);
     (plan.profile.attempts, plan.profile.touch) = (1, std::time::Duration::from_millis(700));
-    let mut deaf = twins::yubikey::Faults::default();
-    deaf.ignore_touches = 1;
+    let deaf = twins::yubikey::Faults { ignore_touches: 1, ..twins::yubikey::Faults::default() };
     room.key.saboteur()(deaf);
     let gone = again(&mut story, &mut room, &plan, Undone(Code::NotTouched)).await?;
     story.equal("what is gone for good", gone.as_deref(), Some(token.as_str()));
