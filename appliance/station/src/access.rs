@@ -59,25 +59,21 @@ impl CodeTable {
     }
 
     /// How many keys it has codes of.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether it is empty.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The code of a key.
-    #[must_use]
     pub fn code_of(&self, key: KeySerial) -> Option<&AccessCode> {
         self.0.get(&key.number)
     }
 
     /// Whether a code is in it, of whatever key.
-    #[must_use]
     pub fn has(&self, code: &AccessCode) -> bool {
         self.0.values().any(|known| known.same_as(code))
     }
@@ -89,7 +85,6 @@ pub struct StationSecret(AesKey);
 
 impl StationSecret {
     /// Takes 16 bytes.
-    #[must_use]
     pub fn new(bytes: &[u8; 16]) -> Self {
         Self(AesKey::from_array(bytes))
     }
@@ -97,7 +92,6 @@ impl StationSecret {
     /// The code of a slot: the first 6 bytes of HKDF-SHA256 (RFC 5869) with the
     /// secret as key material, no salt, and `enrollment-station access code`, family, serial, slot
     /// and round as info, with `|` between them (docs/forms.md). Never all zero, which means "none".
-    #[must_use]
     pub fn code_of(&self, key: KeySerial, slot: Slot) -> AccessCode {
         for round in 0_u8..=u8::MAX {
             let family = key.family.in_derivations();
@@ -133,7 +127,6 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
 }
 
 /// Reads 12 hexadecimal digits as an access code; all zeros are none.
-#[must_use]
 pub fn code_from_hex(text: &str) -> Option<AccessCode> {
     if text.len() != 12 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -146,7 +139,6 @@ pub fn code_from_hex(text: &str) -> Option<AccessCode> {
 }
 
 /// An access code as 12 hexadecimal digits.
-#[must_use]
 pub fn code_to_hex(code: &AccessCode) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(12));
     for byte in code.expose() {

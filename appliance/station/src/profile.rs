@@ -193,7 +193,6 @@ pub enum Verify {
 
 impl Profile {
     /// A profile of this kind with every default.
-    #[must_use]
     pub fn new(kind: Kind) -> Self {
         Self {
             kind,
@@ -222,20 +221,17 @@ impl Profile {
 
     /// SHA-256 over the profile in its canonical TOML form, so that a receipt can
     /// name exactly what was in force.
-    #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let text = toml::to_string(self).unwrap_or_default();
         Sha256::digest(text.as_bytes()).into()
     }
 
     /// What a key shall call a credential.
-    #[must_use]
     pub fn label_of(&self, server: &str, token: &str) -> String {
         self.label.replace("{server}", server).replace("{token}", token)
     }
 
     /// The description of a token, filled in and cut to the 80 characters that the server keeps.
-    #[must_use]
     pub fn describe(&self, station: &str, key: &str, profile: &str) -> String {
         let text = self
             .description
@@ -248,7 +244,6 @@ impl Profile {
 
 impl TokenId {
     /// What a key of this serial types.
-    #[must_use]
     pub fn of(&self, key: KeySerial) -> Option<OathId> {
         match self {
             Self::Serial => Some(OathId::of_serial(key.number)),

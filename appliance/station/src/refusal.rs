@@ -23,7 +23,6 @@ macro_rules! codes {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The four digits.
-            #[must_use]
             pub const fn number(self) -> u16 {
                 match self {
                     $(Self::$name => $number,)*
@@ -295,20 +294,17 @@ codes! {
 
 impl Code {
     /// The code of that number.
-    #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.number() == number)
     }
 
     /// Reads `E2041` (case does not matter).
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(['E', 'e']).filter(|digits| digits.len() == 4)?;
         digits.parse().ok().and_then(Self::from_number)
     }
 
     /// Title, cause and remedy in a language.
-    #[must_use]
     pub fn text(self, language: Language) -> Text {
         crate::catalogue::text(self, language)
     }

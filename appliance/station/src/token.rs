@@ -26,7 +26,6 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// The type of token that belongs to a kind of credential.
-    #[must_use]
     pub const fn of(kind: Kind) -> Self {
         match kind {
             Kind::Hotp => Self::Hotp,
@@ -37,7 +36,6 @@ impl TokenKind {
     }
 
     /// The server's word for it.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Hotp => "hotp",
@@ -73,7 +71,6 @@ impl TokenSerial {
     }
 
     /// The serial of the token that belongs to a credential in a slot of a key.
-    #[must_use]
     pub fn of(key: KeySerial, kind: Kind, slot: Slot) -> Self {
         Self(match key.family {
             Family::YubiKeyOtp => {
@@ -99,19 +96,16 @@ impl TokenSerial {
     }
 
     /// Whether it is the serial of a trial, which says nothing of what a key holds.
-    #[must_use]
     pub fn is_trial(&self) -> bool {
         self.0.ends_with(TRIAL)
     }
 
     /// The serial of a phone's token.
-    #[must_use]
     pub(crate) fn phone(digits: &str) -> Self {
         Self(format!("PHON{digits}"))
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }

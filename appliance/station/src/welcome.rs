@@ -74,7 +74,6 @@ pub enum Vendor {
 
 impl Vendor {
     /// Who made keys of that family.
-    #[must_use]
     pub const fn of(family: Family) -> Self {
         match family {
             Family::YubiKeyOtp => Self::Yubico,
@@ -117,7 +116,6 @@ pub struct NotARange {
 
 impl FirmwareRange {
     /// Whether it contains a version.
-    #[must_use]
     pub fn contains(self, firmware: Firmware) -> bool {
         (self.from..=self.to).contains(&firmware)
     }
@@ -165,7 +163,6 @@ impl From<FirmwareRange> for String {
 
 impl Serials {
     /// Whether it contains a serial.
-    #[must_use]
     pub fn contains(&self, number: u32) -> bool {
         self.0.contains(&number)
     }
@@ -223,7 +220,6 @@ impl Welcome {
 
 impl Rule {
     /// Why a key does not fit; `None` when it does.
-    #[must_use]
     pub fn objection(&self, info: &KeyInfo) -> Option<String> {
         if let Some(vendor) = self.vendor
             && Vendor::of(info.family) != vendor

@@ -51,7 +51,6 @@ pub enum SlotFate {
 }
 
 /// Finds out what [`enroll`](crate::engine::enrollment::enroll) would do with this order.
-#[must_use]
 pub fn check(order: Order, now: Now) -> Next<Forecast> {
     Flow::start(now, move |cx| async move {
         let mut forecast = Forecast {

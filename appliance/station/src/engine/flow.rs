@@ -29,6 +29,7 @@ struct Exchange {
 }
 
 /// What a flow wants next: a step, or nothing any more.
+#[must_use = "a flow that is dropped has stopped"]
 pub enum Next<T> {
     /// This is to be carried out, and its result handed to [`Flow::advance`].
     Step(Step, Flow<T>),
@@ -68,7 +69,6 @@ impl<T> Flow<T> {
     }
 
     /// Hands in what came of the step, and the time, and runs to the next one.
-    #[must_use]
     pub fn advance(self, result: StepResult, now: Now) -> Next<T> {
         {
             let mut exchange = lock(&self.exchange);
@@ -91,7 +91,6 @@ impl<T> Flow<T> {
     }
 
     /// Where the flow is, in words that a person at the desk can be shown.
-    #[must_use]
     pub fn phase(&self) -> Phase {
         lock(&self.exchange).phase
     }

@@ -41,7 +41,6 @@ pub struct KeyOrder {
 
 impl KeyOrder {
     /// An errand for the only enrolled slot of the key in `port`.
-    #[must_use]
     pub fn new(port: impl Into<String>, actor: Actor) -> Self {
         Self {
             station: String::new(),

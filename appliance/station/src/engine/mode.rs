@@ -28,7 +28,6 @@ impl Mode {
     pub const ALL: [Self; 3] = [Self::Armed, Self::Attended, Self::Locked];
 
     /// The word for it in configuration, JSON and the shell.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Armed => "armed",
@@ -38,7 +37,6 @@ impl Mode {
     }
 
     /// The mode of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
@@ -87,7 +85,6 @@ impl Why {
     /// Whether the engine may be told that an operator confirmed overwriting.
     /// `confirmed` is what the operator said when the run was started or the wish
     /// made. Nobody confirms for a station that is merely armed.
-    #[must_use]
     pub const fn may_overwrite(self, confirmed: bool) -> bool {
         confirmed && !matches!(self, Self::Armed)
     }
@@ -118,7 +115,6 @@ pub enum Decision {
 }
 
 /// What is to be done with a key in this situation.
-#[must_use]
 pub fn decide(situation: Situation<'_>) -> Decision {
     let Situation { mode, server, wished, run } = situation;
     if mode == Mode::Locked {
@@ -171,7 +167,6 @@ pub struct Fits {
 
 impl Fits {
     /// Whether a key is meant.
-    #[must_use]
     pub fn fits(&self, info: &KeyInfo) -> bool {
         let vendor = self.vendor.as_ref().is_none_or(|wanted| vendor(info).eq_ignore_ascii_case(wanted));
         let model = self
@@ -190,7 +185,6 @@ impl Fits {
 }
 
 /// Who made a key, as `match.vendor` names it.
-#[must_use]
 pub fn vendor(info: &KeyInfo) -> &'static str {
     match info.family {
         Family::YubiKeyOtp => "Yubico",
@@ -256,7 +250,6 @@ pub struct NotFirmwares(String);
 
 impl Firmwares {
     /// Whether a version is in the set.
-    #[must_use]
     pub fn contain(&self, firmware: Firmware) -> bool {
         let numbers = [firmware.major, firmware.minor, firmware.build];
         self.conditions.iter().all(|condition| {

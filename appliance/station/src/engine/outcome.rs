@@ -79,7 +79,6 @@ pub struct Order {
 
 impl Order {
     /// An order with nothing but what is always wanted: nobody's token, no PINs and codes.
-    #[must_use]
     pub fn new(
         station: impl Into<String>,
         port: impl Into<String>,
@@ -154,7 +153,6 @@ pub enum Ending {
 
 impl Ending {
     /// The word for it in JSON.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Enrolled(_) => "enrolled",
@@ -167,7 +165,6 @@ impl Ending {
     }
 
     /// Why it did not end as it was meant to.
-    #[must_use]
     pub const fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Enrolled(_) | Self::Released => None,
@@ -196,7 +193,6 @@ pub struct Proof {
 
 impl Proof {
     /// A proof of this kind, at the first attempt.
-    #[must_use]
     pub const fn new(kind: ProofKind, counter: u64) -> Self {
         Self { kind, counter, attempts: 1, verified_by_policy: false, two_step: false }
     }
@@ -219,7 +215,6 @@ pub enum ProofKind {
 
 impl ProofKind {
     /// The word for it in JSON, logs and receipts.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Hotp => "hotp",
@@ -231,7 +226,6 @@ impl ProofKind {
     }
 
     /// The kind of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Hotp, Self::Totp, Self::Response, Self::YubicoOtp, Self::Password]
             .into_iter()
@@ -283,7 +277,6 @@ pub enum NewKeyPin {
 
 impl NewKeyPin {
     /// The word for it in JSON and receipts.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::None => "kept",
@@ -314,7 +307,6 @@ pub enum SlotLock {
 
 impl SlotLock {
     /// The word for it in JSON and receipts.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -344,7 +336,6 @@ impl Outcome {
     }
 
     /// The outcome of an order that was refused before the engine was asked.
-    #[must_use]
     pub fn refused(enrollment: EnrollmentId, key: Option<KeyInfo>, refusal: Refusal) -> Self {
         Self { ending: Ending::Refused(refusal), key, ..Self::begun(enrollment) }
     }

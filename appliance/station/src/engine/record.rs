@@ -32,14 +32,12 @@ impl EnrollmentId {
     }
 
     /// A fraction of one that differs from enrollment to enrollment, to spread retries.
-    #[must_use]
     pub fn fraction(self) -> f64 {
         let [first, ..] = self.0;
         f64::from(first) / 256.0
     }
 
     /// Reads 24 hex digits; anything else is `None`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 24 || !text.is_ascii() {
             return None;
@@ -98,14 +96,12 @@ impl State {
     ];
 
     /// Whether nothing is left to be done for an enrollment in this state.
-    #[must_use]
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Done | Self::Undone)
     }
 
     /// The states that may follow this one. `Undoing` may follow itself, since
     /// recovery can be interrupted and begun again.
-    #[must_use]
     pub const fn successors(self) -> &'static [Self] {
         match self {
             Self::Planned => &[Self::Registered, Self::Undoing, Self::Undone],
@@ -119,7 +115,6 @@ impl State {
     }
 
     /// The word for it in the journal and in JSON.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Planned => "planned",
@@ -133,7 +128,6 @@ impl State {
     }
 
     /// The state of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
@@ -156,7 +150,6 @@ impl Remains {
     pub const ALL: [Self; 3] = [Self::Nothing, Self::Perhaps, Self::Secret];
 
     /// The word for it in the journal and in JSON.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -166,7 +159,6 @@ impl Remains {
     }
 
     /// The value of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|remains| remains.word() == word)
     }

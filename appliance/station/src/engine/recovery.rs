@@ -37,7 +37,6 @@ pub struct Settled {
 /// key still holds is dealt with when it is inserted.
 ///
 /// An enrollment that cannot be settled now stays as it is, for the next time.
-#[must_use]
 pub fn recover(unfinished: Vec<Record>, now: Now) -> Next<Vec<Settled>> {
     Flow::start(now, move |cx| async move {
         cx.enter(Phase::Recovering);

@@ -22,7 +22,6 @@ use crate::refusal::{Code, Refusal};
 /// Ends in [`Ending::Released`]; in [`Ending::Quarantined`] when the token is gone and
 /// the slot could not be emptied; in [`Ending::Postponed`] when the token could not
 /// be deleted now. The outcome bears the name of the enrollment that was taken back.
-#[must_use]
 pub fn release(key_order: KeyOrder, now: Now) -> Next<Outcome> {
     Flow::start(now, move |cx| async move {
         let mut outcome = Outcome::begun(EnrollmentId::NONE);

@@ -55,7 +55,6 @@ impl RunState {
     pub const ALL: [Self; 4] = [Self::Running, Self::Paused, Self::Stopped, Self::Finished];
 
     /// The word for it.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -66,7 +65,6 @@ impl RunState {
     }
 
     /// The state of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
@@ -89,7 +87,6 @@ impl Standing {
     pub const ALL: [Self; 3] = [Self::Done, Self::Refused, Self::Quarantined];
 
     /// The word for it.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -99,14 +96,12 @@ impl Standing {
     }
 
     /// The standing of that word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|standing| standing.word() == word)
     }
 
     /// How a key stands by the newest record of its enrollment. `None` while that is open: a
     /// proven key may be finished, or have to be taken back.
-    #[must_use]
     pub fn of_record(record: &Record) -> Option<Self> {
         match (record.state, record.remains) {
             (State::Done, _) => Some(Self::Done),
@@ -200,7 +195,6 @@ pub struct Progress {
 
 impl Run {
     /// A run that begins now, or was begun and is read back.
-    #[must_use]
     pub fn new(id: RunId, plan: RunPlan, by: Actor, begun: Duration) -> Self {
         Self {
             id,
@@ -277,13 +271,11 @@ impl Run {
     }
 
     /// For how long it has taken keys.
-    #[must_use]
     pub fn active(&self, now: Duration) -> Duration {
         self.active + self.since.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// What it says of a key.
-    #[must_use]
     pub fn claim(&self, key: KeySerial) -> Claim {
         if self.standing(key) == Some(Standing::Done) {
             return Claim::Refuse(Refusal::new(
@@ -304,7 +296,6 @@ impl Run {
     }
 
     /// The person of a line.
-    #[must_use]
     pub fn person(&self, line: Option<u32>) -> Option<Person> {
         match &self.plan.target {
             Target::List(list) => list.get(line? as usize)?.person(),
@@ -313,7 +304,6 @@ impl Run {
     }
 
     /// Whether the line of a list is for that very key: then what is finished on it may be replaced.
-    #[must_use]
     pub fn names(&self, line: Option<u32>, key: KeySerial) -> bool {
         match (&self.plan.target, line) {
             (Target::List(list), Some(line)) => list.get(line as usize).is_some_and(|line| line.names(key)),
@@ -322,7 +312,6 @@ impl Run {
     }
 
     /// Whether the token of a line gets a PIN that the station makes up.
-    #[must_use]
     pub fn random_pin(&self, line: Option<u32>) -> bool {
         match (&self.plan.target, line) {
             (Target::List(list), Some(line)) => list.get(line as usize).is_some_and(|line| line.random_pin),
@@ -331,7 +320,6 @@ impl Run {
     }
 
     /// Whether a key is in work, recovery included.
-    #[must_use]
     pub fn is_in_work(&self, key: KeySerial) -> bool {
         self.in_work.contains_key(&key)
     }
@@ -367,7 +355,6 @@ impl Run {
 
     /// How a key stands when what was done at its insertion has ended so, with the newest record of
     /// each of its enrollments. `None`: it is proven, and recovery will finish that, or take it back.
-    #[must_use]
     pub fn standing_after(&self, ending: &Ending, records: &[Record]) -> Option<Standing> {
         let waits = |record: &Record| Standing::of_record(record).is_none() && self.is_meant(record);
         match ending {
@@ -428,7 +415,6 @@ impl Run {
     }
 
     /// How a key stands.
-    #[must_use]
     pub fn standing(&self, key: KeySerial) -> Option<Standing> {
         self.keys.get(&key).map(|result| result.standing)
     }
@@ -466,7 +452,6 @@ impl Run {
     }
 
     /// The run in numbers.
-    #[must_use]
     pub fn progress(&self) -> Progress {
         let span = match (self.recent.front(), self.recent.back()) {
             (Some(first), Some(last)) => {

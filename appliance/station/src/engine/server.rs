@@ -35,7 +35,6 @@ impl fmt::Display for Person {
 
 impl Person {
     /// Whether two are the same: a realm is one in any case of its letters.
-    #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.user == other.user && same_realm(&self.realm, &other.realm)
     }
@@ -187,7 +186,6 @@ pub enum ServerCall {
 
 impl ServerCall {
     /// The word for it in JSON and logs.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
@@ -254,7 +252,6 @@ pub struct RandomPins {
 
 impl RandomPins {
     /// Whether a token that is made in this realm gets one.
-    #[must_use]
     pub fn are_in(&self, realm: Option<&str>) -> bool {
         self.realms.is_empty()
             || realm.is_some_and(|realm| self.realms.iter().any(|known| known.eq_ignore_ascii_case(realm)))
@@ -390,7 +387,6 @@ pub enum ServerFault {
 
 impl ServerFault {
     /// Its code.
-    #[must_use]
     pub const fn code(&self) -> Code {
         match self {
             Self::NotSent { code, .. }
@@ -401,7 +397,6 @@ impl ServerFault {
     }
 
     /// Its words.
-    #[must_use]
     pub fn detail(&self) -> String {
         match self {
             Self::NotSent { detail, .. } | Self::Refused { detail, .. } | Self::Unknown { detail, .. } => {

@@ -26,7 +26,6 @@ pub struct Handled {
 ///
 /// Refused when either slot holds anything of this station, whose token would then
 /// bear the wrong number.
-#[must_use]
 pub fn swap(key_order: KeyOrder, now: Now) -> Next<Handled> {
     Flow::start(now, move |cx| async move {
         let mut key = None;
@@ -38,7 +37,6 @@ pub fn swap(key_order: KeyOrder, now: Now) -> Next<Handled> {
 /// Empties `key_order.slot`, whoever's it is. The caller has had an operator confirm it.
 ///
 /// Refused when the slot holds a finished enrollment of this station: that one is released.
-#[must_use]
 pub fn wipe(key_order: KeyOrder, now: Now) -> Next<Handled> {
     Flow::start(now, move |cx| async move {
         let mut key = None;

@@ -91,7 +91,6 @@ pub struct HandOver {
 
 impl HandOver {
     /// What belongs to the enrollment of a record, still without a secret.
-    #[must_use]
     pub fn of(record: &Record) -> Self {
         Self {
             key: record.key,
@@ -191,7 +190,6 @@ impl Phase {
     ];
 
     /// The word for it in JSON and logs.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Inspecting => "inspecting",

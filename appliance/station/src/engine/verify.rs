@@ -47,7 +47,6 @@ pub struct Answered {
 }
 
 /// Has the key in `key_order.port` give a code and the server check it.
-#[must_use]
 pub fn verify(key_order: KeyOrder, now: Now) -> Next<Verified> {
     Flow::start(now, move |cx| async move {
         let mut verified = Verified {

@@ -15,7 +15,6 @@ use crate::token::TokenSerial;
 pub const COLUMNS: [&str; 8] = ["token", "key", "slot", "user", "realm", "access code", "admin pin", "pin"];
 
 /// The first line of a hand-over table, and the one that belongs to an enrollment.
-#[must_use]
 pub fn table(what: &HandOver) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(512));
     csv::write(&mut text, COLUMNS);
@@ -29,7 +28,6 @@ pub fn table(what: &HandOver) -> Zeroizing<String> {
 }
 
 /// Whose token it is, for enrolling without a server.
-#[must_use]
 pub fn owner(token: &TokenSerial, person: &Person) -> String {
     let mut text = String::new();
     csv::write(&mut text, ["token", "user", "realm"]);
@@ -38,7 +36,6 @@ pub fn owner(token: &TokenSerial, person: &Person) -> String {
 }
 
 /// A random PIN of 4 to 12 digits, every one as likely as any other.
-#[must_use]
 pub fn random_pin(digits: u8, rng: &mut impl CryptoRng) -> Option<Pin> {
     let digits = usize::from(digits.clamp(4, 12));
     let mut text = Zeroizing::new(String::with_capacity(12));

@@ -68,7 +68,6 @@ const LONGEST: usize = 64 * 1024;
 
 /// Reads a parameter file. `name` becomes the profile's name: what is not `a-z`, `0-9` or `-`
 /// in it becomes `-`.
-#[must_use]
 pub fn read(name: &str, text: &str) -> Imported {
     let mut reading = Reading::default();
     if text.len() > LONGEST {

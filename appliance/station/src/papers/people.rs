@@ -44,7 +44,6 @@ pub enum PinPolicy {
 
 impl PinPolicy {
     /// The word for it in lists.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -262,7 +261,6 @@ pub fn unasked(list: &[Entry]) -> Result<Vec<Person>, Vec<Problem>> {
 }
 
 /// The list as a run takes it: line *n* of the run is entry *n* of the list, for the *n*th of `people`.
-#[must_use]
 pub fn assignments(list: &[Entry], people: &[Person]) -> Vec<Assignment> {
     let assignment = |(entry, person): (&Entry, &Person)| Assignment {
         key: entry.key.clone(),
@@ -273,7 +271,6 @@ pub fn assignments(list: &[Entry], people: &[Person]) -> Vec<Assignment> {
 }
 
 /// The first line for somebody who has an earlier one for the same profile, written otherwise.
-#[must_use]
 pub fn twice(list: &[Entry], people: &[Person]) -> Option<Problem> {
     let mut known = BTreeMap::new();
     list.iter().zip(people).find_map(|(entry, person)| {
@@ -289,7 +286,6 @@ pub fn twice(list: &[Entry], people: &[Person]) -> Option<Problem> {
 
 /// Lists divided by profile, since a run has one. The profile of lines that name none is
 /// `None`. In the order in which the profiles come up.
-#[must_use]
 pub fn by_profile(list: &[Entry]) -> Vec<(Option<String>, Vec<Entry>)> {
     let mut parts: Vec<(Option<String>, Vec<Entry>)> = Vec::new();
     for entry in list {
@@ -322,7 +318,6 @@ pub fn plan(name: &str, list: &[Entry], people: &[Person]) -> Result<RunPlan, Pr
 
 /// What became of each line, as a table; and of keys that were none of the list's. Whatever
 /// a spreadsheet could take for a formula is defused.
-#[must_use]
 pub fn results(run: &Run) -> String {
     let mut text = String::new();
     csv::write(&mut text, ["user", "realm", "key", "result", "reason", "time"]);

@@ -46,7 +46,6 @@ impl Bytes32 {
     pub const NOTHING: Self = Self([0; 32]);
 
     /// The SHA-256 of these bytes.
-    #[must_use]
     pub fn hash_of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -255,7 +254,6 @@ pub enum Body {
 
 impl Body {
     /// When it was written.
-    #[must_use]
     pub fn at(&self) -> Stamp {
         match self {
             Self::Receipt(receipt) => receipt.at,
@@ -288,7 +286,6 @@ struct Signed {
 }
 
 /// A line that is to be written, without its signature.
-#[must_use]
 pub fn unsigned(number: u64, previous: Bytes32, body: &Body) -> String {
     let line = Unsigned { format: FORMAT, number, previous, body };
     // Nothing in these types can fail to be written as JSON: all names are text.
@@ -298,13 +295,11 @@ pub fn unsigned(number: u64, previous: Bytes32, body: &Body) -> String {
 }
 
 /// The bytes that are signed for a line of a log.
-#[must_use]
 pub fn to_be_signed(book: Book, unsigned: &str) -> Vec<u8> {
     [book.signed_for().as_bytes(), unsigned.as_bytes()].concat()
 }
 
 /// The whole line, without its end.
-#[must_use]
 pub fn signed(unsigned: &str, signature: &[u8; 64]) -> String {
     let mut line = format!("{unsigned}{MARK}");
     for byte in signature {
@@ -395,7 +390,6 @@ impl Line {
     }
 
     /// What was signed of `text`, which this line was read from.
-    #[must_use]
     pub fn unsigned<'a>(&self, text: &'a str) -> &'a str {
         text.get(..self.unsigned).unwrap_or_default()
     }

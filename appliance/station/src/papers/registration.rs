@@ -45,7 +45,6 @@ pub fn readable(code: &str) -> Result<(), &'static str> {
 }
 
 /// All codes as a table for whoever sends them.
-#[must_use]
 pub fn table(letters: &[Letter]) -> Zeroizing<String> {
     // Enough that it never grows: a text that moves leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(1024 * (letters.len() + 1)));

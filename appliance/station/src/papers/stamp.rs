@@ -32,7 +32,6 @@ pub struct NotATime;
 impl Stamp {
     /// An instant since 1970, told in a zone that is so many minutes ahead of Greenwich.
     /// What is beyond the calendar is told as its last or first instant.
-    #[must_use]
     pub fn new(unix: Duration, zone_minutes: i16) -> Self {
         let zone_minutes = zone_minutes.clamp(-FURTHEST, FURTHEST);
         let offset = i64::from(zone_minutes) * 60_000;
@@ -41,7 +40,6 @@ impl Stamp {
     }
 
     /// Since 1970.
-    #[must_use]
     pub fn unix(self) -> Duration {
         Duration::from_millis(self.unix_ms.unsigned_abs())
     }

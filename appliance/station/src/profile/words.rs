@@ -51,7 +51,6 @@ impl fmt::Display for Warning {
 
 impl Profile {
     /// What should be known before this profile is used.
-    #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let all = [
             (Warning::Static, self.kind == Kind::StaticPassword),
@@ -65,7 +64,6 @@ impl Profile {
     }
 
     /// The profile in one sentence for each thing that it decides.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let mut text = vec![self.what(), self.proof()];
         match self.two_step {

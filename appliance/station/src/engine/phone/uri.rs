@@ -52,19 +52,16 @@ impl PhoneCode {
     }
 
     /// The address, for people who type it in, and for tests.
-    #[must_use]
     pub fn uri(&self) -> &str {
         &self.uri
     }
 
     /// Modules on each side, without the light ones around it.
-    #[must_use]
     pub fn size(&self) -> usize {
         usize::try_from(self.code.size()).unwrap_or(0)
     }
 
     /// Whether the module in that column and row is dark; those outside are light.
-    #[must_use]
     pub fn dark(&self, column: usize, row: usize) -> bool {
         let place = |at| i32::try_from(at).unwrap_or(-1);
         self.code.get_module(place(column), place(row))
@@ -72,7 +69,6 @@ impl PhoneCode {
 
     /// The code as lines of half blocks, two rows of modules a line. Terminals write light on dark;
     /// for those that write dark on light, `inverted`.
-    #[must_use]
     pub fn half_blocks(&self, inverted: bool) -> Zeroizing<String> {
         let size = self.code.size();
         let mut text = Zeroizing::new(String::with_capacity(16 * 1024));

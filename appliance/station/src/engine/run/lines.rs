@@ -28,19 +28,16 @@ pub struct Aside {
 
 impl Aside {
     /// An operator skips a line.
-    #[must_use]
     pub const fn skipped(at: Duration) -> Self {
         Self { skipped: true, code: None, at }
     }
 
     /// A line fails for a reason of its own.
-    #[must_use]
     pub const fn failed(code: Code, at: Duration) -> Self {
         Self { skipped: false, code: Some(code), at }
     }
 
     /// The word for it.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         if self.skipped { "skipped" } else { "set-aside" }
     }
@@ -48,7 +45,6 @@ impl Aside {
 
 /// Whether a refusal is about whom a line names, what that person may have, and the PIN of the line: another line
 /// may do better with the same key.
-#[must_use]
 pub const fn is_of_the_line(code: Code) -> bool {
     matches!(
         code,
@@ -62,7 +58,6 @@ pub const fn is_of_the_line(code: Code) -> bool {
 
 impl KeyResult {
     /// Why the line that the key had is set aside by this, if it is.
-    #[must_use]
     pub fn sets_aside(&self) -> Option<(u32, Aside)> {
         let code = self.code.filter(|code| self.standing != Standing::Done && is_of_the_line(*code))?;
         Some((self.line?, Aside::failed(code, self.at)))
@@ -108,7 +103,6 @@ impl Run {
     }
 
     /// The line that the next key gets, unless a line names it or it had one before.
-    #[must_use]
     pub fn next(&self) -> Option<u32> {
         match (&self.plan.target, self.state) {
             (Target::List(list), RunState::Running | RunState::Paused) => match self.line(list, None) {
@@ -146,13 +140,11 @@ impl Run {
     }
 
     /// Whether a line gets no key for now.
-    #[must_use]
     pub fn is_aside(&self, line: u32) -> bool {
         self.aside.contains_key(&line)
     }
 
     /// Whether it was paused since too many lines in a row were set aside.
-    #[must_use]
     pub const fn is_stalled(&self) -> bool {
         self.streak >= MOST_IN_A_ROW
     }
@@ -223,7 +215,6 @@ impl Run {
     }
 
     /// Whether it had ended, and has more to do now.
-    #[must_use]
     pub fn is_reopened(&self) -> bool {
         self.reopened && self.state == RunState::Paused
     }

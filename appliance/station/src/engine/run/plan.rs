@@ -30,7 +30,6 @@ impl Assignment {
     }
 
     /// For whom the token is.
-    #[must_use]
     pub fn person(&self) -> Option<Person> {
         self.person.clone().map(|(user, realm)| Person { user, realm })
     }

@@ -56,13 +56,11 @@ pub enum Opinion {
 
 impl Directory {
     /// A server with these realms, of whose people nothing is known.
-    #[must_use]
     pub fn new(realms: Vec<RealmView>) -> Self {
         Self { realms, rolls: BTreeMap::new() }
     }
 
     /// The realms in which somebody may be.
-    #[must_use]
     pub fn realms_of(&self, named: &Named) -> Vec<String> {
         let groups = named.readings(&self.realms).unwrap_or_default();
         groups.into_iter().flatten().map(|person| person.realm).collect()
@@ -89,7 +87,6 @@ impl Directory {
     }
 
     /// What is known of somebody by now.
-    #[must_use]
     pub fn opinion(&self, named: &Named) -> Opinion {
         let groups = match named.readings(&self.realms) {
             Ok(groups) => groups,
@@ -166,7 +163,6 @@ fn composed(login: &str) -> String {
 }
 
 /// The forms in which a login may be kept, the one that was written first.
-#[must_use]
 pub fn forms(login: &str) -> Vec<String> {
     let mut forms = vec![login.to_owned()];
     for form in [composed(login), login.nfd().collect()] {

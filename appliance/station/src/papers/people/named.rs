@@ -47,7 +47,6 @@ impl Named {
     }
 
     /// The realm, where it stands apart.
-    #[must_use]
     pub fn realm(&self) -> Option<&str> {
         self.realm.as_deref()
     }
@@ -59,7 +58,6 @@ impl Named {
     }
 
     /// Who is meant, when nobody can be asked. `None`: the realm is missing.
-    #[must_use]
     pub fn unasked(&self) -> Option<Person> {
         let split =
             self.text.rsplit_once('@').filter(|(login, realm)| !login.is_empty() && !realm.is_empty());
@@ -125,7 +123,6 @@ fn plain(text: &str) -> Result<String, NoName> {
 }
 
 /// Whether two names are of one realm: the server keeps realms in lower case.
-#[must_use]
 pub fn same_realm(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }

@@ -17,7 +17,6 @@ pub enum Book {
 
 impl Book {
     /// The word for it, which its files are named by.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Receipts => "receipts",
@@ -26,7 +25,6 @@ impl Book {
     }
 
     /// What stands before the signed bytes, so that no other signature of the same key fits.
-    #[must_use]
     pub const fn signed_for(self) -> &'static str {
         match self {
             Self::Receipts => "enrollment station receipt\n",
@@ -35,7 +33,6 @@ impl Book {
     }
 
     /// Whether a line that says this may stand in it.
-    #[must_use]
     pub const fn takes(self, body: &Body) -> bool {
         match body {
             Body::Checkpoint(_) => true,

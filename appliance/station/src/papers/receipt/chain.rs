@@ -40,13 +40,11 @@ pub struct Chain {
 
 impl Chain {
     /// At the beginning of a log.
-    #[must_use]
     pub fn of(book: Book) -> Self {
         Self { book, ..Self::default() }
     }
 
     /// Number and hash of the last line.
-    #[must_use]
     pub const fn head(&self) -> Option<(u64, Bytes32)> {
         self.last
     }
