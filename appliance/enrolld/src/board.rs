@@ -76,7 +76,6 @@ struct Seen {
 
 impl Board {
     /// A board at which nobody has looked yet.
-    #[must_use]
     pub fn new(places: Places) -> Self {
         Self { places, seen: Mutex::default() }
     }
@@ -110,7 +109,6 @@ impl Board {
     }
 
     /// What somebody should do something about, the worst first.
-    #[must_use]
     pub fn troubles(&self) -> Vec<Refusal> {
         let seen = lock(&self.seen);
         let detail = |code| match code {
@@ -125,7 +123,6 @@ impl Board {
     }
 
     /// How it is, for `status`.
-    #[must_use]
     pub fn part(&self) -> Part {
         let troubles = self.troubles();
         if !troubles.is_empty() {

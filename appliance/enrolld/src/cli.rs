@@ -83,7 +83,6 @@ pub enum Page {
 
 impl Page {
     /// Its text.
-    #[must_use]
     pub fn text(self) -> String {
         match self {
             Self::Configuration => config::reference::markdown(),
@@ -101,7 +100,6 @@ impl Page {
 }
 
 /// The whole program.
-#[must_use]
 pub fn main() -> ExitCode {
     match Args::parse().command {
         Command::Run { config, state, control, shell_user, power } => {

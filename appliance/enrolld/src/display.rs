@@ -23,7 +23,6 @@ struct At {
 }
 
 /// What the panel shows: the keys that something is done with, else `idle`.
-#[must_use]
 pub fn view(language: Language, idle: View, ports: &[PortView]) -> View {
     let shown = ports.iter().filter_map(|view| Some((view.port.as_str(), at(language, view)?)));
     let shown: Vec<_> = shown.collect();
@@ -35,7 +34,6 @@ pub fn view(language: Language, idle: View, ports: &[PortView]) -> View {
 }
 
 /// Whether there is anything to say of a key.
-#[must_use]
 pub fn is_busy(language: Language, ports: &[PortView]) -> bool {
     ports.iter().any(|view| at(language, view).is_some())
 }
@@ -121,7 +119,6 @@ const fn gone_in_words(gone: Gone, language: Language) -> &'static str {
 }
 
 /// What is to be said of a key that was pulled out before its enrollment had ended; `None` where it ended well.
-#[must_use]
 pub fn aftermath(language: Language, path: &str, outcome: &Outcome) -> Option<View> {
     ended(outcome, port(path), language).map(|at| at.view).filter(|view| !matches!(view, View::Done { .. }))
 }
@@ -136,7 +133,6 @@ pub struct Bench {
 
 impl Bench {
     /// A bench that shows `idle` while no key is in work.
-    #[must_use]
     pub fn new(language: Language, idle: View) -> Self {
         Self { language, idle, now: None }
     }
@@ -163,14 +159,12 @@ impl Bench {
     }
 
     /// What the panel shows.
-    #[must_use]
     pub fn view(&self) -> View {
         self.now.as_ref().map_or_else(|| self.idle.clone(), |now| now.view.clone())
     }
 }
 
 /// The number that a person reads beside the socket: the last of the port path.
-#[must_use]
 pub fn port(path: &str) -> Option<Port> {
     port_number(path).and_then(Port::new)
 }
@@ -205,7 +199,6 @@ fn ended(outcome: &Outcome, port: Option<Port>, language: Language) -> Option<At
 }
 
 /// A refusal as the panel shows it.
-#[must_use]
 pub fn notice(code: Code, language: Language) -> Notice {
     let text = code.text(language);
     Notice {
@@ -217,7 +210,6 @@ pub fn notice(code: Code, language: Language) -> Notice {
 }
 
 /// The panel's word for a language.
-#[must_use]
 pub const fn panel_language(language: Language) -> panel::Language {
     match language {
         Language::English => panel::Language::English,

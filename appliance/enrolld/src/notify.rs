@@ -23,7 +23,6 @@ pub struct Manager {
 
 impl Manager {
     /// What the environment says of it (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
-    #[must_use]
     pub fn from_environment() -> Self {
         let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         let microseconds = std::env::var("WATCHDOG_USEC").ok().and_then(|text| text.parse().ok());
@@ -32,7 +31,6 @@ impl Manager {
 
     /// The one at that socket, a path or `@` and an abstract name, which wants to hear at least
     /// so often, in microseconds.
-    #[must_use]
     pub fn at(socket: &OsStr, watchdog: Option<u64>) -> Self {
         let address = match socket.as_bytes().strip_prefix(b"@") {
             Some(name) => SocketAddr::from_abstract_name(name),

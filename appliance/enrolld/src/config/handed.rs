@@ -163,7 +163,6 @@ impl Field for Reader {
 
 impl super::Config {
     /// Those who can read what is handed over; `None` when the configuration names nobody.
-    #[must_use]
     pub fn readers(&self) -> Option<Recipients> {
         let mut lines = Vec::new();
         for reader in &self.hand_over.to {

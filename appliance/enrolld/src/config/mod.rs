@@ -102,7 +102,6 @@ pub fn load(file: &Path) -> io::Result<(Zeroizing<String>, Parsed)> {
 }
 
 /// Reads the configuration that stands in a file of these bytes.
-#[must_use]
 pub fn read_bytes(file: &[u8], files: &dyn Files) -> (Zeroizing<String>, Parsed) {
     let (text, wrong) = encoding::decode(file);
     let mut parsed = parse(&text, files);
@@ -153,7 +152,6 @@ const SECTIONS: [&str; 15] = [
 ];
 
 /// Reads a configuration.
-#[must_use]
 pub fn parse(text: &str, files: &dyn Files) -> Parsed {
     let document = Document::new(text);
     let (table, mut reader) = document.open(files);
@@ -226,7 +224,6 @@ pub enum Holds {
 }
 
 /// What the field of that path holds; `None` when there is no such field.
-#[must_use]
 pub fn holds(path: &str) -> Option<Holds> {
     if control::SECRET_FIELDS.contains(&path) {
         return Some(Holds::Secret);
@@ -255,7 +252,6 @@ pub fn holds(path: &str) -> Option<Holds> {
 }
 
 /// Whether a path begins with the name of a section.
-#[must_use]
 pub fn in_section(path: &str) -> bool {
     let first = path.split('.').next();
     outline().iter().any(|(name, ..)| name.split('.').next() == first)
@@ -263,7 +259,6 @@ pub fn in_section(path: &str) -> bool {
 
 impl Config {
     /// What is no mistake and should be known all the same, a line each.
-    #[must_use]
     pub fn notices(&self) -> Vec<String> {
         let notice = |(name, section): (&String, &ProfileSection)| {
             let ours = section.profile.warnings().contains(&Warning::OursIsNever);

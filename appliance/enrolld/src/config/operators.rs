@@ -40,7 +40,6 @@ choices! {
 
 impl OperatorRole {
     /// The interface's word for it.
-    #[must_use]
     pub const fn role(self) -> Role {
         match self {
             Self::Viewer => Role::Viewer,

@@ -18,7 +18,6 @@ This page is made from the code: `enrolld reference > docs/configuration.md`.
 ";
 
 /// `docs/configuration.md`.
-#[must_use]
 pub fn markdown() -> String {
     let mut out = HEAD.to_owned();
     for (name, list, doc, fields) in outline() {
@@ -44,7 +43,6 @@ fn default(field: &FieldInfo) -> String {
 }
 
 /// The manual page enrollment.toml(5), as troff.
-#[must_use]
 pub fn manual() -> String {
     let mut out = String::from(
         ".TH ENROLLMENT.TOML 5 \"\" \"Enrollment Station\"\n.SH NAME\nenrollment.toml \\- configuration of the enrollment station\n\

@@ -81,7 +81,6 @@ impl ApiKey {
     }
 
     /// It. Where it goes from here is the caller's responsibility.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -152,7 +151,6 @@ impl Field for ApiKeyFile {
 
 impl ServerSection {
     /// The API key, wherever it stands.
-    #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
         self.api_key.as_ref().or(self.api_key_file.as_ref().map(|file| &file.key))
     }

@@ -128,7 +128,6 @@ pub struct CallHandler {
 
 impl CallHandler {
     /// Before a control service.
-    #[must_use]
     pub fn new(service: Arc<Service>, admitted: Admitted, more: Option<Arc<dyn More>>) -> Self {
         Self { answers: Answers(Arc::clone(&service)), service, admitted, more }
     }

@@ -22,7 +22,6 @@ pub struct Face {
 
 impl Face {
     /// A panel that was started with this view; `wanted` says whether there shall be a display.
-    #[must_use]
     pub fn new(panel: Panel, first: View, wanted: bool) -> Self {
         let showing = Mutex::new((first, Instant::now()));
         Self { panel: Mutex::new(panel), showing, changed: watch::channel(0).0, wanted }

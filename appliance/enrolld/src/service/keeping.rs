@@ -58,7 +58,6 @@ pub struct Condition {
 
 impl Condition {
     /// Reads what `card begin` wrote; that all is well where there is none.
-    #[must_use]
     pub fn read(file: &Path) -> Self {
         Self::parse(&std::fs::read_to_string(file).unwrap_or_default())
     }
@@ -78,7 +77,6 @@ impl Condition {
     }
 
     /// Whether it forbids that keys are taken.
-    #[must_use]
     pub fn forbids(&self) -> bool {
         self.refusal().is_some()
     }

@@ -37,14 +37,12 @@ struct Kept {
 
 impl Ring {
     /// An empty one.
-    #[must_use]
     pub fn new() -> Self {
         let (lines, _) = broadcast::channel(256);
         Self { shared: Arc::new(Shared { kept: Mutex::default(), lines }) }
     }
 
     /// What tells the ring of lines.
-    #[must_use]
     pub fn layer(&self) -> RingLayer {
         RingLayer(self.clone())
     }

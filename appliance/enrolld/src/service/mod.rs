@@ -96,7 +96,6 @@ pub struct Loaded {
 impl Loaded {
     /// Reads the configuration, and what operators have changed. A file that cannot be read is a
     /// problem like others: the station shows it and enrolls nothing.
-    #[must_use]
     pub fn read(files: &Files) -> Self {
         let (changes, Brought { parsed, key_withheld }) =
             Changes::open(&files.config, files.state.as_deref());
@@ -117,7 +116,6 @@ impl Loaded {
     }
 
     /// The journal, with a place for what is to be handed over.
-    #[must_use]
     pub fn furnished(&self, store: Store) -> Store {
         match &self.sealed_directories {
             Some(sealed_directories) => store.with_hand_over(Arc::new(sealed_directories.secrets.clone())),
@@ -126,7 +124,6 @@ impl Loaded {
     }
 
     /// What the scheduler speaks to at the start: the server, when the configuration has an API key.
-    #[must_use]
     pub fn server(&self) -> Option<Arc<dyn dispatch::server::ServerPort>> {
         self.credentials.port()
     }
@@ -210,7 +207,6 @@ struct Memory {
 
 impl Service {
     /// Opens it.
-    #[must_use]
     pub fn open(parts: Parts) -> Arc<Self> {
         let Parts {
             loaded,
@@ -323,7 +319,6 @@ impl Service {
     }
 
     /// The board.
-    #[must_use]
     pub const fn board(&self) -> &Board {
         &self.board
     }
@@ -416,7 +411,6 @@ impl Service {
 }
 
 /// What the scheduler has to know of a configuration. With a wrong one nothing is enrolled.
-#[must_use]
 pub fn scheduler_settings(config: &Config, wrong: bool) -> SchedulerSettings {
     use crate::config::StartMode;
     use station::access::Codes;

@@ -20,13 +20,11 @@ pub struct Power(Option<OsString>);
 
 impl Power {
     /// By this program, such as `systemctl`.
-    #[must_use]
     pub const fn by(program: OsString) -> Self {
         Self(Some(program))
     }
 
     /// Not at all: a simulation does not switch its machine off.
-    #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }

@@ -6,7 +6,6 @@ use station::catalogue::Language;
 use station::refusal::{Code, Refusal};
 
 /// A refusal as it is told to shells, in English.
-#[must_use]
 pub fn told(refusal: &Refusal) -> Told {
     let text = refusal.code.text(Language::English);
     Told {
