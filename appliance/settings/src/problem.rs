@@ -18,7 +18,6 @@ pub struct Problem {
 
 impl Problem {
     /// As compilers write it, after the file's name.
-    #[must_use]
     pub fn line(&self, file: &str) -> String {
         let place = self.place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default();
         format!("{file}{place}: {self}")

@@ -39,7 +39,6 @@ impl<const MIN: u32, const MAX: u32> Whole<MIN, MAX> {
     }
 
     /// The number.
-    #[must_use]
     pub const fn number(self) -> u32 {
         self.0
     }
@@ -84,7 +83,6 @@ impl<const MAX: usize> Line<MAX> {
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -115,7 +113,6 @@ pub struct Name(String);
 
 impl Name {
     /// Takes text as a name.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let good = (1..=63).contains(&text.len())
@@ -131,7 +128,6 @@ impl Name {
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -179,7 +175,6 @@ macro_rules! choices {
 
         impl $name {
             /// The word for it in the configuration.
-            #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -256,19 +251,16 @@ impl Url {
     }
 
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether it asks for TLS.
-    #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 
     /// The host's name or address, without the port.
-    #[must_use]
     pub fn host(&self) -> &str {
         let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
         let authority = rest.split('/').next().unwrap_or_default();
@@ -314,7 +306,6 @@ pub struct Origin {
 
 impl Origin {
     /// Reads `192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
@@ -327,7 +318,6 @@ impl Origin {
     }
 
     /// Whether an address lies in it.
-    #[must_use]
     pub fn contains(&self, other: IpAddr) -> bool {
         let number = |address: IpAddr| match address.to_canonical() {
             IpAddr::V4(four) => (u128::from(four.to_bits()) << 96, 32),
@@ -356,7 +346,6 @@ impl InterfaceAddress {
     }
 
     /// The address.
-    #[must_use]
     pub const fn address(&self) -> IpAddr {
         self.0.address
     }
