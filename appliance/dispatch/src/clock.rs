@@ -27,20 +27,17 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// A clock whose monotonic time begins now.
-    #[must_use]
     pub fn new() -> Self {
         Self { zero: Instant::now() }
     }
 
     /// Both times.
-    #[must_use]
     pub fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { monotonic: self.zero.elapsed(), unix }
     }
 
     /// A monotonic time as tokio wants it.
-    #[must_use]
     pub fn instant(&self, at: Duration) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.zero + at)
     }

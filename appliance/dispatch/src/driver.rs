@@ -51,13 +51,11 @@ pub struct Cancel(watch::Receiver<bool>);
 
 impl Cancel {
     /// One that never fires.
-    #[must_use]
     pub fn never() -> Self {
         Self(watch::channel(false).1)
     }
 
     /// One that fires when `true` is sent.
-    #[must_use]
     pub fn on(receiver: watch::Receiver<bool>) -> Self {
         Self(receiver)
     }
@@ -252,7 +250,6 @@ pub(crate) fn kernel_random() -> impl rand::CryptoRng + Send + 'static {
 }
 
 /// What a step is called in reports.
-#[must_use]
 pub fn step_in_words(step: &Step) -> String {
     match step {
         Step::Recall(_) => "journal recall".to_owned(),
@@ -272,7 +269,6 @@ pub fn step_in_words(step: &Step) -> String {
 }
 
 /// What went wrong in a step, in words without secrets.
-#[must_use]
 pub fn trouble_in_words(result: &StepResult) -> Option<String> {
     match result {
         StepResult::NotRecorded(why) => Some(why.clone()),

@@ -76,7 +76,6 @@ struct Held {
 
 impl Files {
     /// Tokens in `sealed_directory`, in that form.
-    #[must_use]
     pub fn new(sealed_directory: SealedDirectory, form: Form, clock: SystemClock) -> Self {
         Self { sealed_directory, form, clock, held: Arc::default() }
     }

@@ -53,7 +53,6 @@ pub struct Key {
 
 impl Key {
     /// Starts the key's thread.
-    #[must_use]
     pub fn start(plugged: Plugged, clock: SystemClock) -> Self {
         let Plugged { port, vendor, product, wire, keystrokes } = plugged;
         let (jobs, inbox) = blocking::channel();
@@ -157,7 +156,6 @@ pub fn start(
 }
 
 /// What a failed conversation means to the engine.
-#[must_use]
 pub fn fault(failure: Failure) -> KeyFault {
     match failure {
         Failure::Wire(WireFault::Gone) => KeyFault::Gone,
@@ -168,7 +166,6 @@ pub fn fault(failure: Failure) -> KeyFault {
 }
 
 /// What a typed code is to the engine: text to compare, or nothing that could be a code.
-#[must_use]
 pub fn typed(code: &TypedCode) -> Typed {
     match code.flaw() {
         None => Typed::Code(Zeroizing::new(code.text().to_owned())),

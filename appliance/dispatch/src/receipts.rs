@@ -24,7 +24,6 @@ use crate::driver::Report;
 use crate::store::Store;
 
 /// A time of this machine, in the zone it is set to.
-#[must_use]
 pub fn stamp(unix: Duration) -> Stamp {
     let seconds = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
     let zone = jiff::Timestamp::from_second(seconds)
@@ -50,7 +49,6 @@ pub struct Setting {
 }
 
 /// The receipt of an enrollment that ended as reported.
-#[must_use]
 pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
     let outcome = &report.outcome;
     let proof = match &outcome.ending {
@@ -91,7 +89,6 @@ pub fn of_report(setting: &Setting, report: &Report, at: Stamp) -> Receipt {
 }
 
 /// The receipt of an enrollment that was interrupted, from its final record. It knows less.
-#[must_use]
 pub fn of_record(station: &str, record: &Record, at: Stamp) -> Receipt {
     let outcome = match (record.state, record.remains, record.reason) {
         (State::Done, ..) => "enrolled",
@@ -232,13 +229,11 @@ impl Receipts {
     }
 
     /// The public key that signs.
-    #[must_use]
     pub fn public_key(&self) -> Bytes32 {
         self.key
     }
 
     /// The name of the station that signs.
-    #[must_use]
     pub fn station(&self) -> &str {
         &self.station
     }
@@ -255,7 +250,6 @@ impl Receipts {
     }
 
     /// The present time, as receipts tell it.
-    #[must_use]
     pub fn now(&self) -> Stamp {
         stamp(self.clock.now().unix)
     }
@@ -306,7 +300,6 @@ impl Receipts {
     }
 
     /// Every receipt, oldest first, piece by piece, line ends included.
-    #[must_use]
     pub fn export(&self, form: Form) -> mpsc::Receiver<Result<String, String>> {
         let (sender, receiver) = mpsc::channel(64);
         let directory = self.directory.clone();

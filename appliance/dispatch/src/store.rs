@@ -59,14 +59,12 @@ impl Drop for InHand {
 
 impl Store {
     /// Takes an enrollment that no key's lock protects from recovery: a phone's.
-    #[must_use]
     pub fn take_in_hand(&self, enrollment: EnrollmentId) -> InHand {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(enrollment);
         InHand { enrollment, all: Arc::clone(&self.in_hand) }
     }
 
     /// Whether somebody carries it out.
-    #[must_use]
     pub fn is_in_hand(&self, enrollment: EnrollmentId) -> bool {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner).contains(&enrollment)
     }

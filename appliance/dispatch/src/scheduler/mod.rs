@@ -112,7 +112,6 @@ pub struct SchedulerSettings {
 
 impl SchedulerSettings {
     /// Settings of a station of that name, with every default and without profiles.
-    #[must_use]
     pub fn new(station: impl Into<String>) -> Self {
         Self {
             station: station.into(),
@@ -171,7 +170,6 @@ pub enum Selector {
 
 impl Selector {
     /// The key or port as it is named, if it is.
-    #[must_use]
     pub fn named(&self) -> Option<&str> {
         match self {
             Self::Next => None,
@@ -281,7 +279,6 @@ impl Scheduler {
     /// It ends with [`SchedulerHandle::shutdown`], or when the last handle is dropped.
     ///
     /// Must be called within a tokio runtime with time and I/O enabled.
-    #[must_use]
     pub fn start(parts: SchedulerParts) -> SchedulerHandle {
         let (commands, inbox) = mpsc::channel(64);
         let (events, _) = broadcast::channel(EVENTS);
@@ -305,7 +302,6 @@ impl SchedulerHandle {
 
     /// What happens from now on. A listener that is too slow loses the oldest events
     /// and is told how many ([`broadcast::error::RecvError::Lagged`]).
-    #[must_use]
     pub fn events(&self) -> broadcast::Receiver<SchedulerEvent> {
         self.events.subscribe()
     }

@@ -94,7 +94,6 @@ pub enum Gone {
 
 impl Gone {
     /// What of it an enrollment took.
-    #[must_use]
     pub fn of(outcome: &Outcome) -> Option<Self> {
         match (outcome.gone.is_some(), outcome.given_up.is_some()) {
             (true, _) => Some(Self::Token),

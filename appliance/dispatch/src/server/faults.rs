@@ -8,7 +8,6 @@ use station::refusal::Code;
 
 use super::LOGIN_AGAIN;
 /// What an error means to the engine.
-#[must_use]
 pub fn fault(error: &Error) -> ServerFault {
     let code = code(error);
     let detail = error.to_string();
