@@ -45,13 +45,11 @@ impl SimKey {
     }
 
     /// A YubiKey that somebody else made, and perhaps still looks into.
-    #[must_use]
     pub fn of(name: String, product: u16, twin: Box<dyn KeyTwin>) -> Self {
         Self { name, ids: (VENDOR, product), twin: Shared::new(twin), report: Duration::ZERO }
     }
 
     /// A key of any make.
-    #[must_use]
     pub fn twin(name: String, ids: (u16, u16), twin: Box<dyn KeyTwin>) -> Self {
         Self { name, ids, twin: Shared::new(twin), report: Duration::ZERO }
     }
@@ -86,7 +84,6 @@ impl SimKey {
     }
 
     /// Plugs it into `port`. The finger touches it as long as it is plugged in.
-    #[must_use]
     pub fn plug(&self, port: &str) -> (Plugged, Finger) {
         let (sender, keystrokes) = mpsc::channel(KEYSTROKES);
         let (vendor, product) = self.ids;

@@ -19,7 +19,6 @@ pub struct Teller {
 
 impl Teller {
     /// A teller; a quiet one says nothing.
-    #[must_use]
     pub fn new(quiet: bool) -> Self {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         Self { quiet, colour }

@@ -48,7 +48,6 @@ impl Client {
     }
 
     /// Whether this enrollment's client had gone before its key was proven.
-    #[must_use]
     pub fn has_left(&self, enrollment: EnrollmentId) -> bool {
         self.left.contains(&enrollment)
     }

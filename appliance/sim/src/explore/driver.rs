@@ -74,7 +74,6 @@ pub fn drive<T>(world: &mut World, mut next: Next<T>, key: Option<usize>) -> Res
 }
 
 /// Both times of the world.
-#[must_use]
 pub fn now(shared: &Handle) -> Now {
     let time = lock(shared).time;
     Now { monotonic: time, unix: EPOCH + time }

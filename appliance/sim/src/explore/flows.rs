@@ -281,7 +281,6 @@ pub const FLOWS: &[Flow] = &[
 ];
 
 /// The flow of that name.
-#[must_use]
 pub fn find(name: &str) -> Option<&'static Flow> {
     all().find(|flow| flow.name == name)
 }
@@ -296,7 +295,6 @@ pub fn insert(world: &mut World, order: Order) -> Result<Outcome, PowerCut> {
 }
 
 /// The main job.
-#[must_use]
 pub fn order() -> Order {
     Order {
         station: "explorer".to_owned(),
@@ -319,7 +317,6 @@ pub fn order() -> Order {
 }
 
 /// The main job, for a person.
-#[must_use]
 pub fn for_alice() -> Order {
     Order { person: Some(Person { user: "alice".to_owned(), realm: "office".to_owned() }), ..order() }
 }
@@ -340,13 +337,11 @@ fn eight_for_alice() -> Order {
 }
 
 /// The main job, by a station that can derive access codes.
-#[must_use]
 pub fn anew() -> Order {
     of(Profile::new(Kind::Hotp))
 }
 
 /// The order of somebody who names that key, so that what is finished on it may be replaced.
-#[must_use]
 pub fn naming(world: &World, key: usize, order: Order) -> Order {
     world
         .key_serial(key)
@@ -366,20 +361,17 @@ fn insert_anew(world: &mut World, order: Order) -> Result<Outcome, PowerCut> {
 }
 
 /// The main job, for another person.
-#[must_use]
 pub fn for_bob() -> Order {
     Order { person: Some(Person { user: "bob".to_owned(), realm: "office".to_owned() }), ..order() }
 }
 
 /// An order with this profile, by a station that can derive access codes.
-#[must_use]
 pub fn of(profile: Profile) -> Order {
     let secret = Some(Arc::new(station_secret()));
     Order { profile, codes: Codes { secret, ..Codes::default() }, ..order() }
 }
 
 /// What the explorer's station derives access codes from.
-#[must_use]
 pub fn station_secret() -> StationSecret {
     StationSecret::new(b"station's secret")
 }
@@ -426,7 +418,6 @@ pub fn pull_out_after(world: &mut World, reports: u32) {
 }
 
 /// Whether key 0 is enrolled.
-#[must_use]
 pub fn enrolled(world: &World) -> bool {
     let shared = lock(&world.shared);
     let counts = |prefix| {
@@ -451,14 +442,12 @@ fn enrolled_and_locked(world: &World) -> bool {
 }
 
 /// Whether nothing of key 0 is left, neither token nor secret.
-#[must_use]
 pub fn nothing_left(world: &World) -> bool {
     let empty = world.keys.first().is_some_and(|key| !key.holds_ours());
     empty && lock(&world.shared).server.tokens().count() == 1
 }
 
 /// Whether an outcome is an enrolled key.
-#[must_use]
 pub fn is_enrolled(outcome: &Outcome) -> bool {
     matches!(outcome.ending, Ending::Enrolled(_))
 }

@@ -115,7 +115,6 @@ impl Key {
     }
 
     /// Whether it holds what it was sold with, if it was sold with anything.
-    #[must_use]
     pub fn holds_what_it_was_sold_with(&self) -> bool {
         match &self.twin {
             Twin::YubiKey(key) => self.sold.is_empty() || configuration(key, OURS) == self.sold,
@@ -124,7 +123,6 @@ impl Key {
     }
 
     /// The twin.
-    #[must_use]
     pub const fn twin(&self) -> &Twin {
         &self.twin
     }
@@ -163,7 +161,6 @@ impl Key {
     }
 
     /// Its USB ids; `None` when it has no USB interface.
-    #[must_use]
     pub fn ids(&self) -> Option<(u16, u16)> {
         match &self.twin {
             Twin::YubiKey(key) => Some((VENDOR, key.product_id()?)),
@@ -199,7 +196,6 @@ impl Key {
     }
 
     /// How often that PIN may still be wrong; 0 where there is none.
-    #[must_use]
     pub fn tries(&self) -> u8 {
         match &self.twin {
             Twin::YubiKey(_) => 0,
@@ -209,13 +205,11 @@ impl Key {
     }
 
     /// Whether it has the administrator's PIN that it had at first, or one of these.
-    #[must_use]
     pub fn has_known_pin<'a>(&'a self, mut others: impl Iterator<Item = &'a str>) -> bool {
         self.pin_is(&self.pin) || others.any(|pin| self.pin_is(pin))
     }
 
     /// Whether that is the administrator's PIN, where it has one.
-    #[must_use]
     pub fn pin_is(&self, pin: &str) -> bool {
         match &self.twin {
             Twin::YubiKey(_) | Twin::Nitrokey3(_) => true,
@@ -224,7 +218,6 @@ impl Key {
     }
 
     /// Whether a PIN of its ever had fewer tries left than the station may leave.
-    #[must_use]
     pub fn pin_was_at_risk(&self) -> bool {
         match &self.twin {
             Twin::YubiKey(_) => false,
@@ -235,7 +228,6 @@ impl Key {
 
     /// A digest of all that it keeps without power; two keys of which it is equal go on
     /// alike.
-    #[must_use]
     pub fn kept(&self) -> [u8; 32] {
         let digest = match &self.twin {
             Twin::YubiKey(key) => Sha256::digest(key.save().as_bytes()),
@@ -246,7 +238,6 @@ impl Key {
     }
 
     /// What it holds of others.
-    #[must_use]
     pub fn foreign(&self) -> String {
         match &self.twin {
             Twin::YubiKey(_) => format!("{:?}", self.foreign_slot()),
@@ -259,20 +250,17 @@ impl Key {
     }
 
     /// Where a YubiKey holds what somebody else had put into it.
-    #[must_use]
     pub fn foreign_slot(&self) -> Option<Slot> {
         let Twin::YubiKey(key) = &self.twin else { return None };
         [Slot(1), Slot(2)].into_iter().find(|slot| configuration(key, *slot) == self.foreign)
     }
 
     /// Whether it holds anything that is not of others.
-    #[must_use]
     pub fn holds_ours(&self) -> bool {
         self.ours().is_some()
     }
 
     /// In which slot it holds something that is not of others.
-    #[must_use]
     pub fn ours(&self) -> Option<Slot> {
         let held = match &self.twin {
             Twin::YubiKey(key) => {
@@ -293,7 +281,6 @@ impl Key {
     }
 
     /// Its name in journal and run.
-    #[must_use]
     pub fn family(&self) -> Family {
         match &self.twin {
             Twin::YubiKey(_) => Family::YubiKeyOtp,
@@ -303,7 +290,6 @@ impl Key {
     }
 
     /// What it holds for a secret; `None` when it does not have it.
-    #[must_use]
     pub fn held(&self, secret: &[u8]) -> Option<Held> {
         match &self.twin {
             Twin::YubiKey(key) => {

@@ -24,7 +24,6 @@ pub struct Phone {
 impl Phone {
     /// Reads a QR code; `number` stands in for what an app draws by lot. `None` when the code
     /// makes no sense.
-    #[must_use]
     pub fn scan(uri: &str, number: u64) -> Option<Self> {
         let (kind, query) = uri.strip_prefix("otpauth://")?.split_once('?')?;
         let field = |name: &str| {
@@ -62,13 +61,11 @@ impl Phone {
     }
 
     /// What it keeps, in words to be compared.
-    #[must_use]
     pub fn in_words(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{:?} {:?}", self.seed.expose(), self.counter))
     }
 
     /// Whether it has that secret.
-    #[must_use]
     pub fn holds(&self, secret: &[u8]) -> bool {
         self.seed.expose() == secret
     }

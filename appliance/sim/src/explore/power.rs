@@ -22,19 +22,16 @@ pub type Left = [u8; 32];
 
 impl Power {
     /// Power that is cut at the point of that number, counted from 0, or never.
-    #[must_use]
     pub fn until(cut_at: Option<u64>) -> Self {
         Self { cut_at, ..Self::default() }
     }
 
     /// Power that stays on, and keeps what each point would leave behind.
-    #[must_use]
     pub fn watched() -> Self {
         Self { trail: Some(Vec::new()), ..Self::default() }
     }
 
     /// Whether somebody wants to know what each point would leave behind.
-    #[must_use]
     pub fn is_watched(&self) -> bool {
         self.trail.is_some()
     }
@@ -63,13 +60,11 @@ impl Power {
     }
 
     /// Whether it is off.
-    #[must_use]
     pub fn is_off(&self) -> bool {
         self.off
     }
 
     /// How many points were passed.
-    #[must_use]
     pub fn passed(&self) -> u64 {
         self.passed
     }

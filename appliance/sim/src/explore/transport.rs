@@ -59,7 +59,6 @@ impl Shared {
     }
 
     /// The time of day, the same for server and station.
-    #[must_use]
     pub fn unix(&self) -> Duration {
         EPOCH + self.time
     }

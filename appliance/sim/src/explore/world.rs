@@ -292,13 +292,11 @@ impl World {
     }
 
     /// Whether the journal ever said that this enrollment's token is registered.
-    #[must_use]
     pub fn was_registered(&self, enrollment: EnrollmentId) -> bool {
         self.registered.contains(&enrollment)
     }
 
     /// Whether the journal ever said that this enrollment is done.
-    #[must_use]
     pub fn was_done(&self, enrollment: EnrollmentId) -> bool {
         self.finished.contains_key(&enrollment)
     }
@@ -318,7 +316,6 @@ impl World {
     }
 
     /// The serial of a key.
-    #[must_use]
     pub fn key_serial(&self, key: usize) -> Option<KeySerial> {
         Some(KeySerial { family: self.keys.get(key)?.family(), number: serial(key) })
     }
@@ -407,7 +404,6 @@ impl World {
     }
 
     /// How often a key was inserted.
-    #[must_use]
     pub fn insertions(&self) -> u64 {
         self.insertions
     }
@@ -433,7 +429,6 @@ impl World {
     }
 
     /// Whether every foreign slot is as it was, or as its owner wants it.
-    #[must_use]
     pub fn foreign_slots_untouched(&self) -> bool {
         let as_before = self.keys.iter().map(Key::foreign).eq(self.foreign.iter().cloned());
         let mut numbered = self.keys.iter().enumerate();
@@ -450,7 +445,6 @@ impl World {
 }
 
 /// The serial of the key of that number.
-#[must_use]
 pub fn serial(key: usize) -> u32 {
     1_000 + u32::try_from(key).unwrap_or(u32::MAX / 2)
 }

@@ -63,7 +63,6 @@ fn no(code: Code, detail: impl Into<String>) -> Refusal {
 
 impl Hands {
     /// Hands that tell `hotplug` what they do.
-    #[must_use]
     pub fn new(hotplug: mpsc::Sender<Hotplug>) -> Self {
         Self { hotplug, keys: Mutex::default() }
     }

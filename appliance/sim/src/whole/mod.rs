@@ -93,13 +93,11 @@ impl Simulation {
     }
 
     /// The control socket.
-    #[must_use]
     pub fn control(&self) -> PathBuf {
         self.house.control()
     }
 
     /// Where it keeps what outlives a start.
-    #[must_use]
     pub fn state(&self) -> PathBuf {
         self.house.state()
     }
