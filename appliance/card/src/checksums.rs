@@ -18,7 +18,6 @@ const MOST_GROUPS: u64 = 1 << 16;
 /// What checksums say of superblock and group descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All are right.
     Right,
     /// One is wrong, or there is no superblock.
     Wrong,

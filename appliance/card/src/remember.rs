@@ -56,7 +56,6 @@ pub enum Condition {
     },
     /// Nothing of it can be read.
     Lost {
-        /// Why.
         why: String,
         /// What kind of fault it is.
         fault: Fault,

@@ -46,7 +46,6 @@ pub enum Found {
     Value(Zeroizing<String>),
     /// The name of the file that has it.
     File(String),
-    /// It is kept.
     Kept,
     /// Two things at once.
     Several,

@@ -32,7 +32,6 @@ const SECTOR: usize = 512;
 /// Where e2fsprogs keeps its programs. The first process has no PATH.
 const PROGRAMS: &str = "/usr/sbin";
 
-/// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
     /// A new, empty file system was made.
@@ -64,7 +63,6 @@ pub enum NoState {
     /// The partition cannot be read.
     #[error("the state partition {partition} cannot be read: {error}")]
     Unreadable {
-        /// The partition.
         partition: String,
         /// What the kernel says.
         error: io::Error,
@@ -72,7 +70,6 @@ pub enum NoState {
     /// It could not be made: the card takes no writes.
     #[error("the state partition {partition} cannot be written: {error}")]
     Unwritable {
-        /// The partition.
         partition: String,
         /// What the kernel says.
         error: io::Error,
@@ -80,9 +77,7 @@ pub enum NoState {
     /// A program did not do its work.
     #[error("{program} on {partition} ended with {ended}")]
     Failed {
-        /// The program.
         program: &'static str,
-        /// The partition.
         partition: String,
         /// Its exit status, or why it did not run.
         ended: String,

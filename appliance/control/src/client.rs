@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
@@ -188,16 +187,5 @@ impl<T: for<'a> Deserialize<'a>> Incoming<T> {
             all.push(next?);
         }
         Ok(all)
-    }
-
-    /// The same as a stream of the crate `futures`.
-    pub fn into_stream(self) -> impl Stream<Item = Result<T, CallError>> + Send
-    where
-        T: Send,
-    {
-        futures_util::stream::unfold(self, |mut incoming| async move {
-            let next = incoming.next().await?;
-            Some((next, incoming))
-        })
     }
 }

@@ -17,14 +17,6 @@ use crate::{Refusal, Role};
 /// ends before one that says no closes the connection, and so does a refusal end it.
 pub type Replies<T> = Pin<Box<dyn Stream<Item = Result<Reply<T>, Refusal>> + Send>>;
 
-/// A stream of all of these, the last marked as the last. It is not to be empty.
-pub fn finite<T: Send + 'static>(items: Vec<T>) -> Replies<T> {
-    let count = items.len();
-    let items = items.into_iter().enumerate();
-    let replies = items.map(move |(at, parameters)| Ok(Reply { parameters, continues: at + 1 < count }));
-    Box::pin(futures_util::stream::iter(replies))
-}
-
 /// Messages that come one after the other, and with each, whether another follows.
 pub type Messages = Pin<Box<dyn Stream<Item = Result<(Message, bool), Fault>> + Send>>;
 

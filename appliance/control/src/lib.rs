@@ -38,6 +38,8 @@
 //! # }
 //! ```
 
+#![warn(missing_docs)]
+
 #[macro_use]
 mod macros;
 #[macro_use]

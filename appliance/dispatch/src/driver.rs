@@ -26,11 +26,9 @@ use crate::store::Store;
 /// What every enrollment of a station shares.
 #[derive(Clone)]
 pub struct Station {
-    /// The server.
     pub server: Arc<dyn ServerPort>,
     /// The journal.
     pub store: Store,
-    /// The clocks.
     pub clock: SystemClock,
     /// Who wants to hear.
     pub watcher: Arc<dyn Watcher>,

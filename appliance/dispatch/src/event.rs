@@ -14,7 +14,6 @@ use station::token::TokenSerial;
 pub struct Event {
     /// Where, as a USB port path.
     pub port: String,
-    /// What.
     pub what: What,
 }
 
@@ -59,7 +58,6 @@ pub enum What {
 pub struct StepTime {
     /// What was done: `inspect`, `register`, `journal planned` …
     pub step: String,
-    /// In which phase.
     pub phase: Phase,
     /// How long it took.
     pub took: Duration,

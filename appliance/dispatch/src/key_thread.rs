@@ -45,7 +45,6 @@ enum Job {
 
 /// A plugged-in key, ready to be asked.
 pub struct Key {
-    /// Where it is.
     pub port: String,
     jobs: blocking::Sender<Job>,
     keystrokes: mpsc::Receiver<Keystroke>,

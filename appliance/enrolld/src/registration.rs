@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 /// The type of such tokens.
 const KIND: &str = "registration";
 
-/// What was made.
 pub struct Made {
     /// A letter for each person.
     pub letters: Vec<Letter>,

@@ -87,7 +87,6 @@ pub enum JournalError {
     /// The record cannot follow the one that is there.
     #[error("enrollment {id} cannot go from {from} to {to}")]
     OutOfOrder {
-        /// Which.
         id: EnrollmentId,
         /// The state in the journal; "nothing" when it is new.
         from: &'static str,
@@ -114,7 +113,6 @@ impl From<rusqlite::Error> for JournalError {
     }
 }
 
-/// The journal.
 pub struct Journal {
     connection: Connection,
 }

@@ -1,8 +1,6 @@
 //! How long the codecs take, on the small processor of the appliance too:
 //! `cargo bench -p keys`.
 
-#![allow(missing_docs)]
-
 use std::hint::black_box;
 use std::time::Duration;
 

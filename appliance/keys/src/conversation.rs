@@ -36,7 +36,6 @@ impl Report {
         Self { bytes: joined_padded(bytes), length: 8 }
     }
 
-    /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Our CPU time for one enrollment: engine, conversations, client, JSON, journal
 //! (SQLite in memory), twin key and twin server, all in this process, under
 //! virtual time, so that nothing waits.
-#![allow(missing_docs, clippy::expect_used, clippy::panic)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use sim::explore::flows;

@@ -4,7 +4,7 @@
 //! process, so the memory is theirs, too.
 //!
 //! Not criterion's: one round takes seconds, and what counts is the ratio of two.
-#![allow(missing_docs, clippy::expect_used)]
+#![allow(clippy::expect_used)]
 
 use std::time::{Duration, Instant};
 

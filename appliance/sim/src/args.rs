@@ -89,7 +89,6 @@ pub struct Station {
     pub more: String,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: Server,
 }
 
@@ -182,7 +181,6 @@ pub struct Run {
     pub quiet: bool,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: Server,
 }
 
@@ -271,7 +269,6 @@ pub struct Enroll {
     pub quiet: bool,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: Server,
 }
 

@@ -59,7 +59,6 @@ pub struct Phone {
     pub address: bool,
 
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub server: Server,
 }
 

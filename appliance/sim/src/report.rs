@@ -14,7 +14,6 @@ pub struct KeyReport {
     pub serial: Option<String>,
     /// What the key is called.
     pub model: Option<String>,
-    /// Its firmware.
     pub firmware: Option<String>,
     /// The serial of its token.
     pub token: Option<String>,
@@ -69,7 +68,6 @@ pub struct RefusalReport {
 pub struct StepReport {
     /// What was done.
     pub step: String,
-    /// In which phase.
     pub phase: &'static str,
     /// For how long, in milliseconds.
     pub ms: f64,

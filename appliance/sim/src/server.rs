@@ -29,7 +29,6 @@ pub struct Server {
 
 /// An embedded twin that listens on the loopback interface.
 pub struct Embedded {
-    /// The twin.
     pub twin: Arc<Mutex<ServerTwin>>,
     _front: front::Server,
 }

@@ -13,10 +13,8 @@ include!(concat!(env!("OUT_DIR"), "/refusals.rs"));
 /// A language of the panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Language {
-    /// English.
     #[serde(rename = "en")]
     English,
-    /// German.
     #[serde(rename = "de")]
     German,
 }

@@ -47,7 +47,6 @@ use written::Written;
 pub struct Profile {
     /// What is put into the key.
     pub kind: Kind,
-    /// Where to.
     pub slot: Slot,
     /// Six or eight.
     pub digits: Digits,

@@ -45,7 +45,6 @@ pub struct Rule {
     /// What its model's name begins with, whatever the case of letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Its firmware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<FirmwareRange>,
     /// What its form is called, as the key's own words contain it.

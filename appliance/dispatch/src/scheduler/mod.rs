@@ -76,7 +76,6 @@ pub enum Hotplug {
     },
     /// Something was plugged in that is no key.
     Stranger {
-        /// Which port.
         port: String,
         /// What it calls itself.
         what: String,
@@ -94,7 +93,6 @@ pub struct SchedulerSettings {
     pub server_name: String,
     /// What the station does by itself.
     pub mode: Mode,
-    /// All profiles.
     pub profiles: Vec<NamedProfile>,
     /// The profile that decides between those that fit a key equally well.
     pub default_profile: Option<String>,
@@ -136,7 +134,6 @@ pub struct SchedulerParts {
     pub server: Option<Arc<dyn ServerPort>>,
     /// The journal, which keeps the runs, too.
     pub store: Store,
-    /// The clocks.
     pub clock: SystemClock,
     /// Who hears every step as it happens, before it becomes a [`SchedulerEvent`].
     pub watcher: Arc<dyn Watcher>,
@@ -185,7 +182,6 @@ pub struct EnrollRequest {
     pub profile: Option<String>,
     /// Whom the token is for.
     pub person: Option<Person>,
-    /// Which key.
     pub key: Selector,
     /// Whether the operator confirmed that a foreign credential may be overwritten.
     pub overwrite_confirmed: bool,

@@ -84,7 +84,6 @@ pub(super) struct Pending {
     pub(super) waiter: Waiter,
     /// Since when it waits (monotonic).
     pub(super) since: Duration,
-    /// Until when.
     pub(super) until: Option<Instant>,
 }
 
@@ -95,7 +94,6 @@ pub(super) struct Postponed {
     pub(super) asked: Asked,
     /// Since when it waits (monotonic).
     pub(super) since: Duration,
-    /// Until when.
     pub(super) until: Option<Instant>,
 }
 

@@ -346,7 +346,6 @@ impl Task {
         self.note_run().await;
     }
 
-    /// All runs.
     pub(super) async fn runs(&mut self) -> Result<Vec<RunView>, Refusal> {
         let stored = self.stored().await?;
         let present = self.run_view();

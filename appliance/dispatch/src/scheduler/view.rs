@@ -46,11 +46,8 @@ pub struct OrderView {
     pub ticket: TicketId,
     /// What is to be done: `enroll`, `verify`, `release`, `swap`, `wipe`, `check`.
     pub what: &'static str,
-    /// With which key.
     pub key: Selector,
-    /// By which profile.
     pub profile: Option<String>,
-    /// For whom.
     pub person: Option<Person>,
     /// Who ordered it.
     pub by: Actor,
@@ -133,9 +130,7 @@ pub enum Doing {
     Settling,
     /// It is being enrolled.
     Working {
-        /// Why.
         why: Why,
-        /// By which profile.
         profile: String,
         /// How far it has come.
         phase: Phase,
@@ -154,7 +149,6 @@ pub enum Doing {
     Enrolled(TokenSerial),
     /// It was enrolled, and all that belongs to it is done.
     Done(TokenSerial),
-    /// It was released.
     Released,
     /// It answers for its token, or not.
     Verified(Result<(), Refusal>),
@@ -162,7 +156,6 @@ pub enum Doing {
     Refused {
         /// `refused`, `undone`, `quarantined` or `postponed`.
         ending: &'static str,
-        /// Why.
         refusal: Refusal,
     },
 }
@@ -199,9 +192,7 @@ pub struct RunView {
 /// An enrollment that is neither done nor undone, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsettled {
-    /// The key.
     pub key: KeySerial,
-    /// Its token.
     pub token: TokenSerial,
     /// What stands in the way.
     pub refusal: Refusal,
@@ -241,29 +232,13 @@ pub struct Ended {
 #[derive(Debug, Clone)]
 pub enum SchedulerEvent {
     /// A key was plugged in.
-    Arrived {
-        /// Where.
-        port: String,
-    },
+    Arrived { port: String },
     /// It is known what the key is.
-    Recognised {
-        /// Where.
-        port: String,
-        /// What.
-        key: Box<KeyInfo>,
-    },
+    Recognised { port: String, key: Box<KeyInfo> },
     /// What was in the port is gone.
-    Left {
-        /// Where.
-        port: String,
-    },
+    Left { port: String },
     /// Something else is done in the port than before.
-    Doing {
-        /// Where.
-        port: String,
-        /// What.
-        doing: Doing,
-    },
+    Doing { port: String, doing: Doing },
     /// A step of an enrollment.
     Step(Event),
     /// An enrollment is over.
@@ -274,7 +249,6 @@ pub enum SchedulerEvent {
     Run(Box<RunView>),
     /// The station does something else by itself than before.
     Mode {
-        /// What.
         mode: Mode,
         /// Who wanted it; `None` when a login unlocked the station.
         by: Option<Actor>,

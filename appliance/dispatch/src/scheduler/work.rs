@@ -21,9 +21,7 @@ use crate::store::Store;
 pub(super) enum Finished {
     /// A key was looked at.
     Inspected {
-        /// The key.
         key: Key,
-        /// What it is.
         info: Result<Box<KeyInfo>, KeyFault>,
         /// Whether the journal has something unfinished of it.
         unfinished: bool,
@@ -37,7 +35,6 @@ pub(super) enum Finished {
     },
     /// An enrollment has ended.
     Enrolled {
-        /// The key.
         key: Key,
         /// How it ended.
         report: Box<Report>,
@@ -48,7 +45,6 @@ pub(super) enum Finished {
     },
     /// A release has ended.
     Released {
-        /// The key.
         key: Key,
         /// How it ended.
         report: Box<Report>,
@@ -59,7 +55,6 @@ pub(super) enum Finished {
     },
     /// Slots were exchanged, or one was emptied; or not.
     Handled {
-        /// The key.
         key: Key,
         /// What became of it.
         handled: Box<Handled>,
@@ -68,14 +63,12 @@ pub(super) enum Finished {
     },
     /// A dry run has ended.
     Checked {
-        /// The key.
         key: Key,
         /// What an enrollment would come to.
         forecast: Box<Forecast>,
     },
     /// A verification has ended.
     Verified {
-        /// The key.
         key: Key,
         /// What it found.
         verified: Box<Verified>,

@@ -51,7 +51,6 @@ pub struct Config {
     pub log: LogSection,
     /// New versions of the card's system.
     pub update: UpdateSection,
-    /// The server.
     pub server: ServerSection,
     /// Display, lamp, buzzer and button.
     pub panel: PanelSection,
@@ -59,7 +58,6 @@ pub struct Config {
     pub usb: UsbSection,
     /// The SSH server.
     pub shell: ShellSection,
-    /// Receipts.
     pub receipts: ReceiptsSection,
     /// What enrollments have in common.
     pub run: RunSection,

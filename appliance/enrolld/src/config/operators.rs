@@ -137,7 +137,6 @@ impl SshKey {
 pub struct Keys {
     /// The file they came from.
     pub file: Option<String>,
-    /// They.
     pub keys: Vec<SshKey>,
 }
 

@@ -19,7 +19,6 @@ use settings::values::Name;
 /// A profile and the keys it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSection {
-    /// The profile.
     pub profile: Profile,
     /// The keys it is for; every key that is able when it says nothing.
     pub fits: Fits,

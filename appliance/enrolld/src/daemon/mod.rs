@@ -61,7 +61,6 @@ pub struct Parts {
     pub files: Files,
     /// The control socket.
     pub control: PathBuf,
-    /// Its mode.
     pub control_mode: u32,
     /// Who may connect to it.
     pub admitted: Admitted,
@@ -86,32 +85,17 @@ pub enum DaemonError {
     #[error(
         "the journal {file} cannot be opened: {error}. See that the state partition is there, writable and not full."
     )]
-    Journal {
-        /// Which file.
-        file: String,
-        /// Why.
-        error: journal::JournalError,
-    },
+    Journal { file: String, error: journal::JournalError },
     /// The receipts cannot be opened.
     #[error(
         "the receipts in {directory} cannot be opened: {error}. See that the state partition is there, writable and not full."
     )]
-    Receipts {
-        /// Which directory.
-        directory: String,
-        /// Why.
-        error: journal::receipts::ReceiptError,
-    },
+    Receipts { directory: String, error: journal::receipts::ReceiptError },
     /// The control socket cannot be opened.
     #[error(
         "the control socket {socket} cannot be opened: {error}. See that its directory is there and writable."
     )]
-    Socket {
-        /// Where.
-        socket: String,
-        /// Why.
-        error: io::Error,
-    },
+    Socket { socket: String, error: io::Error },
     /// The control socket failed.
     #[error("the control socket failed: {0}. The station has to be restarted.")]
     Control(io::Error),

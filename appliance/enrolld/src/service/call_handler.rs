@@ -56,7 +56,6 @@ pub struct Caller {
     pub role: Role,
     /// Where the operator is.
     pub address: String,
-    /// The session.
     pub session: String,
     /// Its number; 0 for calls that no operator makes.
     pub(super) number: u64,

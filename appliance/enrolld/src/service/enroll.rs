@@ -134,7 +134,6 @@ impl Service {
         })
     }
 
-    /// The profiles.
     pub(super) fn profiles_told(&self) -> Profiles {
         let config = self.config();
         let told = |(name, section): (&String, &crate::config::ProfileSection)| {

@@ -27,7 +27,6 @@ impl Face {
         Self { panel: Mutex::new(panel), showing, changed: watch::channel(0).0, wanted }
     }
 
-    /// Shows a view.
     pub fn show(&self, view: View) {
         {
             let mut showing = lock(&self.showing);

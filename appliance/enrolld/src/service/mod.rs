@@ -151,7 +151,6 @@ pub struct Parts {
     pub condition: Condition,
     /// Why journal or receipts could not be opened, and are in memory only.
     pub unopened: Option<station::refusal::Refusal>,
-    /// The board.
     pub board: Board,
 }
 
@@ -190,7 +189,6 @@ pub struct Service {
 pub struct OpenDoor {
     /// The fingerprint of its host key.
     pub host_key: String,
-    /// Where it listens.
     pub listen: String,
 }
 
@@ -206,7 +204,6 @@ struct Memory {
 }
 
 impl Service {
-    /// Opens it.
     pub fn open(parts: Parts) -> Arc<Self> {
         let Parts {
             loaded,
@@ -318,7 +315,6 @@ impl Service {
         }
     }
 
-    /// The board.
     pub const fn board(&self) -> &Board {
         &self.board
     }

@@ -107,9 +107,7 @@ impl From<io::Error> for ReceiptError {
 /// A line that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Its number.
     pub number: u64,
-    /// Its hash.
     pub hash: Bytes32,
 }
 

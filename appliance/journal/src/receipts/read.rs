@@ -12,7 +12,6 @@ use super::{Known, ReceiptError, Written, files, first_line, first_number};
 /// A receipt with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number.
     pub number: u64,
     /// The hash of its line.
     pub hash: Bytes32,
@@ -25,9 +24,7 @@ pub struct Entry {
 /// A line of a log that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// Its number.
     pub number: u64,
-    /// Its hash.
     pub hash: Bytes32,
     /// The line itself, without its end.
     pub line: String,
@@ -160,7 +157,6 @@ pub enum Broken {
     /// The first record that breaks it.
     #[error("{file}, line {line}{}: {flaw}", .number.map(|number| format!(" (record {number})")).unwrap_or_default())]
     At {
-        /// In which file.
         file: String,
         /// On which line, counted from 1.
         line: u64,
@@ -187,11 +183,7 @@ pub enum Broken {
     },
     /// A line is whole, and another one was written with its number.
     #[error("record {number} is not the one that the journal knows: it was replaced")]
-    Replaced {
-        /// Its number.
-        number: u64,
-    },
-    /// There is nothing.
+    Replaced { number: u64 },
     #[error("there are no receipts in {0}")]
     Nothing(PathBuf),
     /// It cannot be read.

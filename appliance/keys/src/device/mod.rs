@@ -82,7 +82,6 @@ impl fmt::Display for Firmware {
 pub struct KeySerial {
     /// Which vendor's numbers these are.
     pub family: Family,
-    /// The number.
     pub number: u32,
 }
 
@@ -247,7 +246,6 @@ pub struct KeyInfo {
     pub model: String,
     /// Its serial; `None` when it hides it.
     pub serial: Option<KeySerial>,
-    /// Its firmware.
     pub firmware: Firmware,
     /// All its numbered slots, in order.
     pub slots: Vec<SlotState>,
@@ -320,12 +318,10 @@ pub enum Credential {
         seed: Seed,
         /// Six or eight.
         digits: Digits,
-        /// The hash.
         hash: HashAlgorithm,
         /// Seconds per step, usually 30.
         period: u16,
     },
-    /// Yubico OTP.
     YubicoOtp {
         /// What is typed in front, in clear: 0 to 16 bytes.
         public_id: Vec<u8>,
@@ -359,7 +355,6 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// Its kind.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Hotp { .. } | Self::HotpBehindId { .. } => Kind::Hotp,
@@ -379,7 +374,6 @@ pub enum Unlock {
     AccessCode(AccessCode),
     /// The administrator's PIN, or the only one that the key has.
     AdminPin(Pin),
-    /// The user's PIN.
     UserPin(Pin),
 }
 
@@ -389,7 +383,6 @@ pub enum Guard {
     /// Nothing more than it always wants.
     #[default]
     Nothing,
-    /// A touch.
     Touch,
     /// Its user's PIN.
     Pin,
@@ -401,9 +394,7 @@ pub enum Operation {
     Inspect,
     /// Put a credential into a slot, replacing what is there.
     Program {
-        /// Where to.
         slot: Slot,
-        /// What.
         credential: Credential,
         /// What unlocks the slot now.
         unlock: Unlock,
@@ -416,18 +407,15 @@ pub enum Operation {
     },
     /// Empty a slot.
     Erase {
-        /// Which.
         slot: Slot,
         /// The kind of credential in it: keys may count each kind by itself.
         kind: Kind,
-        /// What unlocks it.
         unlock: Unlock,
         /// What the key calls the slot, where keys find slots by name.
         label: String,
     },
     /// Ask for a code, of a key that returns codes.
     AskCode {
-        /// Which slot.
         slot: Slot,
         /// The kind of credential in it.
         kind: Kind,
@@ -442,7 +430,6 @@ pub enum Operation {
     },
     /// Give a slot that holds something another access code, and leave all else as it is.
     SetCode {
-        /// Which.
         slot: Slot,
         /// The kind of credential in it.
         kind: Kind,

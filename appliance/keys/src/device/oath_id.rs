@@ -5,20 +5,17 @@ use crate::modhex;
 /// How an OATH token id is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TokenIdForm {
-    /// All as digits.
     Digits,
     /// The first byte (manufacturer) in modhex.
     Modhex1,
     /// The first two bytes (manufacturer and type) in modhex.
     Modhex2,
-    /// All in modhex.
     Modhex,
 }
 
 /// What an HOTP slot types in front of each code: up to 16 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OathId {
-    /// The bytes.
     pub bytes: Vec<u8>,
     /// How they are typed.
     pub form: TokenIdForm,

@@ -25,7 +25,6 @@ impl Apdu {
         Some(Self(bytes))
     }
 
-    /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
@@ -142,7 +141,6 @@ pub fn set_pin(pin: &Pin) -> Option<Apdu> {
     Apdu::new(0xb4, [0, 0], &pins(&[(Tag::Pin, pin)]))
 }
 
-/// CHANGE PIN.
 pub fn change_pin(old: &Pin, new: &Pin) -> Option<Apdu> {
     Apdu::new(0xb3, [0, 0], &pins(&[(Tag::Pin, old), (Tag::NewPin, new)]))
 }

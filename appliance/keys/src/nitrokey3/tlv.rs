@@ -24,7 +24,6 @@ pub enum Tag {
     Version = 0x79,
     /// The first counter of HOTP.
     Counter = 0x7a,
-    /// A PIN.
     Pin = 0x80,
     /// The PIN that shall replace it.
     NewPin = 0x81,

@@ -35,7 +35,6 @@ impl Status {
 /// (`FlashStorage.h`, `typeStick20Configuration_st`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceStatus {
-    /// The firmware.
     pub firmware: Firmware,
     /// The number of the smart card inside.
     pub card: u32,

@@ -80,7 +80,6 @@ pub fn read_slot_name(slot: OtpSlot) -> Query {
 pub enum CounterForm {
     /// As decimal digits: all it can before 0.54. A Pro does not look at this.
     Digits,
-    /// As a number.
     Number,
 }
 
@@ -236,11 +235,8 @@ pub fn erase_slot(slot: OtpSlot, password: Option<&TemporaryPassword>) -> Query 
 /// whether codes want the user's PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GeneralConfig {
-    /// Num Lock.
     pub num_lock: u8,
-    /// Caps Lock.
     pub caps_lock: u8,
-    /// Scroll Lock.
     pub scroll_lock: u8,
     /// Whether a code is given only after the user's PIN.
     pub user_pin_for_codes: bool,

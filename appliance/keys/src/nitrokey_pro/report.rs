@@ -57,13 +57,11 @@ impl Query {
 pub enum Command {
     /// Firmware, serial, general configuration.
     GetStatus = 0x00,
-    /// Write a slot.
     WriteToSlot = 0x01,
     /// What a slot is called.
     ReadSlotName = 0x02,
     /// What is in a slot, except its secret.
     ReadSlot = 0x03,
-    /// A code.
     GetCode = 0x04,
     /// The general configuration.
     WriteConfig = 0x05,
@@ -98,7 +96,6 @@ pub enum Command {
 }
 
 impl Command {
-    /// Its byte.
     pub const fn byte(self) -> u8 {
         self as u8
     }

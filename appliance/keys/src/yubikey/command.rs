@@ -76,7 +76,6 @@ pub enum Command {
 pub enum AnswerForm {
     /// By a changed status.
     Status,
-    /// By a response.
     Response(Length),
 }
 
@@ -100,7 +99,6 @@ impl Command {
         Self::ALL.into_iter().find(|command| command.byte() == byte)
     }
 
-    /// Its byte.
     pub const fn byte(self) -> u8 {
         use OtpSlot::{One, Two};
         match self {
@@ -140,7 +138,6 @@ pub fn write(slot: OtpSlot, write: &SlotWrite) -> Frame {
     Command::Write(slot).frame(&write.payload())
 }
 
-/// Updates a slot.
 pub fn update(slot: OtpSlot, write: &SlotWrite) -> Frame {
     Command::Update(slot).frame(&write.payload())
 }

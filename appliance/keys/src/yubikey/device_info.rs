@@ -16,9 +16,7 @@ pub mod capability {
     pub const U2F: u16 = 0x02;
     /// The smart card interface.
     pub const CCID: u16 = 0x04;
-    /// OpenPGP.
     pub const OPENPGP: u16 = 0x08;
-    /// PIV.
     pub const PIV: u16 = 0x10;
     /// OATH codes for an authenticator program.
     pub const OATH: u16 = 0x20;
@@ -107,7 +105,6 @@ pub struct DeviceInfo {
     pub usb_enabled_raw: Option<u16>,
     /// What it can do by radio.
     pub nfc_supported: Option<u16>,
-    /// The serial.
     pub serial: Option<u32>,
     /// The shape.
     pub form_factor: Option<FormFactor>,

@@ -105,7 +105,6 @@ flag_set! {
 flag_set! {
     /// `tktFlags`: what is typed around the code, and half of the mode.
     TktFlags {
-        /// TAB first.
         TAB_FIRST = 0x01;
         /// TAB after the fixed part.
         TAB_AFTER_FIXED = 0x02;

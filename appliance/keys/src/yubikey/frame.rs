@@ -59,7 +59,6 @@ impl Payload {
         Self(Zeroizing::new(*bytes))
     }
 
-    /// The bytes.
     pub fn bytes(&self) -> &[u8; PAYLOAD] {
         &self.0
     }
@@ -80,7 +79,6 @@ impl Frame {
         &self.0
     }
 
-    /// The payload.
     pub fn payload(&self) -> &[u8; PAYLOAD] {
         self.0.first_chunk().unwrap_or(&[0; PAYLOAD])
     }

@@ -36,7 +36,6 @@ impl SlotWrite {
         Self { change: Change::Delete, current: AccessCode::from_array(current.expose()) }
     }
 
-    /// The payload.
     pub fn payload(&self) -> Payload {
         let config = match &self.change {
             Change::Delete => Zeroizing::new([0; CONFIG]),

@@ -13,7 +13,6 @@ const KNOWN_BITS: u8 = 0x1f;
 /// What a key says about itself when nothing else is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status {
-    /// The firmware.
     pub firmware: Firmware,
     /// Changes with every accepted write; 0 while no slot is valid. It is the
     /// only sign of acceptance: a refused write leaves it as it was.

@@ -18,13 +18,11 @@ pub enum Key {
     Alt(char),
     /// Return.
     Enter,
-    /// Tab.
     Tab,
     /// Shift and Tab.
     BackTab,
     /// Deletes to the left.
     Backspace,
-    /// Alt and Backspace.
     AltBackspace,
     /// Deletes to the right.
     Delete,
@@ -44,15 +42,12 @@ pub enum Key {
     Home,
     /// To the end of the line.
     End,
-    /// A page up.
     PageUp,
-    /// A page down.
     PageDown,
     /// A character that was pasted (xterm's mode 2004).
     Pasted(char),
     /// The end of a pasted line.
     PastedEnter,
-    /// A paste begins.
     PasteBegins,
     /// The end of a paste; nobody sees it.
     #[doc(hidden)]

@@ -112,7 +112,6 @@ pub fn key(details: &KeyDetails) -> String {
     text + &table(["SINCE", "STATE", "TOKEN", "SLOT", "PROFILE", "USER", "OPERATOR", "REASON"], &rows)
 }
 
-/// The profiles.
 pub fn profiles(profiles: &Profiles) -> String {
     if profiles.profiles.is_empty() {
         return "There is no profile. The configuration names them, as [profile.NAME].\n".to_owned();

@@ -73,7 +73,6 @@ pub fn registration(made: &RegistrationMade) -> String {
     text
 }
 
-/// Sealed files.
 pub fn sealed(files: &SealedFiles) -> String {
     if files.files.is_empty() {
         return "There is no sealed file.\n".to_owned();

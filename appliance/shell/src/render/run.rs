@@ -106,7 +106,6 @@ pub fn run(details: &RunDetails) -> String {
     text
 }
 
-/// Receipts.
 pub fn receipts(receipts: &Receipts) -> String {
     if receipts.receipts.is_empty() {
         return "There is no receipt.\n".to_owned();
@@ -132,7 +131,6 @@ pub fn receipts(receipts: &Receipts) -> String {
     text
 }
 
-/// A receipt.
 pub fn receipt(details: &ReceiptDetails) -> String {
     let document = serde_json::to_string_pretty(&details.document).unwrap_or_default();
     let verdict = if details.good {

@@ -41,7 +41,6 @@ fn clock(ahead: i64) -> String {
     format!("{} {}", span(ahead.abs()), if ahead > 0 { "ahead of ours" } else { "behind ours" })
 }
 
-/// People.
 pub fn people(people: &People) -> String {
     if people.people.is_empty() {
         return "Nobody is found.\n".to_owned();

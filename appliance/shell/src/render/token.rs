@@ -12,7 +12,6 @@ fn state(token: &Token) -> String {
     words.join(", ")
 }
 
-/// A token.
 pub fn token(token: &Token) -> String {
     let failures = match (token.failures, token.most_failures) {
         (Some(failures), Some(most)) => format!("{failures} of {most}"),
@@ -35,7 +34,6 @@ pub fn token(token: &Token) -> String {
     text
 }
 
-/// Tokens.
 pub fn tokens(tokens: &Tokens) -> String {
     if tokens.tokens.is_empty() {
         return "There is no such token.\n".to_owned();

@@ -25,7 +25,6 @@ pub enum HostKeyError {
         path: PathBuf,
         /// Read, or written.
         what: &'static str,
-        /// Why.
         error: io::Error,
     },
     /// Others may read it.

@@ -67,12 +67,7 @@ pub enum SshError {
     #[error(
         "it is impossible to listen at {listen}: {error}. See that the address is this machine's, and that nothing else listens there."
     )]
-    Listen {
-        /// Where.
-        listen: String,
-        /// Why.
-        error: std::io::Error,
-    },
+    Listen { listen: String, error: std::io::Error },
 }
 
 /// What all connections share.

@@ -19,7 +19,6 @@ use zeroize::Zeroizing;
 use super::driver;
 use super::world::World;
 
-/// A defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Defect {
     /// The key is written before the token is registered.

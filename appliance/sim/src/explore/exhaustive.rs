@@ -50,11 +50,9 @@ pub enum Found {
     /// An invariant does not hold.
     #[error("{flow}, power cut at {cuts:?}: {violation}")]
     Violation {
-        /// In which flow.
         flow: &'static str,
         /// The points of the cuts: in the flow, then in each restart.
         cuts: Vec<u64>,
-        /// What.
         violation: Violation,
     },
     /// The flow does not even do its job without a cut.

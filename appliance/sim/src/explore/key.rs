@@ -37,7 +37,6 @@ pub enum Sort {
     Nitrokey3,
 }
 
-/// A key.
 pub struct Key {
     twin: Twin,
     /// The fewest tries that its PINs may ever have left: two, or what they had at first.
@@ -122,7 +121,6 @@ impl Key {
         }
     }
 
-    /// The twin.
     pub const fn twin(&self) -> &Twin {
         &self.twin
     }

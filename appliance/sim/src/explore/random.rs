@@ -61,7 +61,6 @@ pub enum Found {
     Violation {
         /// The seed of the round.
         seed: u64,
-        /// What.
         violation: Violation,
     },
     /// The explorer itself failed.

@@ -14,7 +14,6 @@ use super::driver;
 use super::power::PowerCut;
 use super::world::{World, serial};
 
-/// Begins the run.
 pub(super) fn begin(disk: &mut Journal) -> Result<Run, JournalError> {
     let plan = RunPlan {
         name: "drawer".to_owned(),

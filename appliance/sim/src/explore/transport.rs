@@ -15,7 +15,6 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the driver, the transport and the clock share.
 pub struct Shared {
-    /// The server.
     pub server: ServerTwin,
     /// Whether it can be reached at all.
     pub reachable: bool,

@@ -41,11 +41,9 @@ pub const STRANGER: &str = "UBOM99999999_1";
 
 /// A station with its keys and its server.
 pub struct World {
-    /// The journal's disk.
     pub disk: Journal,
     /// What keeps the disk from being written, when something does.
     pub disk_fault: Option<String>,
-    /// The keys.
     pub keys: Vec<Key>,
     /// The phones that have read a code.
     pub phones: Vec<Phone>,
@@ -114,9 +112,7 @@ pub struct Beginning {
     pub seed: u64,
     /// How many keys there are.
     pub keys: u32,
-    /// Which.
     pub sort: Sort,
-    /// Their firmware.
     pub firmware: Firmware,
     /// Which server.
     pub version: Version,

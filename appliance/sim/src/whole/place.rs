@@ -14,13 +14,11 @@ use crate::args::Server as Args;
 
 /// A server and how the station gets in.
 pub(super) struct Place {
-    /// Its address.
     pub(super) address: String,
     /// Why its certificate is good.
     pub(super) trust: Trusted,
     /// Name and password of an administrator, when there is no API key.
     pub(super) login: Option<(String, SecretString)>,
-    /// The API key.
     pub(super) api_key: Option<SecretString>,
     /// The embedded twin; it ends with this.
     pub(super) _embedded: Option<front::Server>,

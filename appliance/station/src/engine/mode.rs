@@ -60,7 +60,6 @@ impl fmt::Display for Mode {
 /// All that is asked when a key is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
-    /// The mode.
     pub mode: Mode,
     /// Whether there is a server to speak to.
     pub server: bool,
@@ -106,7 +105,6 @@ pub enum Wait {
 /// What is done with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It is enrolled.
     Enroll(Why),
     /// Nothing yet.
     Wait(Wait),
@@ -138,11 +136,9 @@ pub fn decide(situation: Situation<'_>) -> Decision {
 /// A profile with its name and the keys that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedProfile {
-    /// Its name.
     pub name: String,
     /// Which keys it is for.
     pub fits: Fits,
-    /// The profile.
     pub profile: Profile,
 }
 
@@ -160,7 +156,6 @@ pub struct Fits {
     /// A part of what a person calls it, such as `pro 2`; case does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Which firmware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Firmwares>,
 }

@@ -48,9 +48,7 @@ pub struct Order {
     pub port: String,
     /// Who lets it happen.
     pub actor: Actor,
-    /// The profile's name.
     pub profile_name: String,
-    /// The profile.
     pub profile: Profile,
     /// Whom the token is for.
     pub person: Option<Person>,
@@ -179,7 +177,6 @@ impl Ending {
 /// What was proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
-    /// By what.
     pub kind: ProofKind,
     /// What moves the code on: see [`ProofKind`].
     pub counter: u64,
@@ -236,7 +233,6 @@ impl ProofKind {
 /// All that is known at the end of an enrollment.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// How it ended.
     pub ending: Ending,
     /// What the key is, when that could be found out.
     pub key: Option<KeyInfo>,

@@ -80,9 +80,7 @@ pub enum WrongCode {
 pub struct PhoneOutcome {
     /// The enrollment, when one was begun.
     pub enrollment: Option<EnrollmentId>,
-    /// The token.
     pub token: Option<TokenSerial>,
-    /// How it ended.
     pub ending: Ending,
 }
 

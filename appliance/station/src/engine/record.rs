@@ -185,13 +185,11 @@ impl fmt::Display for Actor {
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Which enrollment.
     pub enrollment: EnrollmentId,
     /// How far it has come.
     pub state: State,
     /// Since 1970, as far as the station knew.
     pub at: Duration,
-    /// The key.
     pub key: KeySerial,
     /// The slot in it.
     pub slot: Slot,
@@ -199,7 +197,6 @@ pub struct Record {
     pub kind: Kind,
     /// What the slot may hold of this enrollment.
     pub remains: Remains,
-    /// The token.
     pub token: TokenSerial,
     /// The profile's name.
     pub profile: String,

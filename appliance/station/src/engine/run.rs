@@ -115,7 +115,6 @@ impl Standing {
 /// What became of a key in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyResult {
-    /// How it stands.
     pub standing: Standing,
     /// Why it is not done.
     pub code: Option<Code>,

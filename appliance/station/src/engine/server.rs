@@ -76,11 +76,9 @@ pub enum TokenSecret {
 /// A token to be made.
 #[derive(Clone)]
 pub struct Registration {
-    /// Its serial.
     pub serial: TokenSerial,
     /// Its type.
     pub kind: TokenKind,
-    /// Its secret.
     pub secret: TokenSecret,
     /// What the key is going to be programmed to.
     pub digits: Digits,
@@ -118,7 +116,6 @@ pub enum ServerCall {
     /// [`ServerAnswer::Registered`]. **Never to be repeated blindly**: a second time the
     /// bare part becomes the secret.
     FinishTwoStep {
-        /// Which.
         serial: TokenSerial,
         /// Its type.
         kind: TokenKind,
@@ -127,7 +124,6 @@ pub enum ServerCall {
     },
     /// Finish a token that waits to be verified. Answered by [`ServerAnswer::Verdict`].
     Verify {
-        /// Which.
         serial: TokenSerial,
         /// Its type.
         kind: TokenKind,
@@ -136,7 +132,6 @@ pub enum ServerCall {
     },
     /// Check a code against a token, without its PIN. Answered by [`ServerAnswer::Verdict`].
     Check {
-        /// Which.
         serial: TokenSerial,
         /// The code that came out of the key.
         code: Zeroizing<String>,
@@ -150,20 +145,13 @@ pub enum ServerCall {
     Delete(TokenSerial),
     /// Give a token to a person. Answered by [`ServerAnswer::Done`].
     Assign {
-        /// Which.
         serial: TokenSerial,
-        /// To whom.
         person: Person,
         /// Its PIN once more, since a rule for PINs is applied to an assignment, too.
         pin: Option<Arc<Pin>>,
     },
     /// Keep the access code of a slot with its token. Answered by [`ServerAnswer::Done`]; may be repeated.
-    KeepCode {
-        /// Which token.
-        serial: TokenSerial,
-        /// The code.
-        code: Arc<AccessCode>,
-    },
+    KeepCode { serial: TokenSerial, code: Arc<AccessCode> },
     /// The access code that is kept with a token. Answered by [`ServerAnswer::Code`].
     ReadCode(TokenSerial),
     /// Which realms there are. Answered by [`ServerAnswer::Realms`].
@@ -177,7 +165,6 @@ pub enum ServerCall {
     },
     /// Write facts into a token, as name and value. Answered by [`ServerAnswer::Done`]; may be repeated.
     Note {
-        /// Which.
         serial: TokenSerial,
         /// The facts; none of them secret.
         notes: Vec<(&'static str, String)>,
@@ -352,7 +339,6 @@ pub enum ServerFault {
     /// The request did not reach the server: nothing happened.
     #[error("{code}: {detail}")]
     NotSent {
-        /// Why.
         code: Code,
         /// In words, for the log.
         detail: String,
@@ -360,7 +346,6 @@ pub enum ServerFault {
     /// The server said no: nothing happened.
     #[error("{code}: {detail}")]
     Refused {
-        /// Why.
         code: Code,
         /// The server's words.
         detail: String,
@@ -368,7 +353,6 @@ pub enum ServerFault {
     /// The server wants to be asked later: nothing happened.
     #[error("{code}: asked to come back in {after:?}")]
     Later {
-        /// Why.
         code: Code,
         /// When to come back at the earliest.
         after: Duration,
@@ -376,7 +360,6 @@ pub enum ServerFault {
     /// The request went out and no usable answer came: it may have happened.
     #[error("{code}: {detail}")]
     Unknown {
-        /// Why.
         code: Code,
         /// In words, for the log.
         detail: String,
@@ -386,7 +369,6 @@ pub enum ServerFault {
 }
 
 impl ServerFault {
-    /// Its code.
     pub const fn code(&self) -> Code {
         match self {
             Self::NotSent { code, .. }

@@ -55,7 +55,6 @@ pub enum Step {
     ShowPhone(Box<PhoneCode>),
     /// Ask the operator. Answered by [`StepResult::Answered`].
     AskOperator {
-        /// What for.
         question: Question,
         /// When to stop waiting (monotonic).
         until: Duration,
@@ -70,13 +69,10 @@ pub enum Step {
 /// What a person gets besides the key. The secrets in it are not for logs and not for the
 /// disk as they are.
 pub struct HandOver {
-    /// The key.
     pub key: KeySerial,
     /// The slot in it.
     pub slot: Slot,
-    /// Its token.
     pub token: TokenSerial,
-    /// The enrollment.
     pub enrollment: EnrollmentId,
     /// Whose token it is.
     pub person: Option<Person>,
@@ -115,7 +111,6 @@ pub enum StepResult {
     NotRecorded(String),
     /// What the key said.
     Key(Result<Answer, KeyFault>),
-    /// What was typed.
     Typed(Result<Typed, KeyFault>),
     /// What the server said.
     Server(Result<ServerAnswer, ServerFault>),

@@ -38,7 +38,6 @@ pub struct Verified {
 /// A key that answers for its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answered {
-    /// By what.
     pub kind: ProofKind,
     /// Whether the token counts: it is enabled and not waiting for anything.
     pub counts: bool,

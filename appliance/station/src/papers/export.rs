@@ -17,15 +17,12 @@ use crate::token::{TokenKind, TokenSerial};
 
 /// A token as it is written into a file.
 pub struct Exported {
-    /// Its serial.
     pub serial: TokenSerial,
     /// Its type.
     pub kind: TokenKind,
-    /// Its secret.
     pub secret: TokenSecret,
     /// How many digits a code has.
     pub digits: Digits,
-    /// The hash.
     pub hash: HashAlgorithm,
     /// Seconds a code of TOTP lasts.
     pub period: u16,

@@ -33,7 +33,6 @@ pub const COLUMNS: [&str; 5] = ["user", "realm", "profile", "key", "pin"];
 /// What becomes of the PIN of somebody's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum PinPolicy {
-    /// It has none.
     #[default]
     None,
     /// The station makes one up and puts it into the hand-over file.

@@ -154,7 +154,6 @@ pub struct KeyFacts {
     /// Its serial, as its vendor prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
-    /// Its firmware.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firmware: Option<String>,
     /// Where it was plugged in, as a USB port path.
@@ -164,7 +163,6 @@ pub struct KeyFacts {
 /// A profile as a receipt names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileFacts {
-    /// Its name.
     pub name: String,
     /// [`Profile::digest`](crate::profile::Profile::digest); missing when made from the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -228,7 +226,6 @@ pub enum Begins {
 /// The first line of each file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// When.
     pub at: Stamp,
     /// The station's name.
     pub station: String,
@@ -236,7 +233,6 @@ pub struct Checkpoint {
     pub key: Bytes32,
     /// The number of the oldest line that is still kept.
     pub oldest: u64,
-    /// Why.
     pub begins: Begins,
 }
 
@@ -322,7 +318,6 @@ pub struct Line {
     pub body: Body,
     /// Its own hash.
     pub hash: Bytes32,
-    /// Its signature.
     pub signature: [u8; 64],
     unsigned: usize,
 }

@@ -14,13 +14,11 @@ use crate::refusal::{Code, Refusal};
 
 /// A code and whose it is.
 pub struct Letter {
-    /// Whose.
     pub person: Person,
     /// What people call them; the login where the server knows no name.
     pub name: String,
     /// The token's serial.
     pub token: String,
-    /// The code.
     pub code: Zeroizing<String>,
 }
 

@@ -14,7 +14,6 @@ use crate::config::{
 /// A configuration on one side of a change.
 #[derive(Clone, Copy)]
 pub(in crate::service) struct Side<'a> {
-    /// Its text.
     pub(in crate::service) text: &'a str,
     /// What it says.
     pub(in crate::service) config: &'a Config,

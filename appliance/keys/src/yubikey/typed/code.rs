@@ -45,7 +45,6 @@ pub enum TypedError {
     /// It begins with something else than the token id.
     #[error("the code does not begin with the expected token id")]
     TokenId,
-    /// Not a digit.
     #[error("the character at position {0} is not a digit")]
     NotDigit(usize),
     /// Not a Yubico OTP.
@@ -66,7 +65,6 @@ impl TypedCode {
         &self.text
     }
 
-    /// What ended it.
     pub fn end(&self) -> End {
         self.end
     }

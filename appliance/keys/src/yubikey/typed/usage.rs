@@ -25,7 +25,6 @@ pub const LAST_CONDITION: u8 = 0x03;
 pub struct Stroke {
     /// The usage on the keyboard page.
     pub usage: u8,
-    /// With shift.
     pub shift: bool,
 }
 

@@ -16,7 +16,6 @@ pub enum Typo {
     /// A letter that there is none of.
     #[error("letter {place} is '{got}', and there are only A to Z and 2 to 7{}", looks_like(*got))]
     Letter {
-        /// Where.
         place: usize,
         /// What stands there.
         got: char,
@@ -32,7 +31,6 @@ pub enum Typo {
     /// One letter is wrong, and this would be right.
     #[error("letter {place} should probably be {meant}")]
     Wrong {
-        /// Where.
         place: usize,
         /// What it should be.
         meant: char,

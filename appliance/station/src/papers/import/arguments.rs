@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 pub(super) struct Argument {
     /// Where it stands, counted from 1.
     pub(super) line: usize,
-    /// What it is.
     pub(super) option: Known,
     /// Its value; empty for those that have none. It may be a secret.
     pub(super) value: Zeroizing<String>,

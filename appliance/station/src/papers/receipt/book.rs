@@ -51,7 +51,6 @@ pub struct Deed {
     pub by: String,
     /// Where the operator came from.
     pub from: String,
-    /// The session.
     pub session: String,
     /// What was asked: the name of a call with its arguments. Never a secret.
     pub what: String,
