@@ -240,8 +240,8 @@ fn what_cannot_be_opened_is_said() {
     assert!(error.contains("/nowhere/at/all"), "{error}");
 }
 
-/// Every bit of the mark and of the superblock, and drawn bits of the first MiB, on the sizes that cards have. Two hours of processor
-/// time, a third of that with temporary files in memory: `TMPDIR=/dev/shm cargo test --release -p card -- --ignored --nocapture flipped`.
+/// Every bit of the mark and of the superblock, and drawn bits of the first MiB, on the sizes that cards have. More than an hour of
+/// processor time with temporary files in memory: `TMPDIR=/dev/shm cargo test --release -p card -- --ignored --nocapture flipped`.
 /// `STATE_FLIPS=100` takes 100 of each size, of all kinds, `STATE_BIT=2426501` that one alone, `STATE_MINUTES=90` as many as that
 /// gives time for, mark and superblock first.
 #[test]
