@@ -25,16 +25,19 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "journal",
             "keys",
             "panel",
+            "paper",
             "privacyidea",
             "seal",
             "settings",
             "station",
+            "table",
             "usb",
         ],
     ),
     ("journal", &["keys", "station"]),
     ("keys", &[]),
     ("panel", &[]),
+    ("paper", &[]),
     ("privacyidea", &[]),
     ("seal", &[]),
     ("settings", &[]),
@@ -57,7 +60,9 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
             "usb",
         ],
     ),
-    ("station", &["keys"]),
+    ("station", &["keys", "table"]),
+    ("station-open", &["paper", "seal", "table"]),
+    ("table", &[]),
     ("twins", &["keys"]),
     ("update", &[]),
     ("usb", &["keys"]),
@@ -77,8 +82,10 @@ const APART: &[(&str, &[&str])] = &[
             "journal",
             "keys",
             "privacyidea",
+            "seal",
             "shell",
             "station",
+            "table",
             "twins",
             "update",
             "usb",
@@ -90,7 +97,7 @@ const APART: &[(&str, &[&str])] = &[
 const ALONE: &[&str] = &["keys", "privacyidea"];
 
 /// These do no I/O, have no clock and are not async.
-const PURE: &[&str] = &["keys", "station"];
+const PURE: &[&str] = &["keys", "paper", "station", "table"];
 
 /// Crates that do what a pure one must not.
 const IMPURE: &[&str] = &[

@@ -73,9 +73,12 @@ interface! {
     stream RegistrationCreate registration_create(RegistrationCreate) -> RegistrationPart, Operator;
 
     /// The sealed files.
-    call SealedList sealed_list() -> SealedFiles, Admin;
-    /// A sealed file.
-    call SealedShow sealed_show(BySealed) -> SealedText, Admin;
+    /// An operator sees them if hand-over.to names them.
+    call SealedList sealed_list() -> SealedFiles, Operator;
+    /// A sealed file. An operator gets it if hand-over.to names them.
+    call SealedShow sealed_show(BySealed) -> SealedText, Operator;
+    /// The sealed files of a run, one after the other. An operator gets them if hand-over.to names them.
+    stream SealedRun sealed_run(SealedOfRun) -> SealedText, Operator;
     /// Takes a sealed file away for ever.
     call SealedRemove sealed_remove(BySealed) -> Done, Admin;
 
@@ -104,6 +107,8 @@ interface! {
     call RunAdd run_add(RunAdd) -> RunDetails, Operator;
     /// Ends a run; enrollments that have begun are finished.
     call RunStop run_stop(ByRun) -> RunDetails, Operator;
+    /// Which person got which key, when, and how it ended: of a run or of a stretch of time.
+    stream Report report(ReportMake) -> ReportPart, Operator;
 
     /// A token.
     call TokenShow token_show(ByToken) -> Token, Viewer;

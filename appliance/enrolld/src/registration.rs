@@ -60,16 +60,21 @@ pub async fn create<T: Transport>(client: &Client<T>, people: &[UserRecord]) -> 
         };
         let Some(code) = answer.registration_code else { continue };
         made.warning = made.warning.or(readable(code.reveal()).err());
-        let name = format!("{} {}", person.given_name, person.surname);
-        let name = if name.trim().is_empty() { person.username.clone() } else { name.trim().to_owned() };
         made.letters.push(Letter {
             person: Person { user: person.username.clone(), realm: person.realm.clone() },
-            name,
+            name: name(person),
             token: answer.serial,
             code: Zeroizing::new(code.reveal().to_owned()),
         });
     }
     made
+}
+
+/// What people call somebody; the login where the server knows no name.
+#[must_use]
+pub fn name(person: &UserRecord) -> String {
+    let name = format!("{} {}", person.given_name, person.surname);
+    if name.trim().is_empty() { person.username.clone() } else { name.trim().to_owned() }
 }
 
 /// Has the server check a person's password and code. Only after [`Identity::Shown`] a key may be

@@ -204,6 +204,25 @@ impl Journal {
         rows.map(|row| Ok(row?)).collect()
     }
 
+    /// Forgets whom finished enrollments from before `before` (since 1970) were for, and the lists of runs that ended and
+    /// began before it. What is forgotten is written over on the disk. Says how many enrollments there were.
+    ///
+    /// # Errors
+    /// Those of the database; then nothing is forgotten.
+    pub fn forget_people(&mut self, before: Duration) -> Result<usize, JournalError> {
+        let before_ms = i64::try_from(before.as_millis()).unwrap_or(i64::MAX);
+        self.connection.pragma_update(None, "secure_delete", "ON")?;
+        let transaction = self.connection.transaction()?;
+        let forgotten = transaction.execute(
+            "UPDATE enrollment SET user = NULL, realm = NULL \
+             WHERE user IS NOT NULL AND at_ms < ?1 AND state IN ('done', 'undone')",
+            [before_ms],
+        )?;
+        runs::forget_people(&transaction, before_ms)?;
+        transaction.commit()?;
+        Ok(forgotten)
+    }
+
     /// The journal's file as bytes, as it would be on the disk: for backups, and
     /// for searching it.
     pub fn image(&mut self) -> Result<Vec<u8>, JournalError> {

@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use keys::device::KeySerial;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use station::engine::record::{Actor, Record};
-use station::engine::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing};
+use station::engine::run::{Aside, KeyResult, Run, RunId, RunPlan, RunState, Standing, Target};
 use station::refusal::Code;
 
 use crate::{Journal, JournalError, row};
@@ -109,6 +109,31 @@ impl StoredRun {
         }
         (run, put_right)
     }
+}
+
+/// Takes the people out of the lists of runs that ended, and began before then. Keys that a list named stay. A run that was stopped
+/// cannot be resumed any more: nobody would know whom its keys are for.
+pub(crate) fn forget_people(transaction: &Transaction<'_>, before_ms: i64) -> Result<(), JournalError> {
+    let (finished, stopped) = (RunState::Finished.word(), RunState::Stopped.word());
+    let mut statement =
+        transaction.prepare("SELECT id, plan FROM run WHERE begun_ms < ?1 AND state IN (?2, ?3)")?;
+    let rows = statement.query_map(params![before_ms, finished, stopped], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+    })?;
+    for row in rows {
+        let (id, text) = row?;
+        let damaged = |error: serde_json::Error| JournalError::Damaged(format!("run {id}: {error}"));
+        let mut plan: RunPlan = serde_json::from_str(&text).map_err(damaged)?;
+        let Target::List(list) = &mut plan.target else { continue };
+        if list.iter().all(|line| line.person.is_none()) {
+            continue;
+        }
+        list.iter_mut().for_each(|line| line.person = None);
+        let text = serde_json::to_string(&plan).map_err(damaged)?;
+        transaction
+            .execute("UPDATE run SET plan = ?2, state = ?3 WHERE id = ?1", params![id, text, finished])?;
+    }
+    Ok(())
 }
 
 impl Journal {

@@ -134,6 +134,35 @@ fn it_survives_being_closed() {
 }
 
 #[test]
+fn people_are_forgotten_when_their_time_is_over_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut journal = Journal::open(&path).unwrap();
+    let person = |name: &str| Some(Person { user: name.to_owned(), realm: "office".to_owned() });
+    let done = |number: u32, name: &str, at: u64| {
+        let states = [State::Planned, State::Registered, State::Written, State::Proven, State::Done];
+        let base = record(number);
+        states.map(|state| Record {
+            state,
+            person: person(name),
+            at: Duration::from_secs(at),
+            ..base.clone()
+        })
+    };
+    for it in done(6, "goneperson", 100).iter().chain(&done(7, "stays", 300)) {
+        journal.write(it).unwrap();
+    }
+    let open = Record { person: person("unfinished"), at: Duration::from_secs(100), ..record(8) };
+    journal.write(&open).unwrap();
+    assert_eq!(journal.forget_people(Duration::from_secs(200)).unwrap(), 1);
+    let people: Vec<_> = journal.all().unwrap().into_iter().map(|it| it.person.map(|p| p.user)).collect();
+    assert_eq!(people.iter().flatten().count(), 2, "{people:?}");
+    assert_eq!(journal.forget_people(Duration::from_secs(200)).unwrap(), 0);
+    let image = journal.image().unwrap();
+    assert!(!image.windows(10).any(|part| part == b"goneperson"), "it is written over");
+}
+
+#[test]
 fn a_torn_write_shows_the_record_before() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("journal.db");

@@ -13,6 +13,7 @@ use crate::http::{HttpResponse, Transport};
 use crate::secret::SecretString;
 use crate::server::Server;
 use crate::session::{self, Credentials, Kind, Lease, Moment, Session};
+use crate::text::DisplayText;
 
 /// A privacyIDEA server and a way to be let in.
 ///
@@ -159,6 +160,7 @@ impl<T: Transport> Client<T> {
             lease = Some(self.lease(None).await?);
         }
         let response = self.exchange(&call, lease.as_deref()).await?;
+        let sent = lease.is_some();
         let first = match lease {
             Some(lease) if self.renewable(&response) => {
                 let lease = self.lease(Some(lease.number)).await?;
@@ -166,7 +168,10 @@ impl<T: Transport> Client<T> {
             }
             _ => response,
         };
-        interpret(&first, read)
+        interpret(&first, read).map_err(|error| match error.code() {
+            Some(ServerCode::NoToken) if sent => Error::AuthorizationDropped,
+            _ => error,
+        })
     }
 
     fn renewable(&self, response: &HttpResponse) -> bool {
@@ -293,6 +298,9 @@ fn interpret<R>(
 ) -> Result<R, Error> {
     let (status, retry_after) = (response.status, response.retry_after);
     let garbled = |fault| Error::Garbled { status, fault, retry_after };
+    if let (301..=303 | 307 | 308, Some(to)) = (status, &response.location) {
+        return Err(Error::Redirected { status, to: DisplayText::from_foreign(to) });
+    }
     let envelope = envelope::parse(response.body.reveal()).map_err(garbled)?;
     match &envelope.answer {
         Answer::Error { code, message } => Err(Error::Server(ServerError {

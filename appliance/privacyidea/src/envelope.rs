@@ -64,6 +64,16 @@ pub enum Malformed {
     /// It is a page for a browser.
     #[error("it is an HTML page")]
     Html,
+    /// It is a page on which somebody is to log in.
+    #[error(
+        "it is a login page: something in front of the server wants people to log in first; let this client through without"
+    )]
+    LoginPage,
+    /// It is a page that wants a client certificate.
+    #[error(
+        "it is a page that asks for a client certificate: what stands in front of the server wants one, and this client has none"
+    )]
+    CertificatePage,
     /// It is empty.
     #[error("it is empty")]
     Empty,
@@ -142,7 +152,7 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, Malformed> {
     let start = body.trim_ascii_start();
     match start.first() {
         None => return Err(Malformed::Empty),
-        Some(b'<') => return Err(Malformed::Html),
+        Some(b'<') => return Err(page(start)),
         Some(b'{') => {}
         Some(_) => return Err(Malformed::NotJson),
     }
@@ -165,6 +175,22 @@ pub fn parse(body: &[u8]) -> Result<Envelope<'_>, Malformed> {
         version: wire.version.and_then(short),
         number: wire.versionnumber.and_then(short),
     })
+}
+
+/// What a page for browsers wants.
+fn page(body: &[u8]) -> Malformed {
+    // What tells them apart stands at the beginning of the page.
+    const LOOKED_AT: usize = 64 * 1024;
+    let text = String::from_utf8_lossy(body.get(..LOOKED_AT).unwrap_or(body)).to_ascii_lowercase();
+    let has = |word: &str| text.contains(word);
+    // nginx: "400 No required SSL certificate was sent", "400 The SSL certificate error".
+    if has("ssl certificate") || has("client certificate") {
+        return Malformed::CertificatePage;
+    }
+    let password = ["type=\"password\"", "type='password'", "type=password"].into_iter().any(has);
+    // Pages for single sign-on send a form by themselves.
+    let single = has("samlrequest") || has("name=\"relaystate\"") || has("openid-connect");
+    if password || single { Malformed::LoginPage } else { Malformed::Html }
 }
 
 /// A version is short; anything else is not one.
@@ -218,10 +244,12 @@ mod tests {
 
     #[test]
     fn what_is_no_answer() {
-        let cases: [(&[u8], Malformed); 10] = [
+        let cases: [(&[u8], Malformed); 12] = [
             (b"", Malformed::Empty),
             (b"  \n", Malformed::Empty),
             (b"<!doctype html><title>502</title>", Malformed::Html),
+            (b"<html><form><input type=\"Password\"></form>", Malformed::LoginPage),
+            (b"<html><center>No required SSL certificate was sent</center>", Malformed::CertificatePage),
             (b"{\"result\":{\"status\":tr", Malformed::NotJson),
             (b"{\"error\":\"Not found\"}", Malformed::NoEnvelope),
             (b"{\"result\":[true,1,2]}", Malformed::NoEnvelope),

@@ -35,6 +35,19 @@ pub enum Error {
         /// How long to wait, if the answer said so.
         retry_after: Option<Duration>,
     },
+    /// The answer sends on to another address, which is not followed: whoever is there would get what was sent.
+    #[error("the address sends on (HTTP {status}) to {to}; if that is the server, give it as url")]
+    Redirected {
+        /// The HTTP status.
+        status: u16,
+        /// Where to.
+        to: DisplayText,
+    },
+    /// The server has not got the header with the login, though it was sent.
+    #[error(
+        "the login did not reach the server: what stands in front of it takes the header Authorization away; have it pass on (Apache: WSGIPassAuthorization On)"
+    )]
+    AuthorizationDropped,
     /// The server answered with an error of its own.
     #[error("{0}")]
     Server(ServerError),
@@ -179,9 +192,12 @@ impl Error {
             Self::Invalid(_) | Self::NotSent(_) | Self::Token(_) => Outcome::NotSent,
             Self::Lost(_) => Outcome::Unknown,
             Self::Server(error) if error.status >= 500 || error.status < 400 => Outcome::Unknown,
-            Self::Server(_) | Self::NotAdmin { .. } | Self::SecondFactor { .. } | Self::Held { .. } => {
-                Outcome::Refused
-            }
+            Self::Server(_)
+            | Self::NotAdmin { .. }
+            | Self::SecondFactor { .. }
+            | Self::Held { .. }
+            | Self::Redirected { .. }
+            | Self::AuthorizationDropped => Outcome::Refused,
             // 408 and 499 are said after a request was partly taken in.
             Self::Garbled { status: 400..=407 | 409..=498, .. } => Outcome::Refused,
             Self::Garbled { .. } => Outcome::Unknown,
@@ -204,7 +220,9 @@ impl Error {
     /// The HTTP status, if there was an answer.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Server(ServerError { status, .. }) | Self::Garbled { status, .. } => Some(*status),
+            Self::Server(ServerError { status, .. })
+            | Self::Garbled { status, .. }
+            | Self::Redirected { status, .. } => Some(*status),
             // Of a password that was held back the server has said nothing now.
             Self::Login(cause) => cause.status(),
             _ => None,

@@ -106,6 +106,8 @@ pub struct HttpResponse {
     /// The header `Retry-After`, when it was given in seconds. The form with a
     /// date is left out: it means nothing to a machine without a clock.
     pub retry_after: Option<Duration>,
+    /// Where the answer sends on to (`Location`), if it does.
+    pub location: Option<String>,
     /// The body, whole, within the bound of the transport.
     pub body: SecretBytes,
 }
@@ -187,6 +189,31 @@ pub enum TlsFault {
     /// The key of the certificate is not the pinned one.
     #[error("the server's key is not the pinned one")]
     PinMismatch,
+    /// The certificate is the one that was given as the authority's, and is no server's.
+    #[error(
+        "the server shows the very certificate that is given as its authority, signed by itself; give its public key in place of the authority: pin = \"{0}\""
+    )]
+    ServesAuthority(String),
+    /// The certificate is signed by itself, and was not given as trusted.
+    #[error(
+        "the server's certificate is signed by itself; if whoever runs the server confirms that its public key is {0}, give that as pin"
+    )]
+    SelfSigned(String),
+    /// The authority that issued the certificate is not trusted, and the server shows no certificate of it.
+    #[error(
+        "the server's certificate was issued by \"{0}\", which is not trusted here, and the server shows no certificate of it: if that is an intermediate authority, have the server send its whole chain, else add its certificate to ca"
+    )]
+    IssuerNotShown(String),
+    /// A certificate is of X.509 version 1, as old programs make them.
+    #[error(
+        "a certificate of the server is of X.509 version 1, which has no names and no rights in it; make it anew, as version 3"
+    )]
+    OldVersion,
+    /// The server wants a certificate of this client.
+    #[error(
+        "the server, or what stands in front of it, wants a client certificate, which this client has not; let it in by its address without one"
+    )]
+    ClientCertificate,
     /// The connection was closed, or spoke no TLS, during the handshake.
     #[error("the other end broke off the TLS handshake or speaks no TLS")]
     Handshake,
@@ -214,6 +241,16 @@ pub enum Lost {
     /// What came is not HTTP.
     #[error("what came is not HTTP")]
     NotHttp,
+    /// The server had asked for a client certificate, and closed the connection.
+    #[error(
+        "the server asked for a client certificate, which this client has not, and closed the connection"
+    )]
+    AskedForCertificate,
+    /// It is compressed in a way that is not read here.
+    #[error(
+        "the answer is compressed as {0}, which this client has not asked for and cannot read; switch that off in front of the server"
+    )]
+    Compressed(String),
     /// Something else happened after sending.
     #[error("the connection failed: {0}")]
     Other(String),

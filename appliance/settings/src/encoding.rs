@@ -38,6 +38,16 @@ pub fn decode(file: &[u8]) -> (Zeroizing<String>, Option<Problem>) {
     (text, problem)
 }
 
+/// The bytes of a file beside the configuration without the byte order mark that editors put in front; UTF-16, which they write
+/// with a mark, becomes UTF-8.
+pub(super) fn unmarked(file: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
+    match file.as_slice() {
+        [0xef, 0xbb, 0xbf, rest @ ..] => Zeroizing::new(rest.to_vec()),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Zeroizing::new(decode(&file).0.as_bytes().to_vec()),
+        _ => file,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +55,22 @@ mod tests {
     fn said(file: &[u8]) -> (String, Option<String>) {
         let (text, problem) = decode(file);
         (text.to_string(), problem.map(|problem| problem.line("x")))
+    }
+
+    #[test]
+    fn a_mark_in_front_of_a_file_does_no_harm() {
+        let text = "-----BEGIN CERTIFICATE-----\n";
+        let utf16 = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            format!("\u{feff}{text}").encode_utf16().flat_map(order).collect()
+        };
+        for file in [
+            text.as_bytes().to_vec(),
+            format!("\u{feff}{text}").into_bytes(),
+            utf16(u16::to_le_bytes),
+            utf16(u16::to_be_bytes),
+        ] {
+            assert_eq!(unmarked(Zeroizing::new(file)).as_slice(), text.as_bytes());
+        }
     }
 
     #[test]

@@ -14,6 +14,12 @@ sections! {
         pub language: Speech = Speech::English,
         /// Who starts enrollments when the station is switched on.
         pub mode: StartMode = StartMode::Attended,
+        /// The time zone of reports, such as "Europe/Berlin"; the machine's when it is left out.
+        pub time_zone: Option<Line<64>> = None,
+        /// The encoding of lists of people that are not Unicode. When it is left out, whoever gives such a list is asked.
+        pub lists_encoding: Option<ListsEncoding> = None,
+        /// After how many days the journal forgets whom a finished enrollment was for; never when it is left out.
+        pub forget_people_after: Option<Whole<1, 3650>> = None,
     }
 
     /// How the station is reached. Read by the image when it starts; it does nothing elsewhere.
@@ -124,6 +130,24 @@ choices! {
         English = "en",
         /// German.
         German = "de",
+    }
+
+    /// An encoding of lists.
+    pub enum ListsEncoding {
+        /// Central Europe, Latin letters.
+        Windows1250 = "windows-1250",
+        /// Cyrillic.
+        Windows1251 = "windows-1251",
+        /// Western Europe.
+        Windows1252 = "windows-1252",
+        /// Greek.
+        Windows1253 = "windows-1253",
+        /// Turkish.
+        Windows1254 = "windows-1254",
+        /// Baltic.
+        Windows1257 = "windows-1257",
+        /// Unicode, and nothing else.
+        Utf8 = "utf-8",
     }
 
     /// Who starts enrollments.

@@ -242,12 +242,16 @@ pub struct Url(String);
 impl Url {
     fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
-        let host = rest.split('/').next().unwrap_or_default();
-        let good = matches!(scheme, "https" | "http")
+        let scheme = scheme.to_ascii_lowercase();
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // A host may have letters of every language, and capitals.
+        let named = host.chars().all(|c| c.is_ascii() || c.is_alphanumeric());
+        let good = matches!(scheme.as_str(), "https" | "http")
             && !host.is_empty()
-            && text.is_ascii()
+            && named
+            && path.is_ascii()
             && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "@?#\\".contains(c));
-        good.then(|| Self(text.to_owned()))
+        good.then(|| Self(format!("{scheme}://{rest}")))
     }
 
     /// The text.
@@ -385,7 +389,7 @@ pub fn read_beside<T: Field>(
         return None;
     }
     match reader.files.read(name) {
-        Ok(bytes) => Some((name.to_owned(), bytes)),
+        Ok(bytes) => Some((name.to_owned(), crate::encoding::unmarked(bytes))),
         Err(error) => {
             let said = format!("the file {} cannot be read: {error}", quoted(name));
             reader.problem(&value.span(), said, "Put it beside the configuration.");

@@ -76,6 +76,8 @@ values! {
         pub entries: Vec<RunEntry>,
         /// Earlier runs, newest first.
         pub earlier: Vec<Run>,
+        /// After a list was read: its columns that say nothing here.
+        pub ignored: Option<Vec<String>>,
     }
 }
 
@@ -112,6 +114,12 @@ requests! {
         pub name: Option<String>,
         /// The list, line by line: a table with the columns user, realm, profile, key and pin.
         pub lines: Vec<String>,
+        /// In place of the lines: the list as it is, base64, where it is not UTF-8.
+        pub file: Option<String>,
+        /// The encoding of that file; the one of the settings, or none, when missing.
+        pub encoding: Option<String>,
+        /// What the column of logins is called; when missing, the names that directories give it are known.
+        pub user_column: Option<String>,
         /// The realm of people whose line names none.
         pub realm: Option<String>,
         /// The profile of lines that name none; each key gets the one that fits when missing.
@@ -136,6 +144,12 @@ requests! {
         pub run: Option<i64>,
         /// The lines, with a header, as for a new run.
         pub lines: Vec<String>,
+        /// In place of the lines: the list as it is, base64, where it is not UTF-8.
+        pub file: Option<String>,
+        /// The encoding of that file; the one of the settings, or none, when missing.
+        pub encoding: Option<String>,
+        /// What the column of logins is called; when missing, the names that directories give it are known.
+        pub user_column: Option<String>,
         /// The realm of people whose line names none.
         pub realm: Option<String>,
         /// Whether to add without those whom the server does not know: their lines are set aside.

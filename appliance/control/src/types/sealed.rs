@@ -33,6 +33,12 @@ values! {
 }
 
 requests! {
+    /// Whose sealed files.
+    pub struct SealedOfRun {
+        /// The run, by number or name.
+        pub run: String,
+    }
+
     /// Which sealed file.
     pub struct BySealed {
         /// Its name.

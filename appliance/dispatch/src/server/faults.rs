@@ -72,7 +72,8 @@ fn code(error: &Error) -> Code {
         {
             Code::ServerBusy
         }
-        Error::Garbled { .. } => Code::AnswerUnreadable,
+        Error::Garbled { .. } | Error::Redirected { .. } => Code::AnswerUnreadable,
+        Error::AuthorizationDropped => Code::SessionRefused,
         // Whatever number comes with it, it is not about the token.
         Error::Server(error) if error.status >= 500 => Code::ServerFault,
         Error::Server(error) => server_code(error.code),
@@ -96,7 +97,10 @@ fn server_code(code: ServerCode) -> Code {
 
 fn tls(fault: &TlsFault) -> Code {
     match fault {
-        TlsFault::Untrusted => Code::CertificateUntrusted,
+        TlsFault::Untrusted
+        | TlsFault::ServesAuthority(_)
+        | TlsFault::SelfSigned(_)
+        | TlsFault::IssuerNotShown(_) => Code::CertificateUntrusted,
         // Whose time is a guess cannot tell whether it has.
         TlsFault::Expired if !crate::clock::is_known() => Code::ClockWrong,
         TlsFault::Expired => Code::CertificateExpired,

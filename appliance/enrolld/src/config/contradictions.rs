@@ -8,6 +8,7 @@ use station::profile::{CodeTo, KeyPin, NewCode, Overwrite};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use super::desk::zone_named;
 use super::{Config, DisplayKind, HandOverReader, Insecure, LogProtocol, StartMode};
 use settings::read::Reader;
 use settings::table_of;
@@ -23,6 +24,15 @@ pub(super) fn find<'c>(config: &'c Config, table: &'c Spanned<DeTable<'c>>, read
     check.network();
     check.log();
     check.update();
+    let unknown = config.station.time_zone.as_ref().filter(|name| zone_named(name.as_str()).is_none());
+    if let Some(name) = unknown {
+        check.say(
+            "station",
+            "time-zone",
+            format!("this machine knows no time zone \"{}\"", name.as_str()),
+            "Write a name such as \"Europe/Berlin\", or leave it out.",
+        );
+    }
     if config.shell.listen.is_empty() {
         check.say(
             "shell",

@@ -20,6 +20,7 @@ use toml::de::DeTable;
 use zeroize::Zeroizing;
 
 mod contradictions;
+mod desk;
 mod fields;
 mod handed;
 mod operators;
@@ -28,6 +29,7 @@ pub mod reference;
 mod sections;
 mod ssh2;
 
+pub use desk::{lists_encoding, zone};
 pub use fields::*;
 pub use handed::{CodeFile, CodesFile, Reader as HandOverReader, SecretFile};
 pub use operators::{Keys, Operator, OperatorRole, SshKey};

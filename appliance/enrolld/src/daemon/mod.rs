@@ -207,6 +207,7 @@ pub async fn run(parts: Parts, mut signals: mpsc::Receiver<Signal>) -> Result<()
                 service.notice_addresses();
                 service.look_at_the_card();
                 service.look_at_the_board();
+                service.forget_people().await;
             }
         }
     };

@@ -1,6 +1,5 @@
 //! The calls of `org.enrollmentstation.Control`, each handed to the room that answers it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use super::manage::Change;
 use super::redact::redacted;
 use super::refuse::{no, told};
 use super::translate::{mode_of, problem};
-use super::{OpenDoor, Service, lock, scheduler_settings};
+use super::{Service, lock, scheduler_settings};
 use crate::config::{Holds, holds};
 
 /// The control service, as what answers calls.
@@ -37,28 +36,7 @@ impl Control for Answers {
     }
 
     async fn door_opened(&self, _: &Caller, request: DoorOpened) -> Result<Done, Refusal> {
-        if panel::Fingerprint::parse(&request.host_key).is_err() {
-            return Err(no(Code::InputInvalid, "a host key is told by its fingerprint, SHA256:…"));
-        }
-        let addresses: Result<Vec<SocketAddr>, _> = request.listen.split(", ").map(str::parse).collect();
-        if addresses.is_err() {
-            return Err(no(Code::InputInvalid, "where it listens is told as ADDRESS:PORT"));
-        }
-        let DoorOpened { host_key, listen } = request;
-        let open = OpenDoor { host_key, listen };
-        self.0.door.send_if_modified(|known| {
-            let new = known.as_ref() != Some(&open);
-            if new {
-                tracing::info!(
-                    "the SSH server listens on {}, its host key is {}",
-                    open.listen,
-                    open.host_key
-                );
-                *known = Some(open);
-            }
-            new
-        });
-        Ok(DONE)
+        self.0.door_is_open(request).map(|()| DONE)
     }
 
     async fn door_knows(&self, _: &Caller, request: DoorKnows) -> Result<DoorAnswer, Refusal> {
@@ -245,12 +223,24 @@ impl Control for Answers {
         self.0.create_registrations(request).await
     }
 
-    async fn sealed_list(&self, _: &Caller) -> Result<SealedFiles, Refusal> {
-        self.0.sealed_list()
+    async fn sealed_list(&self, caller: &Caller) -> Result<SealedFiles, Refusal> {
+        self.0.sealed_list(caller)
     }
 
-    async fn sealed_show(&self, _: &Caller, request: BySealed) -> Result<SealedText, Refusal> {
-        self.0.sealed_text(request)
+    async fn sealed_show(&self, caller: &Caller, request: BySealed) -> Result<SealedText, Refusal> {
+        self.0.sealed_text(caller, request)
+    }
+
+    async fn sealed_run(
+        &self,
+        caller: &Caller,
+        request: SealedOfRun,
+    ) -> Result<Replies<SealedText>, Refusal> {
+        self.0.sealed_of_run(caller, &request.run).await
+    }
+
+    async fn report(&self, _: &Caller, request: ReportMake) -> Result<Replies<ReportPart>, Refusal> {
+        self.0.report(&request).await
     }
 
     async fn sealed_remove(&self, _: &Caller, request: BySealed) -> Result<Done, Refusal> {

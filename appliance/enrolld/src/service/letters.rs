@@ -10,16 +10,18 @@ use control::types::{
 use control::wire::Reply;
 use control::{Refusal, Replies, Secret};
 use futures_util::stream;
-use privacyidea::SecretString;
+use paper::Template;
+use privacyidea::{Client, SecretString, Serial, Transport};
 use station::engine::mode::{Mode, choose};
 use station::engine::record::{Record, State};
-use station::papers::registration as paper;
+use station::papers::registration as codes;
 use station::refusal::Code;
 use zeroize::Zeroizing;
 
 use super::call_handler::Caller;
 use super::enroll::{find, unnamed};
-use super::refuse::{no, of_server, told};
+use super::print;
+use super::refuse::{no, of_server};
 use super::translate::whole;
 use super::{Service, lock, scheduler_settings};
 use crate::registration::{self, Identity};
@@ -36,20 +38,13 @@ impl Service {
         request: RegistrationCreate,
     ) -> Result<Replies<RegistrationPart>, Refusal> {
         let form = request.form.unwrap_or(RegistrationForm::Table);
-        let template = request.letter.as_deref().unwrap_or(paper::TEMPLATE);
-        // Before there is any code: a letter that cannot be written would lose them all.
-        if form == RegistrationForm::Letters {
-            let sample = paper::Letter {
-                person: station::engine::server::Person {
-                    user: "user".to_owned(),
-                    realm: request.realm.clone(),
-                },
-                name: "Name".to_owned(),
-                token: "REG".to_owned(),
-                code: Zeroizing::new("000000000000".to_owned()),
-            };
-            paper::pdf(template, &[sample]).map_err(|refusal| told(&refusal))?;
-        }
+        let language = print::language(crate::config::language(self.config().station.language));
+        let template = match &request.letter {
+            Some(text) => {
+                Template::parse(text, "code").map_err(|wrong| no(Code::InputInvalid, wrong.to_string()))?
+            }
+            None => Template::registration(language),
+        };
         let sealed_directory = match (form, &self.sealed_directories) {
             (RegistrationForm::Sealed, None) => {
                 return Err(no(Code::HandOverFailed, "there is no state partition"));
@@ -75,22 +70,26 @@ impl Service {
             };
             return Err(no(Code::InputInvalid, format!("realm {}: {why}", request.realm)));
         }
+        // Before there is any code: one that cannot be printed would be in the world without having reached anybody.
+        if form == RegistrationForm::Letters {
+            print::rehearsed(&template, &people, language)?;
+        }
         let made = registration::create(client, &people).await;
         let table = || {
-            let table = paper::table(&made.letters);
+            let table = codes::table(&made.letters);
             Zeroizing::new(table.as_bytes().to_vec())
         };
         let mut sealed = None;
         let mut warning = made.warning.map(str::to_owned);
         let bytes = match (form, sealed_directory) {
-            (RegistrationForm::Letters, _) => match paper::pdf(template, &made.letters) {
-                Ok(pdf) => pdf,
-                // The codes are made and are told only now: as a table rather than not at all.
-                Err(refusal) => {
-                    warning = Some(format!("{}; this is the table", refusal.detail));
-                    table()
+            (RegistrationForm::Letters, _) => {
+                let written = print::printed(made.letters.iter());
+                match paper::letters(&template, &written, language) {
+                    Ok(pdf) => pdf,
+                    // Letters were asked for, and nothing else is given: the codes are taken back.
+                    Err(why) => return Err(self.taken_back(client, &made.letters, &why).await),
                 }
-            },
+            }
             (_, Some(sealed_directory)) => {
                 let name =
                     format!("registration.{}.codes", super::credential::now().strftime("%Y%m%dT%H%M%SZ"));
@@ -196,6 +195,30 @@ impl Service {
 }
 
 impl Service {
+    /// Deletes codes that nobody will get, and says why.
+    async fn taken_back<T: Transport>(
+        &self,
+        client: &Client<T>,
+        letters: &[codes::Letter],
+        why: &paper::NotPrinted,
+    ) -> Refusal {
+        let mut left = Vec::new();
+        for letter in letters {
+            let gone = match Serial::new(&letter.token) {
+                Ok(serial) => registration::withdraw(client, &serial).await.is_ok(),
+                Err(_) => false,
+            };
+            if !gone {
+                left.push(letter.token.as_str());
+            }
+        }
+        let rest = match left.as_slice() {
+            [] => "no code is left at the server".to_owned(),
+            left => format!("delete these tokens: {}", left.join(", ")),
+        };
+        no(Code::InputInvalid, format!("{why}; {rest}"))
+    }
+
     /// Whether the key that is there, if one is, is nobody's yet, or what is finished on it is named: no code is to be
     /// used up for an order that will be refused.
     async fn is_free_for(&self, request: &KeyHandOver, snapshot: &Snapshot) -> Result<(), Refusal> {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use control::server::Handler;
 use control::types::{Counts, Outcome};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::sync::{broadcast, watch};
 
 use crate::board::Board;
@@ -43,10 +44,12 @@ mod people;
 mod phones;
 mod ports;
 mod power;
+mod print;
 mod proof;
 mod receipts;
 mod redact;
 mod refuse;
+mod report;
 mod runs;
 mod sealed;
 mod sessions;
@@ -181,6 +184,8 @@ pub struct Service {
     board: Board,
     server_changed: broadcast::Sender<()>,
     addresses: Mutex<Vec<String>>,
+    /// The day on which people were forgotten last.
+    forgot: Mutex<Option<Date>>,
     started: Timestamp,
 }
 
@@ -252,6 +257,7 @@ impl Service {
             }),
             server_changed,
             addresses: Mutex::new(addresses()),
+            forgot: Mutex::default(),
             started: credential::now(),
         });
         tokio::spawn(Arc::clone(&service).remember());

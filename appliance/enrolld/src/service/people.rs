@@ -111,14 +111,23 @@ impl Service {
             _ => None,
         });
         if let Some(resolvers) = away {
-            let count = opinions.iter().filter(|opinion| matches!(opinion, Opinion::Away(_))).count();
-            let text = format!("{resolvers} shows nobody; {count} of {} people may be there", list.len());
+            let there = list.iter().zip(&opinions).filter(|(_, opinion)| matches!(opinion, Opinion::Away(_)));
+            let lines: Vec<&Entry> = there.map(|(entry, _)| entry).collect();
+            let text = format!(
+                "{resolvers} shows nobody; {} of {} people may be there: {}",
+                lines.len(),
+                list.len(),
+                numbered(&lines)
+            );
             return Err(no(Code::DirectoryAway, text));
         }
         let nobody = opinions.iter().all(|opinion| matches!(opinion, Opinion::Unknown(_)));
         if nobody {
-            let text =
-                format!("nobody of {} on the list is known: is it the right list and realm?", list.len());
+            let text = format!(
+                "nobody of {} on the list is known, {}: is it the right list and realm?",
+                list.len(),
+                numbered(&list.iter().collect::<Vec<_>>())
+            );
             return Err(no(Code::DirectoryAway, text));
         }
         let mut listed = Listed { people: Vec::with_capacity(list.len()), unknown: Vec::new() };
@@ -151,6 +160,15 @@ impl Service {
             }
         }
     }
+}
+
+/// The lines of a list, shortly.
+fn numbered(lines: &[&Entry]) -> String {
+    const SHOWN: usize = 5;
+    let some: Vec<String> =
+        lines.iter().take(SHOWN).map(|entry| format!("line {} {entry}", entry.line)).collect();
+    let more = lines.len().saturating_sub(SHOWN);
+    if more == 0 { some.join(", ") } else { format!("{} and {more} more", some.join(", ")) }
 }
 
 /// Somebody whom the server does not know, as the list names them.

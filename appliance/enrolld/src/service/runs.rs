@@ -1,5 +1,7 @@
 //! Runs, as operators start and steer them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use control::Refusal;
 use control::types::{
     Assignment as Line, ByRun, RunAdd, RunDetails, RunEntry, RunLines, RunStart, RunStartList,
@@ -8,8 +10,9 @@ use keys::device::KeySerial;
 use station::engine::record::{Actor, State};
 use station::engine::run::{Assignment, RunId, RunPlan, RunState, Standing, Target};
 use station::engine::server::Person;
-use station::papers::people::{self, Entry, PinPolicy};
+use station::papers::people::{self, Entry, List, PinPolicy, Reading};
 use station::refusal::Code;
+use table::Encoding;
 
 use super::Service;
 use super::call_handler::Caller;
@@ -18,7 +21,17 @@ use super::enroll::secrets;
 use super::people::{Listed, named, said};
 use super::refuse::{no, told};
 use super::translate::run;
+use crate::config::lists_encoding;
 use dispatch::scheduler::{RunView, Secrets};
+
+/// A list as it came.
+struct Written<'a> {
+    lines: &'a [String],
+    /// The whole file in base64, in place of the lines.
+    file: Option<&'a str>,
+    encoding: Option<&'a str>,
+    reading: Reading<'a>,
+}
 
 /// How many earlier runs are told.
 const EARLIER: usize = 50;
@@ -103,7 +116,15 @@ impl Service {
         caller: &Caller,
         request: RunStartList,
     ) -> Result<RunDetails, Refusal> {
-        let list = self.list(&request.lines, request.realm.as_deref())?;
+        let List { entries: list, ignored } = self.list(&Written {
+            lines: &request.lines,
+            file: request.file.as_deref(),
+            encoding: request.encoding.as_deref(),
+            reading: Reading {
+                default_realm: request.realm.as_deref(),
+                user_column: request.user_column.as_deref(),
+            },
+        })?;
         let (skip, unchecked) = (request.skip_unknown.unwrap_or(false), request.unchecked.unwrap_or(false));
         let Listed { people, unknown } = self.people_of(&list, skip, unchecked).await?;
         let name = request.name.unwrap_or_else(|| format!("run {}", now().strftime("%Y-%m-%d %H:%M:%S")));
@@ -116,12 +137,15 @@ impl Service {
         let by = Actor::Operator(caller.name.clone());
         let started = self.scheduler.run_start_without(plan, unknown, secrets, by).await;
         let id = started.map_err(|refusal| told(&refusal))?;
-        self.run_told(ByRun { run: Some(id.0) }).await
+        let details = self.run_told(ByRun { run: Some(id.0) }).await?;
+        Ok(RunDetails { ignored: Some(ignored), ..details })
     }
 
     /// A list as it was written, when a run can do what it says.
-    fn list(&self, lines: &[String], realm: Option<&str>) -> Result<Vec<Entry>, Refusal> {
-        let list = people::read(&lines.join("\n"), realm).map_err(|problems| said(&problems))?;
+    fn list(&self, written: &Written<'_>) -> Result<List, Refusal> {
+        let text = self.list_text(written)?;
+        let whole = people::read_with(&text, &written.reading).map_err(|problems| said(&problems))?;
+        let list = &whole.entries;
         if let Some(entry) = list.iter().find(|entry| entry.pin == PinPolicy::Ask) {
             let why = "a run asks nobody for PINs; write none or random, or set it afterwards: token pin";
             return Err(no(Code::RunInvalid, format!("line {}: {why}", entry.line)));
@@ -132,12 +156,50 @@ impl Service {
             let why = "hand-over.to names nobody who could read a random PIN";
             return Err(no(Code::RunInvalid, format!("line {}: {why}", entry.line)));
         }
-        Ok(list)
+        Ok(whole)
+    }
+
+    /// The text of a list. Where its encoding cannot be known, the answer shows what the choices are.
+    fn list_text(&self, written: &Written<'_>) -> Result<String, Refusal> {
+        let Some(file) = written.file else { return Ok(written.lines.join("\n")) };
+        let bytes = STANDARD.decode(file).map_err(|_| no(Code::InputInvalid, "the list is not base64"))?;
+        let said = match written.encoding {
+            Some(name) => Some(Encoding::named(name).ok_or_else(|| {
+                let known = Encoding::ALL.map(Encoding::name).join(", ");
+                no(
+                    Code::InputInvalid,
+                    format!("there is no encoding {}; there are {known}", control::clean::shown(name)),
+                )
+            })?),
+            None => lists_encoding(&self.config().station),
+        };
+        table::decode(&bytes, said).map_err(|undecided| {
+            let line = undecided.line;
+            let reading = |(encoding, text): &(Encoding, String)| format!("{encoding}: {text}");
+            let readings: Vec<String> = undecided.readings.iter().map(reading).collect();
+            let why = match (said, readings.as_slice()) {
+                (_, []) => format!("line {line} is in no encoding that is known here; save the list as UTF-8"),
+                (Some(said), _) => format!("line {line} is not {said}; it may read {}", readings.join(" | ")),
+                (None, _) => format!(
+                    "line {line}: the encoding cannot be known; choose by how the line reads, and say --encoding NAME: {}",
+                    readings.join(" | ")
+                ),
+            };
+            no(Code::RunInvalid, why)
+        })
     }
 
     /// Puts people behind the last one of a run's list.
     pub(super) async fn add_to_run(&self, request: RunAdd) -> Result<RunDetails, Refusal> {
-        let list = self.list(&request.lines, request.realm.as_deref())?;
+        let List { entries: list, ignored } = self.list(&Written {
+            lines: &request.lines,
+            file: request.file.as_deref(),
+            encoding: request.encoding.as_deref(),
+            reading: Reading {
+                default_realm: request.realm.as_deref(),
+                user_column: request.user_column.as_deref(),
+            },
+        })?;
         let run = self.meant(request.run).await?;
         if let Some(entry) =
             list.iter().find(|entry| entry.profile.is_some() && entry.profile != run.plan.profile)
@@ -154,7 +216,8 @@ impl Service {
         }
         let more = people::assignments(&list, &people);
         let added = self.scheduler.run_add(Some(run.id), more, unknown).await;
-        self.run_told(ByRun { run: Some(added.map_err(|refusal| told(&refusal))?.0) }).await
+        let details = self.run_told(ByRun { run: Some(added.map_err(|refusal| told(&refusal))?.0) }).await?;
+        Ok(RunDetails { ignored: Some(ignored), ..details })
     }
 
     /// Lets lines of a run's list get no key for now.
@@ -239,10 +302,10 @@ impl Service {
             Some(view) => self.entries(view).await,
             None => Vec::new(),
         };
-        Ok(RunDetails { run: wanted.map(run), entries, earlier })
+        Ok(RunDetails { run: wanted.map(run), entries, earlier, ignored: None })
     }
 
-    async fn runs_known(&self) -> Result<Vec<RunView>, Refusal> {
+    pub(super) async fn runs_known(&self) -> Result<Vec<RunView>, Refusal> {
         self.scheduler.runs().await.map_err(|refusal| told(&refusal))
     }
 }

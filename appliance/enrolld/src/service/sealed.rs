@@ -3,15 +3,16 @@
 use std::io;
 use std::path::Path;
 
-use control::Refusal;
-use control::types::{BySealed, SealedFile, SealedFiles, SealedText};
+use control::types::{BySealed, Role, SealedFile, SealedFiles, SealedText};
+use control::{Refusal, Replies};
 use jiff::Timestamp;
 use station::refusal::Code;
 
 use super::Service;
+use super::call_handler::Caller;
 use super::refuse::no;
 use super::translate::whole;
-use crate::config::Config;
+use crate::config::{Config, HandOverReader};
 use dispatch::hand_over::SealedDirectory;
 
 /// Where they are on the state partition.
@@ -64,15 +65,29 @@ fn what(name: &str) -> &'static str {
 }
 
 impl Service {
-    fn drawers(&self) -> Result<&SealedDirectories, Refusal> {
+    fn sealed_directories(&self) -> Result<&SealedDirectories, Refusal> {
         self.sealed_directories
             .as_ref()
             .ok_or_else(|| no(Code::HandOverFailed, "there is no state partition"))
     }
 
+    /// Whether somebody may fetch sealed files: an administrator, and whom `hand-over.to` names.
+    fn may_fetch(&self, caller: &Caller) -> Result<(), Refusal> {
+        let config = self.config();
+        let named = |reader: &HandOverReader| matches!(reader, HandOverReader::Operator(name) if name.as_str() == caller.name);
+        if caller.role >= Role::Admin || config.hand_over.to.iter().any(named) {
+            return Ok(());
+        }
+        Err(no(
+            Code::RoleMissing,
+            format!("hand-over.to does not name {}, and only an admin gets all", caller.name),
+        ))
+    }
+
     /// Every sealed file.
-    pub(super) fn sealed_list(&self) -> Result<SealedFiles, Refusal> {
-        let sealed_directories = self.drawers()?;
+    pub(super) fn sealed_list(&self, caller: &Caller) -> Result<SealedFiles, Refusal> {
+        self.may_fetch(caller)?;
+        let sealed_directories = self.sealed_directories()?;
         let mut files = Vec::new();
         for sealed_directory in [&sealed_directories.secrets, &sealed_directories.tokens] {
             for file in sealed_directory.files().map_err(failed)? {
@@ -89,16 +104,45 @@ impl Service {
     }
 
     /// One of them, as it is.
-    pub(super) fn sealed_text(&self, request: BySealed) -> Result<SealedText, Refusal> {
-        let sealed_directory = self.drawers()?.of(&request.name).map_err(failed)?;
+    pub(super) fn sealed_text(&self, caller: &Caller, request: BySealed) -> Result<SealedText, Refusal> {
+        self.may_fetch(caller)?;
+        let sealed_directory = self.sealed_directories()?.of(&request.name).map_err(failed)?;
         let sealed_directory = sealed_directory.ok_or_else(|| unknown(&request.name))?;
         let bytes = sealed_directory.sealed(&request.name).map_err(failed)?;
         Ok(SealedText { name: request.name, text: String::from_utf8_lossy(&bytes).into_owned() })
     }
 
+    /// Those of a run, one after the other. The station cannot open them, so one file of all of them is
+    /// the sealed files in a row, each whole.
+    pub(super) async fn sealed_of_run(
+        &self,
+        caller: &Caller,
+        run: &str,
+    ) -> Result<Replies<SealedText>, Refusal> {
+        self.may_fetch(caller)?;
+        let directories = self.sealed_directories()?.clone();
+        let view = self.run_named(run).await?;
+        let enrollments = self.enrollments_of(&view).await?;
+        let mut texts = Vec::new();
+        for directory in [&directories.secrets, &directories.tokens] {
+            let names = directory.names().map_err(failed)?;
+            // TOKEN.ENROLLMENT.WHAT, and TOKEN.KIND.ENROLLMENT.FORM
+            let mine = |name: &String| name.split('.').any(|part| enrollments.contains(part));
+            for name in names.into_iter().filter(mine) {
+                let bytes = directory.sealed(&name).map_err(failed)?;
+                texts.push(SealedText { name, text: String::from_utf8_lossy(&bytes).into_owned() });
+            }
+        }
+        if texts.is_empty() {
+            let why = format!("the run {} has no sealed file", control::clean::shown(&view.plan.name));
+            return Err(no(Code::InputInvalid, why));
+        }
+        Ok(super::report::in_parts(texts))
+    }
+
     /// Takes one away.
     pub(super) fn sealed_remove(&self, request: &BySealed) -> Result<(), Refusal> {
-        let sealed_directory = self.drawers()?.of(&request.name).map_err(failed)?;
+        let sealed_directory = self.sealed_directories()?.of(&request.name).map_err(failed)?;
         sealed_directory.ok_or_else(|| unknown(&request.name))?.remove(&request.name).map_err(failed)
     }
 }

@@ -1,11 +1,12 @@
 //! Answers that go on: events, log lines, pictures, the SSH server's needs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use control::interface::Messages;
 use control::types::Level;
-use control::types::{Door, Event, EventKind, LogLine, LogLines, Logs, Operator, Panel};
+use control::types::{Door, DoorOpened, Event, EventKind, LogLine, LogLines, Logs, Operator, Panel};
 use control::wire::{Fault, Reply};
 use control::{Refusal, Replies};
 use futures_util::{StreamExt, stream};
@@ -18,7 +19,7 @@ use super::logs::Unread;
 use super::paging::{PAGE, pages};
 use super::refuse::no;
 use super::translate::event;
-use super::{Service, lock};
+use super::{OpenDoor, Service, lock};
 use crate::config::{Config, KeyExchange};
 use dispatch::scheduler::SchedulerEvent;
 
@@ -241,5 +242,33 @@ fn door(config: &Config) -> Door {
         listen: config.shell.listen.iter().map(|listen| listen.0.to_string()).collect(),
         idle_ms: i64::from(config.shell.idle_minutes.number()) * 60_000,
         post_quantum: config.shell.key_exchange == KeyExchange::PostQuantum,
+    }
+}
+
+impl Service {
+    /// The SSH server says that it is open, and where.
+    pub(super) fn door_is_open(&self, request: DoorOpened) -> Result<(), Refusal> {
+        if panel::Fingerprint::parse(&request.host_key).is_err() {
+            return Err(no(Code::InputInvalid, "a host key is told by its fingerprint, SHA256:…"));
+        }
+        let addresses: Result<Vec<SocketAddr>, _> = request.listen.split(", ").map(str::parse).collect();
+        if addresses.is_err() {
+            return Err(no(Code::InputInvalid, "where it listens is told as ADDRESS:PORT"));
+        }
+        let DoorOpened { host_key, listen } = request;
+        let open = OpenDoor { host_key, listen };
+        self.door.send_if_modified(|known| {
+            let new = known.as_ref() != Some(&open);
+            if new {
+                tracing::info!(
+                    "the SSH server listens on {}, its host key is {}",
+                    open.listen,
+                    open.host_key
+                );
+                *known = Some(open);
+            }
+            new
+        });
+        Ok(())
     }
 }

@@ -92,6 +92,10 @@ const fn class(method: Method) -> Class {
         | Method::RunSkip
         | Method::RunRetry
         | Method::RunAdd
+        | Method::Report
+        | Method::SealedList
+        | Method::SealedShow
+        | Method::SealedRun
         | Method::TokenEnable
         | Method::TokenDisable
         | Method::TokenDelete
@@ -109,8 +113,6 @@ const fn class(method: Method) -> Class {
         Method::AuditList
         | Method::AuditVerify
         | Method::AuditExport
-        | Method::SealedList
-        | Method::SealedShow
         | Method::SealedRemove
         | Method::WelcomeAdd
         | Method::WelcomeRemove
@@ -191,7 +193,7 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let [vera, otto, ada, rita] = ["vera", "otto", "ada", "rita"].map(Person::new);
     let config = format!(
-        "[shell]\nsigned-changes = false\n{PROFILE}{}{}{}{}",
+        "[shell]\nsigned-changes = false\n[hand-over]\nto = [\"otto\"]\n{PROFILE}{}{}{}{}",
         vera.table("viewer"),
         otto.table("operator"),
         ada.table("admin"),
@@ -247,6 +249,26 @@ async fn everybody_may_make_the_calls_of_the_table_and_no_other() {
             assert_eq!(wrong(&observed).len(), 1, "{} by {out:?}", method.name());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_gets_sealed_files_only_when_they_are_sealed_for_operators_like_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let [otto, olga, ada] = ["otto", "olga", "ada"].map(Person::new);
+    let config = format!(
+        "[shell]\nsigned-changes = false\n[hand-over]\nto = [\"otto\"]\n{PROFILE}{}{}{}",
+        otto.table("operator"),
+        olga.table("operator"),
+        ada.table("admin")
+    );
+    let station = Station::start(directory.path(), &config).await;
+    for method in [Method::SealedList, Method::SealedShow, Method::SealedRun] {
+        for (person, may) in [(&otto, true), (&olga, false), (&ada, true)] {
+            assert_eq!(allowed(&station, Some(person), method).await, may, "{}", method.name());
+        }
+    }
+    assert!(!allowed(&station, Some(&otto), Method::SealedRemove).await);
+    station.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,10 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rustls::CertificateError;
+use rustls::{AlertDescription, CertificateError};
 use thiserror::Error;
 
-use super::trust::PinMismatch;
+use super::trust::{PinMismatch, Refused};
 use crate::http::{Lost, NotSent, TlsFault, TransportError};
 
 /// The system knows no address for the name.
@@ -16,7 +16,26 @@ use crate::http::{Lost, NotSent, TlsFault, TransportError};
 pub(super) struct NoSuchName;
 
 /// An error before the head of the answer was there.
-pub(super) fn while_sending(error: &reqwest::Error) -> TransportError {
+/// `asked`: whether the server has asked for a client certificate.
+pub(super) fn while_sending(error: &reqwest::Error, asked: bool) -> TransportError {
+    let required = |layer: &(dyn StdError + 'static)| {
+        let tls = layer.downcast_ref::<rustls::Error>();
+        matches!(tls, Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)))
+    };
+    // Of TLS 1.3 that comes after the handshake, and before anything of the request is looked at.
+    if layers(error).any(required) {
+        return TransportError::NotSent(NotSent::Tls(TlsFault::ClientCertificate));
+    }
+    match sending(error) {
+        TransportError::NotSent(NotSent::Tls(TlsFault::Handshake)) if asked => {
+            TransportError::NotSent(NotSent::Tls(TlsFault::ClientCertificate))
+        }
+        TransportError::Unknown(Lost::Closed) if asked => TransportError::Unknown(Lost::AskedForCertificate),
+        other => other,
+    }
+}
+
+fn sending(error: &reqwest::Error) -> TransportError {
     // Name, TCP and TLS all happen within connecting, before any byte of the
     // request. Everything later counts as sent.
     if error.is_connect() {
@@ -75,6 +94,10 @@ fn tls_fault(error: &rustls::Error) -> TlsFault {
         // A root whose name fits but whose key does not shows as a bad signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
         CertificateError::Other(other) if other.0.is::<PinMismatch>() => TlsFault::PinMismatch,
+        CertificateError::Other(other) if other.0.is::<Refused>() => {
+            let refused = other.0.downcast_ref::<Refused>();
+            refused.map_or(TlsFault::Untrusted, |refused| refused.0.clone())
+        }
         other => TlsFault::Other(other.to_string()),
     }
 }
@@ -148,12 +171,14 @@ mod tests {
     async fn a_name_without_an_address() {
         let trust = Trust::insecure_accept_any_certificate();
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(trust, Arc::new(SystemClock::new())).unwrap())
+            .tls_backend_preconfigured(
+                client_config(trust, Arc::new(SystemClock::new()), Arc::default()).unwrap(),
+            )
             .dns_resolver(Arc::new(Nobody))
             .build()
             .unwrap();
         let error = client.post("https://pi.example.test/auth").send().await.unwrap_err();
-        assert_eq!(while_sending(&error), TransportError::NotSent(NotSent::Name));
+        assert_eq!(while_sending(&error, false), TransportError::NotSent(NotSent::Name));
     }
 
     #[test]

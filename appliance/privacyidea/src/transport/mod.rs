@@ -1,6 +1,7 @@
 //! The transport over TCP and TLS.
 //!
-//! HTTP/1.1 with kept connections. No redirects, no cookies, no compression, no
+//! HTTP/1.1 with kept connections. No redirects, no cookies, no compression asked for (what comes
+//! compressed with gzip or deflate all the same is read), no
 //! proxy from the environment, no second try: a request leaves at most once.
 //! (The HTTP library moves a request to a fresh connection if the kept one
 //! turned out to be closed before the first byte was written. Once a byte is
@@ -9,16 +10,21 @@
 //! Bodies are built, and answers collected, in memory that is wiped. What the HTTP
 //! and TLS libraries and the kernel copy on the way is not in our hands.
 
+mod der;
 mod fault;
 mod trust;
+mod unpack;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Url, redirect, retry};
 use rustls::pki_types::ServerName;
 use thiserror::Error;
@@ -33,6 +39,8 @@ pub struct Https {
     client: reqwest::Client,
     base: String,
     longest_answer: usize,
+    /// Whether the server has asked for a client certificate.
+    asked: Arc<AtomicBool>,
 }
 
 /// What can be set about an [`Https`].
@@ -135,8 +143,9 @@ impl HttpsBuilder {
             return Err(SetupError::Address);
         }
         let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| SetupError::UserAgent)?;
+        let asked = Arc::new(AtomicBool::new(false));
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(trust::client_config(self.trust, self.clock)?)
+            .tls_backend_preconfigured(trust::client_config(self.trust, self.clock, Arc::clone(&asked))?)
             .user_agent(user_agent)
             .timeout(self.timeout)
             .connect_timeout(self.connect_timeout)
@@ -156,6 +165,7 @@ impl HttpsBuilder {
             client,
             base: base.as_str().trim_end_matches('/').to_owned(),
             longest_answer: self.longest_answer,
+            asked,
         })
     }
 }
@@ -183,7 +193,9 @@ impl Transport for Https {
         if let Some(body) = request.body {
             outgoing = outgoing.body(Bytes::from_owner(Owned(body, SecretBytes::reveal)));
         }
-        let response = outgoing.send().await.map_err(|error| fault::while_sending(&error))?;
+        let response = outgoing.send().await;
+        let response =
+            response.map_err(|error| fault::while_sending(&error, self.asked.load(Ordering::Relaxed)))?;
         self.collect(response).await
     }
 }
@@ -199,6 +211,10 @@ impl Https {
         let header = |name| response.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
         let retry_after = header(RETRY_AFTER).and_then(|v| v.trim().parse().ok()).map(Duration::from_secs);
         let content_type = header(CONTENT_TYPE).map(str::to_owned);
+        let location = header(LOCATION).map(str::to_owned);
+        // Nobody asked for it, and some compress all the same.
+        let packing =
+            header(CONTENT_ENCODING).map(|text| text.trim().to_ascii_lowercase()).unwrap_or_default();
         let status = response.status().as_u16();
         let mut body = SecretBytes::with_capacity(announced);
         while let Some(chunk) = response.chunk().await.map_err(|error| fault::while_reading(&error))? {
@@ -207,7 +223,8 @@ impl Https {
             }
             body.append(&chunk);
         }
-        Ok(HttpResponse { status, content_type, retry_after, body })
+        let body = unpack::unpacked(body, &packing, self.longest_answer).map_err(TransportError::Unknown)?;
+        Ok(HttpResponse { status, content_type, retry_after, location, body })
     }
 }
 

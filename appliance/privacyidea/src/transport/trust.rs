@@ -3,15 +3,18 @@
 //! TLS 1.2 and 1.3 by rustls, with the cryptography of ring.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
@@ -19,14 +22,18 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::der::{Parts, called};
 use crate::clock::Clock;
+use crate::http::TlsFault;
+use crate::text::DisplayText;
 
 /// What makes a server's certificate good.
 pub struct Trust(Kind);
 
 enum Kind {
     System,
-    Roots(RootCertStore),
+    /// The authorities, and their certificates as they were given.
+    Roots(RootCertStore, Vec<CertificateDer<'static>>),
     Pins(Vec<SpkiPin>),
     Anything,
 }
@@ -56,11 +63,13 @@ impl Trust {
     pub fn pem(file: &[u8]) -> Result<Self, TrustError> {
         const WHERE: &str = "the CA file";
         let mut roots = RootCertStore::empty();
+        let mut given = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(file) {
             let certificate = certificate.map_err(|_| TrustError::Unreadable(WHERE))?;
+            given.push(certificate.clone());
             roots.add(certificate).map_err(|_| TrustError::Unreadable(WHERE))?;
         }
-        if roots.is_empty() { Err(TrustError::None(WHERE)) } else { Ok(Self(Kind::Roots(roots))) }
+        if roots.is_empty() { Err(TrustError::None(WHERE)) } else { Ok(Self(Kind::Roots(roots, given))) }
     }
 
     /// The servers that hold one of these keys. Issuer, names and dates of the
@@ -112,7 +121,12 @@ impl SpkiPin {
     }
 }
 
-pub(super) fn client_config(trust: Trust, clock: Arc<dyn Clock>) -> Result<ClientConfig, TrustError> {
+/// `asked` tells afterwards whether the server has asked for a client certificate.
+pub(super) fn client_config(
+    trust: Trust,
+    clock: Arc<dyn Clock>,
+    asked: Arc<AtomicBool>,
+) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder =
@@ -120,16 +134,21 @@ pub(super) fn client_config(trust: Trust, clock: Arc<dyn Clock>) -> Result<Clien
             .with_safe_default_protocol_versions()
             .map_err(|error| TrustError::Tls(error.to_string()))?;
     let by_key = |pins| Arc::new(ByKey { pins, algorithms });
-    Ok(match trust.0 {
-        Kind::System => builder.with_root_certificates(system_roots()?).with_no_client_auth(),
-        Kind::Roots(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
-        Kind::Pins(pins) => {
-            builder.dangerous().with_custom_certificate_verifier(by_key(Some(pins))).with_no_client_auth()
-        }
-        Kind::Anything => {
-            builder.dangerous().with_custom_certificate_verifier(by_key(None)).with_no_client_auth()
-        }
-    })
+    let by_authority = |roots: RootCertStore, given| {
+        let subjects = roots.subjects().iter().map(|name| name.as_ref().to_vec()).collect();
+        let judge =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+        let judge = judge.map_err(|error| TrustError::Tls(error.to_string()))?;
+        Ok::<_, TrustError>(Arc::new(ByAuthority { judge, given, subjects }))
+    };
+    let verifier: Arc<dyn ServerCertVerifier> = match trust.0 {
+        Kind::System => by_authority(system_roots()?, Vec::new())?,
+        Kind::Roots(roots, given) => by_authority(roots, given)?,
+        Kind::Pins(pins) => by_key(Some(pins)),
+        Kind::Anything => by_key(None),
+    };
+    let own = Arc::new(NoCertificate(asked));
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_client_cert_resolver(own))
 }
 
 fn system_roots() -> Result<RootCertStore, TrustError> {
@@ -137,6 +156,122 @@ fn system_roots() -> Result<RootCertStore, TrustError> {
     // Systems carry some that are malformed; the rest is what counts.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() { Err(TrustError::None("the system's list of authorities")) } else { Ok(roots) }
+}
+
+/// This client has no certificate of its own, and notes when it is asked for one.
+#[derive(Debug)]
+struct NoCertificate(Arc<AtomicBool>);
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        // Else it would not be told that the server asks.
+        true
+    }
+}
+
+/// Judges by authorities, as the TLS library does, and says more about why not.
+#[derive(Debug)]
+struct ByAuthority {
+    judge: Arc<WebPkiServerVerifier>,
+    given: Vec<CertificateDer<'static>>,
+    subjects: Vec<Vec<u8>>,
+}
+
+/// Why a certificate was refused. Travels through rustls to where faults are told apart.
+#[derive(Debug, Clone, Error)]
+#[error("{0}")]
+pub(super) struct Refused(pub(super) TlsFault);
+
+impl ByAuthority {
+    fn why(
+        &self,
+        shown: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        why: &CertificateError,
+    ) -> Option<TlsFault> {
+        let pin = || SpkiPin::of_certificate(shown).map(SpkiPin::to_text);
+        let dated = matches!(
+            why,
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+                | CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. }
+        );
+        if dated {
+            return None;
+        }
+        let parts = Parts::read(shown)?;
+        if std::iter::once(shown)
+            .chain(chain)
+            .any(|der| Parts::read(der).is_some_and(|parts| parts.version < 3))
+        {
+            return Some(TlsFault::OldVersion);
+        }
+        if self.given.iter().any(|given| given == shown) {
+            return pin().map(TlsFault::ServesAuthority);
+        }
+        if parts.issuer == parts.subject {
+            return pin().map(TlsFault::SelfSigned);
+        }
+        let is_issuer =
+            |der: &CertificateDer<'_>| Parts::read(der).is_some_and(|other| other.subject == parts.issuer);
+        // rustls gives names of authorities without the outer tag and length of their sequence.
+        let known =
+            self.subjects.iter().any(|subject| subject == parts.issuer || parts.issuer.ends_with(subject));
+        if *why == CertificateError::UnknownIssuer && !known && !chain.iter().any(is_issuer) {
+            let name = called(parts.issuer).unwrap_or_default();
+            return Some(TlsFault::IssuerNotShown(DisplayText::from_foreign(&name).to_string()));
+        }
+        None
+    }
+}
+
+impl ServerCertVerifier for ByAuthority {
+    fn verify_server_cert(
+        &self,
+        shown: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        status: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.judge.verify_server_cert(shown, chain, name, status, now).map_err(|error| {
+            let rustls::Error::InvalidCertificate(why) = &error else { return error };
+            match self.why(shown, chain, why) {
+                Some(fault) => CertificateError::Other(OtherError(Arc::new(Refused(fault)))).into(),
+                None => error,
+            }
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
+    }
 }
 
 /// Trusts whoever proves to hold a pinned key; without pins, any key.

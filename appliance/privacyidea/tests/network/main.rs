@@ -2,6 +2,8 @@
 //! who they should be.
 
 #[cfg(test)]
+mod fronts;
+#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod tls;

@@ -141,7 +141,7 @@ proptest! {
         let mut mixed = whole[..cut.min(whole.len())].to_vec();
         mixed.extend_from_slice(&bytes);
         for body in [bytes, mixed] {
-            let response = HttpResponse { status, content_type: None, retry_after: None, body: SecretBytes::new(body) };
+            let response = HttpResponse { status, content_type: None, retry_after: None, location: None, body: SecretBytes::new(body) };
             let error = runtime.block_on(init_error(Ok(response)));
             prop_assert!(!error.to_string().is_empty());
         }

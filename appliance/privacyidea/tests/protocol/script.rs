@@ -73,6 +73,7 @@ pub(crate) fn answer(status: u16, body: &str) -> Answer {
         status,
         content_type: None,
         retry_after: None,
+        location: None,
         body: SecretBytes::copy_of(body.as_bytes()),
     })
 }

@@ -116,7 +116,9 @@ pub const ENTRIES: &[Entry] = &[
     look("run skip", Method::RunSkip, of::<types::RunDetails>),
     look("run retry", Method::RunRetry, of::<types::RunDetails>),
     look("run add", Method::RunAdd, of::<types::RunDetails>),
+    look("run report", Method::Report, of::<types::ReportPart>).lines(),
     look("run stop", Method::RunStop, of::<types::RunDetails>).asks("End the run?"),
+    look("report", Method::Report, of::<types::ReportPart>).lines(),
     look("verify", Method::Verify, of::<types::Verification>).secrets(),
     look("release", Method::Release, of::<types::Outcome>)
         .secrets()

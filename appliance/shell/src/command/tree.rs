@@ -83,6 +83,8 @@ pub enum Command {
     /// Enroll many keys
     #[command(subcommand)]
     Run(Run),
+    /// Which person got which key, when, and how it ended
+    Report(Report),
     /// Ask a key for a code and let the server check it; changes nothing
     Verify {
         /// A key's serial, or the port it is in

@@ -2,8 +2,8 @@
 
 use control::Incoming;
 use control::types::{
-    ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, RunAdd, RunLines,
-    RunStart, RunStartList, Verify,
+    ByRun, Cancel, Ending, Enroll, Event, EventKind, Outcome, ProfileCheck, Release, ReportMake, RunAdd,
+    RunLines, RunStart, RunStartList, Verify,
 };
 
 use super::{Context, Done, Failure, json};
@@ -239,6 +239,10 @@ pub(super) async fn run(context: &mut Context<'_>, command: tree::Run) -> Done {
     let present = ByRun { run: None };
     let details = match command {
         tree::Run::Start(start) => return run_start(context, start).await,
+        tree::Run::Report { run, format } => {
+            let wanted = ReportMake { run: Some(run), from: None, to: None, form: Some(format.form()) };
+            return super::records::report(context, &wanted).await;
+        }
         tree::Run::Status { run } => context.call(station.run_status(&ByRun { run })).await?,
         tree::Run::Pause => context.call(station.run_pause(&present)).await?,
         tree::Run::Resume => context.call(station.run_resume(&present)).await?,
@@ -261,9 +265,13 @@ pub(super) async fn run(context: &mut Context<'_>, command: tree::Run) -> Done {
             context.call(station.run_retry(&wanted)).await?
         }
         tree::Run::Add(add) => {
+            let (lines, file) = context.list().await?;
             let wanted = RunAdd {
                 run: None,
-                lines: context.text().await?.lines().map(str::to_owned).collect(),
+                lines,
+                file,
+                encoding: add.encoding,
+                user_column: add.user_column,
                 realm: add.realm,
                 skip_unknown: add.skip_unknown.then_some(true),
                 unchecked: add.unchecked.then_some(true),
@@ -291,10 +299,13 @@ async fn run_start(context: &mut Context<'_>, start: tree::RunStart) -> Done {
         return context.refuse(Exit::Usage, "--realm goes with --list. Nothing was started.").await;
     }
     if start.list.is_some() {
-        let lines = context.text().await?.lines().map(str::to_owned).collect();
+        let (lines, file) = context.list().await?;
         let wanted = RunStartList {
             name: start.name,
             lines,
+            file,
+            encoding: start.encoding,
+            user_column: start.user_column,
             realm: start.realm,
             profile: start.profile,
             overwrite_confirmed: start.overwrite,

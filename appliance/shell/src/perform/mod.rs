@@ -10,7 +10,7 @@ mod station;
 
 use std::future::Future;
 
-use control::types::{Role, Session};
+use control::types::{ReportMake, Role, Session};
 use control::{CallError, Client};
 use serde::Serialize;
 
@@ -101,6 +101,27 @@ impl Context<'_> {
         Ok(secret)
     }
 
+    /// What is left of standard input as a list: lines where it is Unicode, and else the file as it is, in base64.
+    pub(crate) async fn list(&mut self) -> Result<(Vec<String>, Option<String>), Failure> {
+        if self.console.terminal() {
+            self.say("Type or paste the lines; Ctrl-D ends them.\n").await?;
+        }
+        self.console.read(&mut self.stdin).await?;
+        if self.stdin.too_long {
+            let why = "Standard input is longer than 1 MiB.";
+            return self.refuse(Exit::Usage, why).await.map(|_| Default::default());
+        }
+        // A list holds no secret.
+        match self.stdin.rest().filter(|text| !text.contains('\0')) {
+            Some(text) => Ok((text.lines().map(str::to_owned).collect(), None)),
+            None if self.stdin.bytes().len() > LONGEST_FILE => {
+                let why = "A list that is not UTF-8 has at most 700 kB. Save it as UTF-8.";
+                self.refuse(Exit::Usage, why).await.map(|_| Default::default())
+            }
+            None => Ok((Vec::new(), Some(data_encoding::BASE64.encode(self.stdin.bytes())))),
+        }
+    }
+
     /// Standard input as text.
     pub(crate) async fn text(&mut self) -> Result<String, Failure> {
         if self.console.terminal() {
@@ -125,6 +146,9 @@ pub(crate) fn json<T: Serialize>(value: &T) -> String {
     text.push('\n');
     text
 }
+
+/// The largest list that is sent as it is, in bytes: base64 makes it longer by a third, and the daemon takes no message over 1 MiB.
+const LONGEST_FILE: usize = 700_000;
 
 /// Carries a command out, and says what went wrong.
 pub(crate) async fn perform(context: &mut Context<'_>, order: Order) -> Result<Exit, Stop> {
@@ -274,6 +298,11 @@ async fn dispatch(context: &mut Context<'_>, command: Command) -> Done {
         Command::Sealed(command) => Box::pin(people::sealed(context, command)).await,
         Command::Cancel { key } => Box::pin(enroll::cancel(context, key)).await,
         Command::Run(command) => Box::pin(enroll::run(context, command)).await,
+        Command::Report(report) => {
+            let form = Some(report.format.form());
+            let wanted = ReportMake { run: None, from: report.from, to: report.to, form };
+            Box::pin(records::report(context, &wanted)).await
+        }
         Command::Verify { key, token, key_pin, wait } => {
             Box::pin(enroll::verify(context, key, token, key_pin, wait.timeout)).await
         }

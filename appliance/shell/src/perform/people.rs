@@ -3,7 +3,7 @@
 use control::Secret;
 use control::types::{
     BySealed, ImportedProfile, KeyHandOver, KeySwap, KeyWipe, ProfileImport, RegistrationCreate,
-    RegistrationForm, RegistrationMade, WelcomeAdd, WelcomeRemove,
+    RegistrationForm, RegistrationMade, SealedOfRun, WelcomeAdd, WelcomeRemove,
 };
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
@@ -112,7 +112,21 @@ pub(super) async fn sealed(context: &mut Context<'_>, command: tree::Sealed) -> 
             let files = context.call(station.sealed_list()).await?;
             context.print(&files, render::sealed).await
         }
-        tree::Sealed::Show { name } => {
+        tree::Sealed::Show { run: Some(run), .. } => {
+            let mut texts = context.call(station.sealed_run(&SealedOfRun { run })).await?;
+            while let Some(text) = context.console.during(texts.next()).await? {
+                let text = text?;
+                let shown = if context.json {
+                    json(&text)
+                } else {
+                    format!("# {}\n{}\n", render::clean(&text.name), render::clean_lines(&text.text))
+                };
+                context.console.out(&shown).await?;
+            }
+            Ok(Exit::Done)
+        }
+        tree::Sealed::Show { name, .. } => {
+            let name = name.unwrap_or_default();
             let shown = context.call(station.sealed_show(&BySealed { name })).await?;
             context.print(&shown, |shown| format!("{}\n", render::clean_lines(&shown.text))).await
         }

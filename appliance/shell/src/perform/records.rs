@@ -3,9 +3,10 @@
 use control::types::{
     AuditEntries, AuditList, ByReceipt, ConfigCheck, ConfigCommit, ConfigLoad, ConfigRollback, ConfigSet,
     ConfigShow, ConfigText, ConfigToSign, ReceiptLines, ReceiptVerdict, Receipts, ReceiptsExport,
-    ReceiptsList,
+    ReceiptsList, ReportForm, ReportMake,
 };
 use control::{Incoming, Secret};
+use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use super::{Context, Done, Failure, json};
@@ -36,6 +37,36 @@ pub(super) async fn receipts(context: &mut Context<'_>, command: tree::Receipts)
             export(context, lines).await
         }
     }
+}
+
+/// A report, as a file: a PDF is no answer for a terminal.
+pub(super) async fn report(context: &mut Context<'_>, wanted: &ReportMake) -> Done {
+    if wanted.form == Some(ReportForm::Pdf) && context.console.terminal() && !context.json {
+        let text = "A PDF is a file: ssh station run report … --format pdf > report.pdf. Nothing was made.";
+        return context.refuse(Exit::Usage, text).await;
+    }
+    let mut parts = context.call(context.station.report(wanted)).await?;
+    let mut text = Vec::new();
+    while let Some(part) = context.console.during(parts.next()).await? {
+        let part = part?;
+        if context.json {
+            context.console.out(&json(&part)).await?;
+            continue;
+        }
+        for piece in &part.pieces {
+            let bytes = BASE64.decode(piece.as_bytes()).unwrap_or_default();
+            match wanted.form {
+                Some(ReportForm::Pdf) => context.console.raw(bytes).await?,
+                // A letter may be divided between two pieces.
+                _ => text.extend(bytes),
+            }
+        }
+    }
+    // The station's tables end lines as spreadsheets do, and the shell's answers do not.
+    let text = String::from_utf8_lossy(&text).replace('\r', "");
+    let text = if context.console.terminal() { control::clean::shown_piece(&text) } else { text };
+    context.console.out(&text).await?;
+    Ok(Exit::Done)
 }
 
 pub(super) async fn audit(context: &mut Context<'_>, newest: u32, what: Option<tree::Audit>) -> Done {

@@ -77,6 +77,10 @@ pub fn run(details: &RunDetails) -> String {
         ("started", format!("{} by {}", time(run.started), clean(&run.operator))),
         ("ended", run.ended.map(time).unwrap_or_default()),
     ]);
+    if let Some(ignored) = details.ignored.as_ref().filter(|ignored| !ignored.is_empty()) {
+        let names: Vec<String> = ignored.iter().map(|name| clean(name)).collect();
+        text.push_str(&format!("Columns of the list that say nothing here: {}.\n", names.join(", ")));
+    }
     if !details.entries.is_empty() {
         let rows = details.entries.iter().map(|entry| {
             [

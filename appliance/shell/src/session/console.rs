@@ -359,9 +359,14 @@ impl Stdin {
         std::str::from_utf8(line).ok().map(|line| Zeroizing::new(line.to_owned()))
     }
 
+    /// What has not been used as a secret, as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.text.get(self.used..).unwrap_or_default()
+    }
+
     /// What has not been used as a secret, as text: UTF-8, or UTF-16 as shells of Windows write it.
     pub(crate) fn rest(&self) -> Option<Zeroizing<String>> {
-        decoded(self.text.get(self.used..).unwrap_or_default())
+        decoded(self.bytes())
     }
 }
 

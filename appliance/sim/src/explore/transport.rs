@@ -142,6 +142,7 @@ fn received(response: Response) -> HttpResponse {
         status: response.status,
         content_type: header("Content-Type"),
         retry_after: header("Retry-After").and_then(|text| text.parse().ok()).map(Duration::from_secs),
+        location: header("Location"),
         body: SecretBytes::new(response.body),
     }
 }

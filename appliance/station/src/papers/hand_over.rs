@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 use crate::access::code_to_hex;
 use crate::engine::server::Person;
 use crate::engine::step::HandOver;
-use crate::papers::people::csv;
 use crate::token::TokenSerial;
 
 /// The columns of a hand-over line.
@@ -17,21 +16,21 @@ pub const COLUMNS: [&str; 8] = ["token", "key", "slot", "user", "realm", "access
 /// The first line of a hand-over table, and the one that belongs to an enrollment.
 pub fn table(what: &HandOver) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(512));
-    csv::write(&mut text, COLUMNS);
+    table::write(&mut text, COLUMNS);
     let (key, slot) = (what.key.to_string(), what.slot.to_string());
     let (user, realm) =
         what.person.as_ref().map_or(("", ""), |person| (person.user.as_str(), person.realm.as_str()));
     let code = what.access_code.as_ref().map(|code| code_to_hex(code)).unwrap_or_default();
     let [admin, pin] = [&what.admin_pin, &what.pin].map(|pin| pin.as_ref().map_or("", |pin| pin.expose()));
-    csv::write(&mut text, [what.token.as_str(), &key, &slot, user, realm, &code, admin, pin]);
+    table::write(&mut text, [what.token.as_str(), &key, &slot, user, realm, &code, admin, pin]);
     text
 }
 
 /// Whose token it is, for enrolling without a server.
 pub fn owner(token: &TokenSerial, person: &Person) -> String {
     let mut text = String::new();
-    csv::write(&mut text, ["token", "user", "realm"]);
-    csv::write(&mut text, [token.as_str(), &person.user, &person.realm]);
+    table::write(&mut text, ["token", "user", "realm"]);
+    table::write(&mut text, [token.as_str(), &person.user, &person.realm]);
     text
 }
 

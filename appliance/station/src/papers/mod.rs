@@ -7,4 +7,5 @@ pub mod import;
 pub mod people;
 pub mod receipt;
 pub mod registration;
+pub mod report;
 pub mod stamp;

@@ -6,25 +6,27 @@
 //! "O'Hara, Zoë",office,,12345678,none
 //! ```
 //!
-//! The header names the columns, in any order; only `user` has to be there. The text is
-//! UTF-8, with or without a byte order mark, divided by commas or semicolons. What is wrong is
+//! The header names the columns, in any order; only `user` has to be there, under this name or one that directories
+//! give it ([`SYNONYMS`]). Other columns are passed over and named. Fields are divided by commas, semicolons or tabs; what
+//! spreadsheets leave behind the last column and the last person does no harm. What is wrong is
 //! said with line and column, all of it at once. A list holds no secret.
 
 use core::fmt;
 use std::collections::BTreeMap;
 
 use keys::device::KeySerial;
+use table::Field;
 
 use crate::engine::run::{Assignment, Run, RunPlan, Standing, Target};
 use crate::engine::server::Person;
 use crate::papers::stamp::Stamp;
 
-pub(crate) mod csv;
 mod directory;
+mod header;
 pub(crate) mod named;
 
-use csv::Field;
 pub use directory::{Directory, Opinion, forms};
+pub use header::{List, Reading, SYNONYMS};
 pub use named::{Named, NoName, same_realm};
 
 /// The columns that a list may have.
@@ -87,41 +89,64 @@ pub struct Problem {
 const MOST: usize = 100_000;
 const LONGEST: usize = 320;
 
-/// Reads a list. People whose realm is not named are of `default_realm`; without one, the server may know it.
+/// Reads a list whose columns have their own names. People whose realm is not named are of `default_realm`; without one, the
+/// server may know it.
 ///
 /// # Errors
 /// Everything that is wrong with it, in the order of the file, at most 50 things.
 pub fn read(text: &str, default_realm: Option<&str>) -> Result<Vec<Entry>, Vec<Problem>> {
+    read_with(text, &Reading { default_realm, ..Reading::default() }).map(|list| list.entries)
+}
+
+/// Reads a list as a spreadsheet wrote it.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the file, at most 50 things.
+pub fn read_with(text: &str, how: &Reading<'_>) -> Result<List, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let head = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let separator = if head.contains(';') && !head.contains(',') { ';' } else { ',' };
-    let records = csv::records(text, separator).map_err(|wrong| {
-        vec![Problem { line: wrong.line, column: wrong.column, problem: wrong.problem.to_owned() }]
+    let (declared, text, before) = match table::declared(text) {
+        Some((separator, rest)) => (Some(separator), rest, 1),
+        None => (None, text, 0),
+    };
+    let separator = declared.unwrap_or_else(|| header::separator(text, how));
+    let records = table::records(text, separator).map_err(|wrong| {
+        vec![Problem { line: wrong.line + before, column: wrong.column, problem: wrong.problem.to_owned() }]
     })?;
-    let mut sheet = Sheet { default_realm, ..Sheet::default() };
-    let mut records = records.into_iter();
+    let mut sheet = Sheet { default_realm: how.default_realm, before, ..Sheet::default() };
+    let mut records =
+        records.into_iter().filter(|record| !record.iter().all(|field| field.text.trim().is_empty()));
     match records.next() {
-        Some(header) => sheet.header(&header),
+        Some(header) => sheet.header(&header, how),
         None => sheet.wrong(1, 1, "the list is empty; its first line names the columns, such as user,realm"),
     }
     if sheet.problems.is_empty() {
-        if records.len() > MOST {
-            sheet.wrong(1, 1, format!("the list has over {MOST} lines"));
-        } else {
-            records.for_each(|record| sheet.entry(&record));
+        for (number, record) in records.enumerate() {
+            if number == MOST {
+                let line = record.first().map_or(0, |field| field.line);
+                sheet.wrong(line, 1, format!("the list has over {MOST} lines"));
+                break;
+            }
+            sheet.entry(&record);
         }
         if sheet.entries.is_empty() && sheet.problems.is_empty() {
-            sheet.wrong(1, 1, "the list names nobody");
+            sheet.wrong(1, 1, "the list names nobody: below its first line is nothing");
         }
     }
-    if sheet.problems.is_empty() { Ok(sheet.entries) } else { Err(sheet.problems) }
+    if sheet.problems.is_empty() {
+        Ok(List { entries: sheet.entries, ignored: sheet.ignored })
+    } else {
+        Err(sheet.problems)
+    }
 }
 
 #[derive(Default)]
 struct Sheet<'a> {
     default_realm: Option<&'a str>,
-    /// Which column a field of each line is of.
-    columns: Vec<&'static str>,
+    /// How many lines stand before the text that is read.
+    before: usize,
+    /// Which column a field of each line is of; `None` for one that is passed over.
+    columns: Vec<Option<&'static str>>,
+    ignored: Vec<String>,
     entries: Vec<Entry>,
     problems: Vec<Problem>,
     people: BTreeMap<(Named, Option<String>), usize>,
@@ -132,44 +157,27 @@ impl Sheet<'_> {
     fn wrong(&mut self, line: usize, column: usize, problem: impl Into<String>) {
         // Fifty are enough to see that it is the wrong file.
         if self.problems.len() < 50 {
-            self.problems.push(Problem { line, column, problem: problem.into() });
-        }
-    }
-
-    fn header(&mut self, header: &[Field]) {
-        for field in header {
-            let word = field.text.trim().to_lowercase();
-            match COLUMNS.iter().find(|column| **column == word) {
-                Some(column) if self.columns.contains(column) => {
-                    self.wrong(field.line, field.column, format!("there are two columns {column}"));
-                }
-                Some(column) => self.columns.push(column),
-                None => {
-                    let name = quoted(&field.text);
-                    let known = COLUMNS.join(", ");
-                    self.wrong(
-                        field.line,
-                        field.column,
-                        format!("there is no column {name}; there are {known}"),
-                    );
-                }
-            }
-        }
-        if self.problems.is_empty() && !self.columns.contains(&"user") {
-            self.wrong(1, 1, "the column user is missing");
+            self.problems.push(Problem { line: line + self.before, column, problem: problem.into() });
         }
     }
 
     fn entry(&mut self, record: &[Field]) {
         let Some(first) = record.first() else { return };
-        if record.len() != self.columns.len() {
+        // Spreadsheets leave out what is empty at the end of a line, and add what is empty behind the last column.
+        let beyond = record.iter().skip(self.columns.len()).find(|field| !field.text.trim().is_empty());
+        if let Some(field) = beyond {
             let problem =
-                format!("the line has {} fields, and there are {} columns", record.len(), self.columns.len());
-            return self.wrong(first.line, first.column, problem);
+                format!("{} stands behind the last of {} columns", quoted(&field.text), self.columns.len());
+            return self.wrong(field.line, field.column, problem);
         }
         let before = self.problems.len();
+        let used = record.iter().zip(&self.columns).filter(|(_, column)| column.is_some());
+        let spoilt: Vec<(usize, usize, String)> = used.filter_map(|(field, _)| spoilt(field)).collect();
+        if !spoilt.is_empty() {
+            return spoilt.into_iter().for_each(|(line, column, problem)| self.wrong(line, column, problem));
+        }
         let field = |name: &str| {
-            let place = self.columns.iter().position(|column| *column == name);
+            let place = self.columns.iter().position(|column| *column == Some(name));
             place.and_then(|place| record.get(place)).filter(|field| !field.text.trim().is_empty())
         };
         let [user, realm, profile, key, pin] = COLUMNS.map(field);
@@ -197,13 +205,14 @@ impl Sheet<'_> {
         let at = user.unwrap_or(first);
         match self.people.get(&(person.folded(), profile.clone())) {
             Some(earlier) => {
-                let problem = format!("{} is in line {earlier} already", quoted(&person.to_string()));
+                let problem =
+                    format!("{} is in line {} already", quoted(&person.to_string()), earlier + self.before);
                 self.wrong(at.line, at.column, problem);
             }
             None => drop(self.people.insert((person.folded(), profile.clone()), at.line)),
         }
         if self.problems.len() == before {
-            self.entries.push(Entry { person, profile, key, pin, line: first.line });
+            self.entries.push(Entry { person, profile, key, pin, line: first.line + self.before });
         }
     }
 
@@ -231,10 +240,26 @@ impl Sheet<'_> {
         }
         let plain = key.trim_start_matches('0').to_ascii_lowercase();
         if let Some(earlier) = self.keys.insert(plain, field.line) {
+            let earlier = earlier + self.before;
             self.wrong(field.line, field.column, format!("the key {key} is in line {earlier} already"));
         }
         Some(key.to_owned())
     }
+}
+
+/// What a spreadsheet made of a field that names no person and no key any more.
+fn spoilt(field: &Field) -> Option<(usize, usize, String)> {
+    let said = match table::damage(&field.text) {
+        Some(damage) => format!("{}: {damage}", quoted(&field.text)),
+        None if table::is_formula(&field.text) => {
+            format!(
+                "{} is a formula, and a list has texts; copy the column and paste its values",
+                quoted(&field.text)
+            )
+        }
+        None => return None,
+    };
+    Some((field.line, field.column, said))
 }
 
 /// A text of the list as it is repeated in an error.
@@ -319,7 +344,7 @@ pub fn plan(name: &str, list: &[Entry], people: &[Person]) -> Result<RunPlan, Pr
 /// a spreadsheet could take for a formula is defused.
 pub fn results(run: &Run) -> String {
     let mut text = String::new();
-    csv::write(&mut text, ["user", "realm", "key", "result", "reason", "time"]);
+    table::write(&mut text, ["user", "realm", "key", "result", "reason", "time"]);
     let list: &[Assignment] = match &run.plan.target {
         Target::List(list) => list,
         _ => &[],
@@ -337,12 +362,12 @@ pub fn results(run: &Run) -> String {
                     key.map(|(key, _)| key.to_string()).or_else(|| entry.key.clone()).unwrap_or_default();
                 let code = aside.code.map(|code| code.to_string()).unwrap_or_default();
                 let time = Stamp::new(aside.at, 0).to_string();
-                csv::write(&mut text, [&user, &realm, &key, aside.word(), &code, &time]);
+                table::write(&mut text, [&user, &realm, &key, aside.word(), &code, &time]);
             }
             (Some((key, result)), None) => row(&mut text, [&user, &realm], *key, *result),
             (None, None) => {
                 let key = entry.key.as_deref().unwrap_or_default();
-                csv::write(&mut text, [&user, &realm, key, "open", "", ""]);
+                table::write(&mut text, [&user, &realm, key, "open", "", ""]);
             }
         }
     }
@@ -355,7 +380,7 @@ pub fn results(run: &Run) -> String {
 fn row(text: &mut String, [user, realm]: [&str; 2], key: KeySerial, result: crate::engine::run::KeyResult) {
     let (key, time) = (key.to_string(), Stamp::new(result.at, 0).to_string());
     let reason = result.code.map(|code| code.to_string()).unwrap_or_default();
-    csv::write(text, [user, realm, &key, result.standing.word(), &reason, &time]);
+    table::write(text, [user, realm, &key, result.standing.word(), &reason, &time]);
 }
 
 impl fmt::Display for Entry {

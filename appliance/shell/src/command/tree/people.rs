@@ -135,11 +135,15 @@ pub struct WelcomeAdd {
 pub enum Sealed {
     /// What there is
     List,
-    /// One of them; age -d -i ~/.ssh/id_ed25519 reads it
+    /// One of them, or all of a run in one; station-open reads it, and age -d -i ~/.ssh/id_ed25519 one of them
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["name", "run"])))]
     Show {
         /// Its name
         #[arg(value_name = "SEALED")]
-        name: String,
+        name: Option<String>,
+        /// All of this run, by its number or name
+        #[arg(long, value_name = "RUN")]
+        run: Option<String>,
     },
     /// Take one away for ever
     Remove {

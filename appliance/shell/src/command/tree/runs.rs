@@ -1,6 +1,7 @@
 //! The commands for runs.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use control::types::ReportForm;
 
 /// `run …`
 #[derive(Debug, Subcommand)]
@@ -34,8 +35,54 @@ pub enum Run {
     },
     /// Put people behind the last one of the list
     Add(RunAdd),
+    /// Which person got which key, when, and how it ended
+    Report {
+        /// The run's number or name
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Its form: a table (CSV), a table on paper (PDF), or JSON
+        #[arg(long, value_enum, default_value_t = ReportWord::Csv)]
+        format: ReportWord,
+    },
     /// End it; enrollments that have begun are finished
     Stop,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The first day, such as 2026-12-01; the first of all when missing
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<String>,
+    /// The last day; today when missing
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<String>,
+    /// Its form: a table (CSV), a table on paper (PDF), or JSON
+    #[arg(long, value_enum, default_value_t = ReportWord::Csv)]
+    pub format: ReportWord,
+}
+
+/// In which form a report comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportWord {
+    /// A table
+    Csv,
+    /// A table on paper
+    Pdf,
+    /// JSON
+    Json,
+}
+
+impl ReportWord {
+    /// The form, as the station has it.
+    #[must_use]
+    pub const fn form(self) -> ReportForm {
+        match self {
+            Self::Csv => ReportForm::Csv,
+            Self::Pdf => ReportForm::Pdf,
+            Self::Json => ReportForm::Json,
+        }
+    }
 }
 
 /// A line of a list, or all that failed.
@@ -65,6 +112,12 @@ pub struct RunAdd {
     /// The realm of people in the list whose line names none
     #[arg(long, value_name = "REALM")]
     pub realm: Option<String>,
+    /// What the column of logins is called, where it is not user, login, sAMAccountName or the like
+    #[arg(long, value_name = "NAME", requires = "list")]
+    pub user_column: Option<String>,
+    /// The list's encoding, where it is not Unicode, such as windows-1250
+    #[arg(long, value_name = "ENCODING", requires = "list")]
+    pub encoding: Option<String>,
     /// Set people aside whom the server does not know, and go on with the others
     #[arg(long, conflicts_with = "unchecked")]
     pub skip_unknown: bool,
@@ -89,6 +142,12 @@ pub struct RunStart {
     /// The realm of people in the list whose line names none
     #[arg(long, value_name = "REALM")]
     pub realm: Option<String>,
+    /// What the column of logins is called, where it is not user, login, sAMAccountName or the like
+    #[arg(long, value_name = "NAME", requires = "list")]
+    pub user_column: Option<String>,
+    /// The list's encoding, where it is not Unicode, such as windows-1250
+    #[arg(long, value_name = "ENCODING", requires = "list")]
+    pub encoding: Option<String>,
     /// Set people aside whom the server does not know, and begin with the others
     #[arg(long, requires = "list", conflicts_with = "unchecked")]
     pub skip_unknown: bool,

@@ -6,7 +6,7 @@ use enrolld::registration::{self, Identity};
 use privacyidea::transport::{Https, Trust};
 use privacyidea::{Client, Credentials, SecretString, Serial};
 use station::engine::server::Person;
-use station::papers::registration::{Letter, TEMPLATE, pdf, table};
+use station::papers::registration::{Letter, table};
 use twins::privacyidea::{ADMIN, REALM, USERS, Version};
 
 use crate::Broken;
@@ -57,6 +57,18 @@ async fn letters(story: &mut Story, client: &Client<Https>) -> Result<Vec<Letter
     Ok(made.letters)
 }
 
+/// A letter as it is printed.
+fn on_paper(letter: &Letter) -> paper::Letter {
+    paper::Letter {
+        user: letter.person.user.clone(),
+        realm: letter.person.realm.clone(),
+        name: letter.name.clone(),
+        token: letter.token.clone(),
+        key: String::new(),
+        secret: letter.code.clone(),
+    }
+}
+
 /// The person, the password and the code of a letter.
 fn of(letters: &[Letter], user: &str) -> Result<(Person, SecretString, SecretString), Broken> {
     let letter = letters.iter().find(|letter| letter.person.user == user).ok_or("a letter is missing")?;
@@ -79,7 +91,10 @@ async fn once(site: Site) -> Result<Story, Broken> {
     let missing = registration::without_token(&client, REALM).await?;
     story.claim(missing.is_empty(), || format!("{} people would get a second code", missing.len()));
     story.equal("lines of the table", table(&letters).lines().count(), USERS.len() + 1);
-    let printed = pdf(TEMPLATE, &letters).map_err(|refusal| refusal.to_string())?;
+    let written: Vec<paper::Letter> = letters.iter().map(on_paper).collect();
+    let template = paper::Template::registration(paper::Language::English);
+    let printed = paper::letters(&template, &written, paper::Language::English);
+    let printed = printed.map_err(|why| why.to_string())?;
     story.claim(printed.starts_with(b"%PDF-1."), || "the letters are no PDF".to_owned());
 
     let (alice, alices_password, alices) = of(&letters, "alice")?;

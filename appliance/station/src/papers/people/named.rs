@@ -116,6 +116,11 @@ fn plain(text: &str) -> Result<String, NoName> {
     if text.chars().any(|c| c.is_control() || c == char::REPLACEMENT_CHARACTER) {
         return Err(NoName("a name has no control characters, and is UTF-8"));
     }
+    // They come along when a name is copied from a mail or a web page, and nobody sees them.
+    if text.chars().any(|c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}'))
+    {
+        return Err(NoName("a character in this name is invisible; type the name anew"));
+    }
     if text.chars().count() > LONGEST {
         return Err(NoName("a name has at most 576 characters"));
     }

@@ -37,12 +37,13 @@ fn lists_of_spreadsheets_are_read() {
 
 #[test]
 fn everything_wrong_is_said_with_line_and_column() {
-    assert!(problems("user,realm,mail\n")[0].starts_with("line 1, column 12: there is no column 'mail'"));
-    assert!(problems("realm\noffice\n")[0].contains("column user is missing"));
-    assert!(problems("user,user\n")[0].starts_with("line 1, column 6: there are two"));
+    assert!(
+        problems("realm,Mail\noffice,x\n")[0].contains("column user is missing; there are 'realm', 'Mail'")
+    );
+    assert!(problems("user,user\n")[0].starts_with("line 1, column 6: 'user' is a second column user"));
     assert!(problems("")[0].contains("empty"));
     assert!(problems("user,realm\n")[0].contains("names nobody"));
-    let text = "user,realm,key,pin\nada,office,7,\n,office,8,\nada,Office,0007,x\nbob,,1-2,\nc\n";
+    let text = "user,realm,key,pin\nada,office,7,\n,office,8,\nada,Office,0007,x\nbob,,1-2,\nc,,,,x\n";
     let got = problems(text);
     let wanted = [
         "line 3, column 1: the user is missing",
@@ -50,7 +51,7 @@ fn everything_wrong_is_said_with_line_and_column() {
         "line 4, column 17: the pin is none, random or ask",
         "line 4, column 1: 'ada@Office' is in line 2 already",
         "line 5, column 6: '1-2' is no serial",
-        "line 6, column 1: the line has 1 fields",
+        "line 6, column 6: 'x' stands behind the last of 4 columns",
     ];
     for wanted in wanted {
         assert!(got.iter().any(|got| got.starts_with(wanted)), "{wanted}: {got:#?}");
@@ -58,6 +59,64 @@ fn everything_wrong_is_said_with_line_and_column() {
     assert_eq!(got.len(), wanted.len());
     assert!(problems("user,realm\n\"a,b")[0].starts_with("line 2, column 1: its quotes"));
     assert!(problems("user,realm\n\"a\nb\",c")[0].contains("control"));
+}
+
+fn listed(text: &str, how: Reading<'_>) -> Result<(Vec<String>, Vec<String>), Vec<String>> {
+    match read_with(text, &how) {
+        Ok(list) => Ok((list.entries.iter().map(|e| e.person.to_string()).collect(), list.ignored)),
+        Err(problems) => Err(problems.iter().map(ToString::to_string).collect()),
+    }
+}
+
+#[test]
+fn what_directories_and_spreadsheets_make_is_read() {
+    let office = Reading { default_realm: Some("office"), user_column: None };
+    let two = ["alice@office", "bob@office"].map(str::to_owned).to_vec();
+    for text in [
+        "user;realm;;\nalice;office;;\nbob;office;;\n;;;\n;;;\n",
+        "user;realm\nalice;office\n;\n;\nbob;office\n;\n",
+        "sep=;\r\nuser;realm\r\nalice;office\r\nbob;office\r\n",
+        "user\trealm\nalice\toffice\nbob\toffice\n",
+        "user\ralice\rbob\r",
+        "user\nalice\nbob",
+        ";;\n;;\nuser;realm;\nalice;office\nbob\n",
+        "USER ;Realm\nalice;office\nbob;office\n",
+    ] {
+        assert_eq!(listed(text, office), Ok((two.clone(), Vec::new())), "{text:?}");
+    }
+    let directory = "Name;sAMAccountName;Department;mail\nAlice A;alice;Sales;a@b\nBob, B;bob;;\n";
+    let ignored = ["Name", "Department", "mail"].map(str::to_owned).to_vec();
+    assert_eq!(listed(directory, office), Ok((two.clone(), ignored)));
+    // The name itself is meant more than one that may be.
+    let both = "login,user\nwrong,alice\nwrong,bob\n";
+    assert_eq!(listed(both, office), Ok((two.clone(), vec!["login".to_owned()])));
+    let unclear = "login,uid\nalice,1\nbob,2\n";
+    assert_eq!(
+        listed(unclear, office).unwrap_err(),
+        ["line 1, column 7: 'uid' is a second column user; name the one with logins: --user-column NAME"]
+    );
+    let chosen = Reading { user_column: Some("Login"), ..office };
+    assert_eq!(listed(unclear, chosen), Ok((two, vec!["uid".to_owned()])));
+    let missing = Reading { user_column: Some("nick"), ..office };
+    assert!(listed(unclear, missing).unwrap_err()[0].contains("no column 'nick'; there are 'login', 'uid'"));
+}
+
+#[test]
+fn what_a_spreadsheet_spoilt_is_named_with_its_line() {
+    let office = Reading { default_realm: Some("office"), user_column: None };
+    let text = "sep=;\nuser;key;tel\n=B2;1;=C3\nada;1,23457E+07;\n#NV;3;\nbob;7;\nbob;0007;\n";
+    let got = listed(text, office).unwrap_err();
+    let wanted = [
+        "line 3, column 1: '=B2' is a formula",
+        "line 4, column 5: '1,23457E+07': the spreadsheet has rounded",
+        "line 5, column 1: '#NV': this is a formula without a result",
+        "line 7, column 5: the key 0007 is in line 6 already",
+        "line 7, column 1: 'bob@office' is in line 6 already",
+    ];
+    for wanted in wanted {
+        assert!(got.iter().any(|got| got.starts_with(wanted)), "{wanted}: {got:#?}");
+    }
+    assert_eq!(got.len(), wanted.len(), "{got:#?}");
 }
 
 #[test]
@@ -73,8 +132,11 @@ fn a_person_may_have_a_key_of_each_profile_in_runs_of_their_own() {
 
 #[test]
 fn results_name_every_line_and_run_no_formula() {
-    let list = read("user,realm\n\"=HYPERLINK(\"\"x\"\")\",o\nbob,o\ncleo,o\n", None).unwrap();
-    let plan = plan("x", &list, &unasked(&list).unwrap()).unwrap();
+    let list = read("user,realm\nx,o\nbob,o\ncleo,o\n", None).unwrap();
+    // As a server may name somebody.
+    let mut people = unasked(&list).unwrap();
+    people[0].user = "=HYPERLINK(\"x\")".to_owned();
+    let plan = plan("x", &list, &people).unwrap();
     let mut run = Run::new(RunId(1), plan, Actor::Operator("ada".to_owned()), Duration::ZERO);
     run.resume(Duration::ZERO).unwrap();
     let key = |number| KeySerial { family: Family::YubiKeyOtp, number };
