@@ -5,7 +5,9 @@
 //! they fit the display. Texts may be reworded; the codes stay. They are data: a file for each language
 //! in `refusals/`, which somebody who translates can edit without any Rust.
 
-use crate::refusal::Code;
+use core::fmt;
+
+use crate::refusal::{Code, Refusal};
 
 // `english` and `german`, made from `refusals/en.toml` and `refusals/de.toml` by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/refusals.rs"));
@@ -40,6 +42,24 @@ pub(crate) const fn text(code: Code, language: Language) -> Text {
     match language {
         Language::English => english(code),
         Language::German => german(code),
+    }
+}
+
+impl Code {
+    /// Title, cause and remedy in a language.
+    pub fn text(self, language: Language) -> Text {
+        text(self, language)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.code.text(Language::English);
+        write!(f, "{} {}: {}", self.code, text.title, text.cause)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        write!(f, " {}", text.remedy)
     }
 }
 

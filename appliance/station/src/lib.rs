@@ -19,6 +19,7 @@
 pub mod access;
 pub mod catalogue;
 pub mod engine;
+pub mod names;
 pub mod papers;
 pub mod profile;
 pub mod refusal;

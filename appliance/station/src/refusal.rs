@@ -7,8 +7,6 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use crate::catalogue::{Language, Text};
-
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
         /// A stable name for a reason to refuse.
@@ -303,11 +301,6 @@ impl Code {
         let digits = text.strip_prefix(['E', 'e']).filter(|digits| digits.len() == 4)?;
         digits.parse().ok().and_then(Self::from_number)
     }
-
-    /// Title, cause and remedy in a language.
-    pub fn text(self, language: Language) -> Text {
-        crate::catalogue::text(self, language)
-    }
 }
 
 impl fmt::Display for Code {
@@ -329,17 +322,6 @@ impl Refusal {
     /// A refusal with its particulars.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into().into_owned() }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.code.text(Language::English);
-        write!(f, "{} {}: {}", self.code, text.title, text.cause)?;
-        if !self.detail.is_empty() {
-            write!(f, " ({})", self.detail)?;
-        }
-        write!(f, " {}", text.remedy)
     }
 }
 

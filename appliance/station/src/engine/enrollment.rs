@@ -20,6 +20,8 @@ use crate::engine::factory;
 use crate::engine::flow::{Flow, FlowContext, Next};
 use crate::engine::key_pin;
 use crate::engine::lag::Patience;
+use crate::engine::openers::early_fault;
+use crate::engine::outcome::PIN_DIGITS;
 pub use crate::engine::outcome::{Ending, NewKeyPin, Order, Outcome, Proof, ProofKind, Replace, SlotLock};
 use crate::engine::preflight::{self, Preparation};
 use crate::engine::proof::{self, Checked, Matched, NoProof};
@@ -27,16 +29,13 @@ use crate::engine::record::{EnrollmentId, Record, Remains, State};
 use crate::engine::recovery;
 use crate::engine::register::{self, Made};
 use crate::engine::server::TokenView;
-use crate::engine::slot::{self, early_fault};
+use crate::engine::slot;
 use crate::engine::step::{HandOver, Now, Phase};
 use crate::engine::trial;
 use crate::engine::undo::{self, Slot as Undone};
 use crate::papers::hand_over::random_pin;
 use crate::refusal::{Code, Refusal};
 use crate::token::{TokenKind, TokenSerial};
-
-/// Digits of a PIN that the station makes up.
-pub(crate) const PIN_DIGITS: u8 = 6;
 
 /// Starts an enrollment of the key in `order.port`.
 pub fn enroll(order: Order, now: Now, mut rng: impl CryptoRng + Send + 'static) -> Next<Outcome> {

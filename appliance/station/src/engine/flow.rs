@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::engine::lag::LAG;
 use crate::engine::step::{Now, Phase, Step, StepResult};
+
+/// How long a change may take to show, unless the configuration says otherwise.
+pub const LAG: Duration = Duration::from_secs(90);
 
 /// A part of a flow that is called from many places: one copy of its code, behind a pointer.
 pub(crate) type Part<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -8,9 +8,9 @@ use keys::secret::{AccessCode, Pin};
 
 use crate::access::Codes;
 use crate::engine::flow::FlowContext;
+use crate::engine::openers::early_fault;
 use crate::engine::outcome::Order;
 use crate::engine::record::{Actor, Record, State};
-use crate::engine::slot::early_fault;
 use crate::profile::Profile;
 use crate::refusal::{Code, Refusal};
 

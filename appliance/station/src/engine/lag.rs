@@ -14,14 +14,12 @@
 
 use core::time::Duration;
 
+pub use crate::engine::flow::LAG;
 use crate::engine::flow::{FlowContext, Part};
 use crate::engine::record::{EnrollmentId, Record};
 use crate::engine::server::{ServerCall, TokenView};
 use crate::refusal::{Code, Refusal};
 use crate::token::TokenSerial;
-
-/// How long a change may take to show, unless the configuration says otherwise.
-pub const LAG: Duration = Duration::from_secs(90);
 
 /// How long a change is waited for while somebody is at the desk.
 const AT_THE_DESK: Duration = Duration::from_secs(10);

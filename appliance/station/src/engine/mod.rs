@@ -23,6 +23,7 @@ mod calls;
 mod factory;
 mod key_pin;
 mod material;
+mod openers;
 mod outcome;
 mod preflight;
 mod proof;

@@ -12,6 +12,9 @@ use crate::profile::{KeyPin, Profile};
 use crate::refusal::{Code, Refusal};
 use crate::token::TokenSerial;
 use crate::welcome::Welcome;
+
+/// Digits of a PIN that the station makes up.
+pub(crate) const PIN_DIGITS: u8 = 6;
 use zeroize::Zeroizing;
 
 /// Which finished enrollment an order may replace: it belongs to its person, so only one that is named.

@@ -28,52 +28,23 @@ use crate::engine::preflight;
 use crate::engine::proof::{Checked, Matched, Moving, by_server};
 use crate::engine::record::{EnrollmentId, Record, Remains, State};
 use crate::engine::recovery;
-use crate::engine::server::{Registration, ServerCall, TokenSecret, TwoStepTerms};
+use crate::engine::server::{LOOK_AHEAD, Registration, ServerCall, TokenSecret, TwoStepTerms};
 use crate::engine::step::{Now, Phase, Step, StepResult};
 use crate::engine::undo::{self, Slot as Undone};
 use crate::profile::{TwoStep, Verify};
 use crate::refusal::{Code, Refusal};
 use crate::token::{TokenKind, TokenSerial};
 
-mod component;
-mod uri;
+pub(crate) mod component;
+pub(crate) mod question;
+pub(crate) mod uri;
 
 pub use component::{Typo, read_component};
+pub use question::{Question, WrongCode};
 pub use uri::PhoneCode;
 
 /// What stands in the journal where a key's serial would be. No YubiKey has it.
 pub const NO_KEY: KeySerial = KeySerial { family: Family::YubiKeyOtp, number: 0 };
-
-/// What the operator is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// The app's part of the secret, as the app shows it: so many letters.
-    Component {
-        /// How many letters it has.
-        letters: usize,
-        /// What was wrong with the last one.
-        typo: Option<Typo>,
-    },
-    /// The code that the app shows now.
-    Code {
-        /// Why the last one did not do.
-        wrong: Option<WrongCode>,
-    },
-}
-
-/// Why a code did not do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WrongCode {
-    /// It has not as many digits as it should.
-    #[error("the code has {0} digits")]
-    Digits(u8),
-    /// The app does not have the secret, or somebody misread it.
-    #[error("the code is not that of this token; wait for the next one and try again")]
-    Other,
-    /// It would be right at another time.
-    #[error("the phone's clock is {0} s off; let the phone set its time by itself")]
-    Clock(i64),
-}
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +61,6 @@ const EARLY: u64 = 1;
 
 /// How far a phone's clock may be off for that to be seen: a day, for those with the wrong date.
 const FURTHEST: u64 = 24 * 3600;
-
-/// As servers have it.
-const LOOK_AHEAD: u64 = 10;
 
 /// Enrolls a phone for the order's person. Its profile says kind (HOTP or TOTP), digits, hash,
 /// period, two-step, and how many wrong answers are forgiven; `patience` is how long each

@@ -6,10 +6,10 @@ use keys::device::{
 };
 use keys::yubikey::firmware::{Feature, update_loses_access_code};
 
-use crate::engine::enrollment::{Order, Replace};
 use crate::engine::factory;
 use crate::engine::flow::FlowContext;
 use crate::engine::lag::Patience;
+use crate::engine::outcome::{Order, Replace};
 use crate::engine::record::{EnrollmentId, Record, Remains, State};
 use crate::engine::server::{Readiness, Right};
 use crate::engine::step::Phase;

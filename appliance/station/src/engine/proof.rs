@@ -13,7 +13,7 @@ use crate::engine::lag::Patience;
 use crate::engine::material::Material;
 use crate::engine::outcome::{Order, ProofKind};
 use crate::engine::record::{EnrollmentId, Record};
-use crate::engine::server::{ServerCall, ServerFault, TokenView, Verdict};
+use crate::engine::server::{LOOK_AHEAD, ServerCall, ServerFault, TokenView, Verdict};
 use crate::engine::step::{KeyFault, Step, StepResult, Typed};
 use crate::engine::torn::{self, Attempt, Attempts, Unfit};
 use crate::profile::Profile;
@@ -22,9 +22,6 @@ use crate::token::{TokenKind, TokenSerial};
 
 /// How often a machine that does not know the token is asked again: see [`crate::engine::lag`].
 const UNHEARD: usize = 8;
-
-/// How many HOTP counters the server looks ahead (privacyIDEA, `count_window` 10).
-pub(crate) const LOOK_AHEAD: u64 = 10;
 
 /// A code that came out of the key and fits the secret.
 pub(crate) struct Matched {

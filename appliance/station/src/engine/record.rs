@@ -9,59 +9,12 @@ use core::fmt;
 use core::time::Duration;
 
 use keys::device::{KeySerial, Kind, Slot};
-use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::server::Person;
+pub use crate::names::EnrollmentId;
+use crate::names::Person;
 use crate::refusal::Code;
 use crate::token::TokenSerial;
-
-/// Names one enrollment, for ever and everywhere: 96 random bits, shown as 24 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EnrollmentId([u8; 12]);
-
-impl EnrollmentId {
-    /// No enrollment: what a flow bears that belongs to none.
-    pub const NONE: Self = Self([0; 12]);
-
-    /// Draws a new one.
-    pub fn random(rng: &mut impl Rng) -> Self {
-        let mut bytes = [0; 12];
-        rng.fill_bytes(&mut bytes);
-        Self(bytes)
-    }
-
-    /// A fraction of one that differs from enrollment to enrollment, to spread retries.
-    pub fn fraction(self) -> f64 {
-        let [first, ..] = self.0;
-        f64::from(first) / 256.0
-    }
-
-    /// Reads 24 hex digits; anything else is `None`.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 24 || !text.is_ascii() {
-            return None;
-        }
-        let mut bytes = [0; 12];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            let digits = core::str::from_utf8(pair).ok()?;
-            *byte = u8::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))?;
-        }
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for EnrollmentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for EnrollmentId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// How far an enrollment has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,16 +168,6 @@ pub struct Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_read_back_as_written() {
-        let id = EnrollmentId([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xab, 0xff]);
-        assert_eq!(id.to_string(), "00010203040506070809abff");
-        assert_eq!(EnrollmentId::parse(&id.to_string()), Some(id));
-        for wrong in ["", "00010203040506070809abf", "00010203040506070809abfg", "+0010203040506070809abff"] {
-            assert_eq!(EnrollmentId::parse(wrong), None, "{wrong}");
-        }
-    }
 
     #[test]
     fn every_state_leads_to_a_final_one() {

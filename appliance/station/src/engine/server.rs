@@ -12,33 +12,14 @@ use keys::device::{Digits, HashAlgorithm};
 use keys::secret::{AccessCode, AesKey, Pin, Seed};
 use zeroize::Zeroizing;
 
-use crate::engine::record::EnrollmentId;
 pub use crate::engine::twostep::TwoStepTerms;
-use crate::papers::people::named::same_realm;
+use crate::names::EnrollmentId;
+pub use crate::names::Person;
 use crate::refusal::Code;
 use crate::token::{TokenKind, TokenSerial};
 
-/// A person on the server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Person {
-    /// The login name.
-    pub user: String,
-    /// The realm the name is unique in.
-    pub realm: String,
-}
-
-impl fmt::Display for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.user, self.realm)
-    }
-}
-
-impl Person {
-    /// Whether two are the same: a realm is one in any case of its letters.
-    pub fn is(&self, other: &Self) -> bool {
-        self.user == other.user && same_realm(&self.realm, &other.realm)
-    }
-}
+/// How many HOTP counters the server looks ahead (privacyIDEA, `count_window` 10).
+pub(crate) const LOOK_AHEAD: u64 = 10;
 
 /// A realm of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use keys::secret::AccessCode;
 
 use crate::engine::flow::{Flow, FlowContext, Next};
 use crate::engine::key_order::{self, KeyOrder};
+use crate::engine::openers::Openers;
+use crate::engine::openers::early_fault;
 use crate::engine::record::{EnrollmentId, Record, Remains, State};
-use crate::engine::slot::{Openers, early_fault};
 use crate::engine::step::{KeyFault, Now, Phase};
 use crate::refusal::{Code, Refusal};
 use crate::token::TokenSerial;

@@ -8,7 +8,8 @@ use keys::device::{Answer, KeyError, KeySerial, Operation, ProofWay, Slot};
 use keys::secret::{AccessCode, Pin};
 use zeroize::Zeroizing;
 
-use crate::engine::phone::{PhoneCode, Question};
+use crate::engine::phone::question::Question;
+use crate::engine::phone::uri::PhoneCode;
 use crate::engine::record::{EnrollmentId, Record};
 use crate::engine::server::{Person, ServerAnswer, ServerCall, ServerFault};
 use crate::token::TokenSerial;

@@ -13,8 +13,8 @@ use keys::yubikey::yubico_otp::TypedOtp;
 use zeroize::Zeroizing;
 
 use crate::engine::material::Material;
-use crate::engine::proof::LOOK_AHEAD;
 use crate::engine::record::Record;
+use crate::engine::server::LOOK_AHEAD;
 use crate::profile::Profile;
 
 /// How often a torn code is asked for again without an attempt being used up.

@@ -14,10 +14,9 @@ use keys::device::Ability;
 use rand_core::CryptoRng;
 
 use crate::engine::calls::NotRegistered;
-use crate::engine::enrollment::PIN_DIGITS;
 use crate::engine::flow::FlowContext;
 use crate::engine::lag::Patience;
-use crate::engine::outcome::{Ending, Order};
+use crate::engine::outcome::{Ending, Order, PIN_DIGITS};
 use crate::engine::record::{EnrollmentId, Record, Remains, State};
 use crate::engine::register;
 use crate::engine::server::{Person, ServerCall, TokenView};

@@ -4,9 +4,9 @@ use keys::device::KeyError;
 
 use crate::engine::flow::{FlowContext, Part};
 use crate::engine::lag::Patience;
+use crate::engine::openers::Openers;
 use crate::engine::outcome::{Ending, Order};
 use crate::engine::record::{Record, Remains, State};
-use crate::engine::slot::Openers;
 use crate::engine::step::{KeyFault, Phase};
 use crate::refusal::{Code, Refusal};
 

@@ -6,7 +6,9 @@
 
 use core::fmt;
 
-use crate::engine::server::{Person, RealmView};
+use crate::engine::server::RealmView;
+use crate::names::Person;
+pub use crate::names::same_realm;
 
 /// The longest name. The server's columns for logins have 320 characters (privacyIDEA,
 /// models/token.py, `TokenOwner.user_id`); a realm of 255 may stand behind it.
@@ -125,11 +127,6 @@ fn plain(text: &str) -> Result<String, NoName> {
         return Err(NoName("a name has at most 576 characters"));
     }
     Ok(text.to_owned())
-}
-
-/// Whether two names are of one realm: the server keeps realms in lower case.
-pub fn same_realm(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 #[cfg(test)]
