@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::clock::SystemClock;
 use crate::event::{Event, StepTime, Watcher, What};
 use crate::key_thread::Key;
+use crate::random::kernel_random;
 use crate::server::ServerPort;
 use crate::store::Store;
 
@@ -238,13 +239,6 @@ impl Station {
     fn tell(&self, port: &str, what: What) {
         self.watcher.saw(Event { port: port.to_owned(), what });
     }
-}
-
-/// The kernel's random source: seeds come from nowhere else. It cannot fail once
-/// the kernel's pool is filled, which it was before any program of ours started
-/// (getrandom(2): blocks until then, and never fails afterwards).
-pub(crate) fn kernel_random() -> impl rand::CryptoRng + Send + 'static {
-    rand::rand_core::UnwrapErr(rand::rngs::SysRng)
 }
 
 /// What a step is called in reports.

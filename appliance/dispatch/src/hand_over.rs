@@ -24,7 +24,7 @@ use station::engine::step::HandOver;
 use station::papers::hand_over;
 use zeroize::Zeroizing;
 
-use crate::driver::kernel_random;
+use crate::random::kernel_random;
 use crate::store::HandOverPort;
 use seal::{NoRecipient, Recipients};
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::clock::SystemClock;
-use crate::driver::kernel_random;
+use crate::random::kernel_random;
 
 /// What a boot keyboard sends: modifiers, a reserved byte, six usages (HID 1.11, appendix B.1).
 pub type Keystroke = [u8; 8];

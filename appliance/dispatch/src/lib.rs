@@ -18,6 +18,7 @@ pub mod hotplug;
 pub mod key_thread;
 pub mod people;
 pub mod phone;
+mod random;
 pub mod receipts;
 pub mod scheduler;
 pub mod server;

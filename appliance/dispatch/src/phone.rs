@@ -10,7 +10,8 @@ use station::engine::phone::{self, PhoneCode, PhoneOutcome, Question};
 use station::engine::step::{Step, StepResult};
 use zeroize::Zeroizing;
 
-use crate::driver::{Cancel, Station, kernel_random};
+use crate::driver::{Cancel, Station};
+use crate::random::kernel_random;
 
 /// The operator's terminal.
 pub trait Terminal: Send {

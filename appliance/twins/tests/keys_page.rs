@@ -117,7 +117,6 @@ fn holds(ability: &Ability) -> String {
             return format!("static password of up to {} letters", ability.longest_seed);
         }
         Kind::ChallengeResponse => "challenge-response",
-        other => panic!("{other:?} has no words"),
     };
     let digits = if ability.eight_digits { "6 or 8 digits" } else { "6 digits" };
     let hash = match ability.best_hash {
@@ -134,7 +133,6 @@ fn proof(way: ProofWay) -> &'static str {
         ProofWay::TypedLong => "types it after a long touch",
         ProofWay::Returned { .. } => "returns it when asked",
         ProofWay::BehindPin => "returns it after its PIN",
-        _ => panic!("a way without words"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is done with a key apart from enrolling it: its slots are exchanged or emptied, or it is
 //! found out what an enrollment would come to.
 
-use keys::device::{Answer, KeyInfo, KeySerial, Operation};
+use keys::device::{KeyInfo, KeySerial};
 use station::engine::check::Forecast;
 use station::engine::enrollment::{Order, Replace};
 use station::engine::key_order::KeyOrder;
@@ -13,7 +13,7 @@ use super::KeyRequest;
 use super::port::{Asked, Work};
 use super::task::Task;
 use super::view::{Doing, SchedulerEvent};
-use super::work::Finished;
+use super::work::{Finished, again};
 use crate::driver::{Cancel, Station};
 use crate::key_thread::Key;
 
@@ -29,14 +29,6 @@ pub(super) async fn wipe(station: Station, key_order: KeyOrder, mut key: Key) ->
     let handled = Box::new(station.wipe(key_order, &mut key).await);
     let info = again(&mut key).await;
     Finished::Handled { key, handled, info }
-}
-
-/// What a key is after its slots were changed.
-pub(super) async fn again(key: &mut Key) -> Option<Box<KeyInfo>> {
-    match key.operate(Operation::Inspect, |_| ()).await {
-        Ok(Answer::Inspected(info)) => Some(Box::new(info)),
-        _ => None,
-    }
 }
 
 /// Finds out what an enrollment would come to.

@@ -12,8 +12,9 @@ use station::engine::step::KeyFault;
 use station::engine::verify::Verified;
 use station::refusal::{Code, Refusal};
 
-use crate::driver::{Cancel, Report, Station, kernel_random};
+use crate::driver::{Cancel, Report, Station};
 use crate::key_thread::Key;
+use crate::random::kernel_random;
 use crate::receipts::{Receipts, Setting, of_record, of_report};
 use crate::store::Store;
 
@@ -169,11 +170,19 @@ pub(super) async fn release(
     Finished::Released { key, report, info, storage }
 }
 
+/// What a key is after its slots were changed.
+pub(super) async fn again(key: &mut Key) -> Option<Box<KeyInfo>> {
+    match key.operate(Operation::Inspect, |_| ()).await {
+        Ok(Answer::Inspected(info)) => Some(Box::new(info)),
+        _ => None,
+    }
+}
+
 /// What a key is after something may have been written to it; `None` when nothing was, or when it is gone.
 async fn changed(key: &mut Key, report: &Report) -> Option<Box<KeyInfo>> {
     match report.outcome.ending {
         Ending::Refused(_) => None,
-        _ => super::handle::again(key).await,
+        _ => again(key).await,
     }
 }
 
