@@ -22,7 +22,7 @@ pub fn pages(notice: &Notice, glass: Glass) -> Vec<Vec<String>> {
 /// Checks that a refusal written by us reads well on `glass`: code, title, cause
 /// and remedy as the catalogue has them.
 ///
-/// Texts of up to 40, 160 and 160 characters with words that fit a line do; mark
+/// Texts of up to 32, 160 and 160 characters with words that fit a line do; mark
 /// longer words with soft hyphens.
 ///
 /// # Errors
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn texts_of_the_promised_lengths_fit(title in prose(40), cause in prose(160), remedy in prose(160)) {
+        fn texts_of_the_promised_lengths_fit(title in prose(32), cause in prose(160), remedy in prose(160)) {
             for glass in Glass::ALL {
                 prop_assert_eq!(fits("E2041", &title, &cause, &remedy, glass), Ok(()), "{:?}", glass);
             }

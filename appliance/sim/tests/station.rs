@@ -144,7 +144,9 @@ async fn each_role_may_do_what_its_calls_say_and_nothing_else() {
             let answers =
                 tokio::task::spawn_blocking(move || said(&socket, &[log_in, message])).await.unwrap();
             assert_eq!(answers.len(), 2, "{} as {role}: {answers:?}", method.name());
-            let refused = answers[1]["parameters"]["code"] == "E3010";
+            let [code, detail] = ["code", "detail"].map(|name| answers[1]["parameters"][name].as_str());
+            // `hand-over.to` says which operators get sealed files, and names nobody here.
+            let refused = code == Some("E3010") && !detail.is_some_and(|text| text.starts_with("hand-over"));
             assert_eq!(refused, method.role() > role, "{} as {role}: {}", method.name(), answers[1]);
         }
     }

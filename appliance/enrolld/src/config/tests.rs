@@ -426,8 +426,7 @@ fn a_key_is_read_in_whatever_form_an_editor_or_another_program_has_saved_it() {
     assert_eq!((marked.problems.len(), marked.config.operators[0].ssh_keys().count()), (0, 1));
     let wide = format!("\u{feff}{line} a\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let wide = with(Vec::leak(wide));
-    assert!(only(&wide.problems).text.contains("a.pub") && only(&wide.problems).text.contains("UTF-16"));
-    assert_eq!(wide.config.operators[0].ssh_keys().count(), 1);
+    assert_eq!((wide.problems.len(), wide.config.operators[0].ssh_keys().count()), (0, 1));
     let blob = line.split(' ').nth(1).unwrap();
     let ssh2 = format!(
         "---- BEGIN SSH2 PUBLIC KEY ----\r\nComment: \"a\"\r\n{blob}\r\n---- END SSH2 PUBLIC KEY ----\r\n"

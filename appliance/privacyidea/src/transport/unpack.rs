@@ -13,8 +13,10 @@ pub(super) fn unpacked(body: SecretBytes, packing: &str, longest: usize) -> Resu
         "" | "identity" => Ok(body),
         "gzip" | "x-gzip" => read(GzDecoder::new(body.reveal()), longest),
         // What is called so is wrapped by some and bare by others (RFC 9110, section 8.4.1.2).
-        "deflate" => read(ZlibDecoder::new(body.reveal()), longest)
-            .or_else(|_| read(DeflateDecoder::new(body.reveal()), longest)),
+        "deflate" => match read(ZlibDecoder::new(body.reveal()), longest) {
+            Err(Lost::Truncated) => read(DeflateDecoder::new(body.reveal()), longest),
+            read => read,
+        },
         other => Err(Lost::Compressed(other.chars().filter(char::is_ascii_graphic).take(20).collect())),
     }
 }
