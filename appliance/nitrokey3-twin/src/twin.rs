@@ -66,7 +66,7 @@ impl Nitrokey3Twin {
     }
 
     /// Pulls the key out, until [`KeyTwin::power`].
-    pub const fn pull_out(&mut self) {
+    pub fn pull_out(&mut self) {
         self.plug.pull();
     }
 
