@@ -135,8 +135,10 @@ pub fn bundle(bytes: &[u8]) {
 
     let development = make::development();
     let key = update::keys::Key::new("development", &make::public(&development)).expect("it is a key");
-    let text = "product p\nversion 1\nnumber 1\nfloor 0\ncontract 1\nkind development\nboards b\nforms journal=2\n";
-    let running = About { keys: Keys::new(vec![key]).expect("one key"), ..About::read(text).expect("it is right") };
+    let text =
+        "product p\nversion 1\nnumber 1\nfloor 0\ncontract 1\nkind development\nboards b\nforms journal=2\n";
+    let running =
+        About { keys: Keys::new(vec![key]).expect("one key"), ..About::read(text).expect("it is right") };
     let boards = ["b".to_owned()];
     let station = Station {
         running: &running,

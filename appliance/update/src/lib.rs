@@ -1,6 +1,6 @@
 //! The signed bundle that carries a new system into a station's other slot.
 //!
-//! A bundle is one file: a [head](head) in plain lines, one or more signatures over it in minisign's form, and the slot,
+//! A bundle is one file: a [`head`] in plain lines, one or more signatures over it in minisign's form, and the slot,
 //! compressed by zstd with a window of 1 MiB.
 //!
 //! | bytes | what |
