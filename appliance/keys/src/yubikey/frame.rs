@@ -6,7 +6,7 @@
 //! a chunk of seven zeros is left out unless it is the first or the last
 //! (yubikit `core/otp.py`; `ykcore.c`, `yk_write_to_key`).
 //!
-//! [`Frame::reports`] is the host's side, [`Assembler`] the key's.
+//! [`Frame::reports`] is the host's side.
 
 use zeroize::Zeroizing;
 
